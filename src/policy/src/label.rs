@@ -1,0 +1,56 @@
+//! Labels: what a thing is, as keys and values. A thing carries at most one value per key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{LabelKey, LabelValue};
+
+/// The labels of one thing, at most one value per key.
+pub type LabelSet = BTreeMap<LabelKey, LabelValue>;
+
+/// One key with one value, written `role=web`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Label {
+    /// `role`, `app`, `env`, `loc` or any other.
+    pub key: LabelKey,
+    /// The value under the key.
+    pub value: LabelValue,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+impl FromStr for Label {
+    type Err = NotALabel;
+
+    fn from_str(text: &str) -> Result<Self, NotALabel> {
+        let (key, value) = text.split_once('=').ok_or_else(|| NotALabel(text.to_owned()))?;
+        let (key, value) = (key.trim(), value.trim());
+        if key.is_empty() || value.is_empty() {
+            return Err(NotALabel(text.to_owned()));
+        }
+        Ok(Self { key: key.into(), value: value.into() })
+    }
+}
+
+/// The text is not of the form `key=value`.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("`{0}` is not a label; write `key=value`")]
+pub struct NotALabel(pub String);
+
+/// The keys that people read first, in this order; every other key follows by name.
+const READING_ORDER: [&str; 4] = ["role", "app", "env", "loc"];
+
+/// `role=web app=shop env=prod`, in reading order; `(no labels)` when empty.
+pub fn describe(labels: &LabelSet) -> String {
+    let known = READING_ORDER.iter().filter_map(|key| labels.get_key_value(*key));
+    let others = labels.iter().filter(|(key, _)| !READING_ORDER.contains(&key.as_str()));
+    let texts: Vec<String> = known.chain(others).map(|(key, value)| format!("{key}={value}")).collect();
+    if texts.is_empty() { "(no labels)".to_owned() } else { texts.join(" ") }
+}

@@ -1,1 +1,95 @@
-//! provider
+//! The contract between Bulkhead and a cloud.
+//!
+//! A driver gives a [`CloudReader`] and a [`CloudWriter`]. They are different values on purpose: whoever
+//! plans holds only the reader, and a dry run cannot write because it holds no writer.
+//!
+//! `lower` and `semantics` are pure. INVARIANT: `semantics` must not use anything of `lower`: the proof
+//! is worth what the two do not share.
+
+pub mod error;
+
+use async_trait::async_trait;
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
+use policy::{CompiledPolicy, Snapshot};
+use std::collections::BTreeMap;
+
+pub use error::{ErrorKind, ProviderError};
+
+/// What lowering looks at: the whole domain, and which of its scopes to lower.
+pub struct LowerInput<'a> {
+    /// The installation whose objects are made.
+    pub installation: &'a str,
+    /// Who may talk to whom.
+    pub compiled: &'a CompiledPolicy,
+    /// What it was compiled from.
+    pub snapshot: &'a Snapshot,
+    /// Every scope of the domain that could be read, with its settings.
+    pub domain: &'a [(&'a Scope, &'a Observed)],
+    /// The index in `domain` of the scope to lower.
+    pub scope: usize,
+}
+
+/// How many calls an action needs, and how long the cloud's buckets make them take.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CallEstimate {
+    /// Mutating calls by action.
+    pub calls: BTreeMap<String, u32>,
+    /// Time that the token buckets make them take, in milliseconds, without settle waits.
+    pub duration_ms: u64,
+}
+
+/// Reads a cloud and says what its objects mean. Holds no right to write.
+#[async_trait]
+pub trait CloudReader: Send + Sync {
+    /// Reads everything in the scope, completely or not at all.
+    ///
+    /// # Errors
+    /// Any failure of any page: half an observation would plan deletions.
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError>;
+
+    /// The policy as objects of this cloud. Pure.
+    fn lower(&self, input: &LowerInput<'_>) -> Desired;
+
+    /// What objects let pass, ours and foreign. Pure, and shares nothing with `lower`.
+    fn semantics(&self, domain: &[&Observed]) -> FilterGraph;
+
+    /// The calls that steps need. Pure.
+    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate;
+}
+
+/// What a step did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Applied {
+    /// The calls that were made, in order.
+    pub calls: Vec<CallRecord>,
+    /// The id of the group that a [`plan::StepAction::CreateGroup`] created.
+    pub created: Option<GroupId>,
+}
+
+/// One mutating call, for the audit line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallRecord {
+    /// The action's name in the cloud's words.
+    pub action: String,
+    /// The request id that the cloud gave; empty if it gave none.
+    pub request_id: String,
+}
+
+/// Writes one step. Only `reconcile` calls it, and only in a scope with `enforce: true`.
+#[async_trait]
+pub trait CloudWriter: Send + Sync {
+    /// Makes the step true. Idempotent: a step that is true already needs no call.
+    ///
+    /// `current` is a fresh read of the scope. `ids` gives the cloud's id of each planned group that was
+    /// created since the plan was made. A call that fails is not sent again.
+    ///
+    /// # Errors
+    /// By what the caller does next; see [`ErrorKind`].
+    async fn apply(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &Observed,
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Result<Applied, ProviderError>;
+}

@@ -14,7 +14,10 @@
 //! input comes back as [`Finding`]s.
 
 pub mod address;
+pub mod compile;
 pub mod compiled;
+pub mod decide;
+pub mod directory;
 pub mod finding;
 pub mod label;
 pub mod name;
@@ -26,7 +29,10 @@ pub mod snapshot;
 pub mod workload;
 
 pub use address::AddressSet;
+pub use compile::{compile, evaluate::Evaluator};
 pub use compiled::{Class, ClassId, Compilation, CompiledPolicy, CompiledRule, Side, essential_services};
+pub use decide::decide;
+pub use directory::{AddressDirectory, Place, View};
 pub use finding::{Finding, Severity};
 pub use label::{Label, LabelSet};
 pub use name::{InterfaceId, LabelKey, LabelValue, Name, NetworkId, WorkloadId};

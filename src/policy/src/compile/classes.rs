@@ -1,0 +1,152 @@
+//! Workloads → classes: by the selectors that match and the mode.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use super::unclassified;
+use crate::compiled::{Class, ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, SelectorId, Side};
+use crate::label::{LabelSet, describe};
+use crate::name::{LabelKey, LabelValue, WorkloadId};
+use crate::selector::Selector;
+use crate::snapshot::Snapshot;
+use crate::workload::{EnforcementMode, Workload};
+
+pub(super) fn classify(
+    snapshot: &Snapshot,
+    selectors: Vec<Selector>,
+    rules: Vec<CompiledRule>,
+) -> CompiledPolicy {
+    let index = SelectorIndex::new(&selectors);
+    let mut policy = unclassified(selectors, rules);
+    let mut by_signature: BTreeMap<(Vec<SelectorId>, EnforcementMode), Vec<u32>> = BTreeMap::new();
+    let mut known: FxHashMap<Vec<Option<&LabelValue>>, Vec<SelectorId>> = FxHashMap::default();
+    for (number, workload) in snapshot.workloads.iter().enumerate() {
+        let projection: Vec<_> = index.keys.iter().map(|key| workload.labels.get(key)).collect();
+        let by_labels = known.entry(projection).or_insert_with(|| index.matching(&policy, workload));
+        let mut signature = by_labels.clone();
+        if let Some(named) = index.by_workload.get(&workload.id) {
+            signature.extend(named);
+            signature.sort_unstable();
+        }
+        by_signature.entry((signature, workload.mode)).or_default().push(number as u32);
+    }
+    let rules_of = rules_by_selector(&policy.rules);
+    policy.class_of = vec![ClassId(0); snapshot.workloads.len()];
+    for (number, ((selectors, mode), members)) in by_signature.into_iter().enumerate() {
+        let id = ClassId(number as u32);
+        for &member in &members {
+            policy.class_of[member as usize] = id;
+        }
+        for selector in &selectors {
+            policy.selectors[selector.0 as usize].classes.push(id);
+        }
+        let gather = |by_selector: &[Vec<CompiledRuleId>]| -> Vec<CompiledRuleId> {
+            let rules: BTreeSet<_> =
+                selectors.iter().flat_map(|s| by_selector[s.0 as usize].iter().copied()).collect();
+            rules.into_iter().collect()
+        };
+        let (ingress, egress) = (gather(&rules_of.1), gather(&rules_of.0));
+        let description = shared_labels(snapshot, &members, &index.keys);
+        policy.classes.push(Class { description, mode, members, ingress, egress, selectors });
+    }
+    policy
+}
+
+/// The labels that all members share, of the keys that rules name; of any key if rules name none of theirs.
+fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>) -> String {
+    let mut workloads = members.iter().map(|&member| &snapshot.workloads[member as usize]);
+    let mut shared: LabelSet = workloads.next().map(|workload| workload.labels.clone()).unwrap_or_default();
+    for workload in workloads {
+        shared.retain(|key, value| workload.labels.get(key) == Some(value));
+    }
+    let named: LabelSet =
+        shared.iter().filter(|(key, _)| keys.contains(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    describe(if named.is_empty() { &shared } else { &named })
+}
+
+/// `(by source selector, by destination selector)` → rules.
+fn rules_by_selector(rules: &[CompiledRule]) -> (Vec<Vec<CompiledRuleId>>, Vec<Vec<CompiledRuleId>>) {
+    let side = |pick: fn(&CompiledRule) -> &Side| {
+        let mut lists: Vec<Vec<CompiledRuleId>> = Vec::new();
+        for (number, rule) in rules.iter().enumerate() {
+            for selector in &pick(rule).selectors {
+                let place = selector.0 as usize;
+                if lists.len() <= place {
+                    lists.resize_with(place + 1, Vec::new);
+                }
+                lists[place].push(CompiledRuleId(number as u32));
+            }
+        }
+        lists
+    };
+    let (mut sources, mut destinations) = (side(|rule| &rule.sources), side(|rule| &rule.destinations));
+    let length = sources.len().max(destinations.len());
+    sources.resize_with(length, Vec::new);
+    destinations.resize_with(length, Vec::new);
+    (sources, destinations)
+}
+
+/// Finds the selectors of a label set without trying them all: each selector is filed under the values of
+/// its rarest included key, or under "any".
+struct SelectorIndex {
+    keys: BTreeSet<LabelKey>,
+    by_label: FxHashMap<LabelKey, FxHashMap<LabelValue, Vec<SelectorId>>>,
+    any: Vec<SelectorId>,
+    by_workload: FxHashMap<WorkloadId, Vec<SelectorId>>,
+}
+
+impl SelectorIndex {
+    fn new(selectors: &[Selector]) -> Self {
+        let mut index = Self {
+            keys: BTreeSet::new(),
+            by_label: FxHashMap::default(),
+            any: Vec::new(),
+            by_workload: FxHashMap::default(),
+        };
+        let mut uses: FxHashMap<(&LabelKey, &LabelValue), usize> = FxHashMap::default();
+        for selector in selectors {
+            let Selector::Labels(terms) = selector else { continue };
+            for (key, value) in
+                terms.iter().flat_map(|(k, term)| term.included.iter().flatten().map(move |v| (k, v)))
+            {
+                *uses.entry((key, value)).or_default() += 1;
+            }
+        }
+        for (number, selector) in selectors.iter().enumerate() {
+            let id = SelectorId(number as u32);
+            let terms = match selector {
+                Selector::Workload(workload) => {
+                    index.by_workload.entry(workload.clone()).or_default().push(id);
+                    continue;
+                }
+                Selector::Labels(terms) => terms,
+            };
+            index.keys.extend(terms.keys().cloned());
+            let weight = |key: &LabelKey, values: &BTreeSet<LabelValue>| -> usize {
+                values.iter().map(|value| uses.get(&(key, value)).copied().unwrap_or(0)).sum()
+            };
+            let included = terms.iter().filter_map(|(key, term)| Some((key, term.included.as_ref()?)));
+            match included.min_by_key(|(key, values)| weight(key, values)) {
+                None => index.any.push(id),
+                Some((key, values)) => {
+                    let filed = index.by_label.entry(key.clone()).or_default();
+                    for value in values {
+                        filed.entry(value.clone()).or_default().push(id);
+                    }
+                }
+            }
+        }
+        index
+    }
+
+    fn matching(&self, policy: &CompiledPolicy, workload: &Workload) -> Vec<SelectorId> {
+        let filed =
+            workload.labels.iter().filter_map(|(key, value)| self.by_label.get(key)?.get(value)).flatten();
+        let candidates = filed.chain(&self.any).copied();
+        let mut matching: Vec<SelectorId> =
+            candidates.filter(|id| policy.selectors[id.0 as usize].selector.matches(workload)).collect();
+        matching.sort_unstable();
+        matching
+    }
+}

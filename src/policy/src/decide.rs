@@ -1,279 +1,163 @@
-//! The oracle: interprets the written rules one by one, slowly and obviously.
+//! The oracle: decides one flow by reading the rules one by one, slowly and obviously.
 //!
-//! Written from `pce-api.md` section 9 and the view rules of [`crate::snapshot`]; shares nothing with
-//! `compile`. Each end decides for itself:
+//! No index, no class, no compiled form: linear scans over the [`Policy`](crate::Policy) as people wrote
+//! it. Everything else in the system is checked against this file, so it shares no code with `compile`.
 //!
-//! - an end whose interface does not enforce the direction, or whose workload is idle or visibility only,
-//!   lets everything pass;
-//! - a rule counts at the destination only if its *destination side* names that workload (not its address),
-//!   and its source side matches the peer by identity or by address; the mirror image at the source (S15);
-//! - order: essential > override deny > allow > deny > default by mode (E1–E3).
+//! **Ends.** The egress decision is made at the source's interface if that interface enforces egress, the
+//! ingress decision at the destination's if it enforces ingress. Any other end is `NotEnforced`.
+//!
+//! **The peer.** If the other end is an interface in the same or a connected network, it is that workload
+//! by identity. Otherwise it is what its address says from the deciding end's network (`decide/view.rs`).
+//! An interface in an unconnected network whose address is ambiguous or shadowed is nobody.
+//!
+//! **A rule at an end** (`decide/matching.rs`). At the ingress end the destination side must select the
+//! destination workload *by identity*; the source side must match the peer by identity, or hold its address,
+//! whoever has it. The egress end is the mirror image. An address set programs nothing at the holder of the
+//! address (S15). Both sides are judged in the same expanded scope instance (S3, S5): instances never mix.
+//!
+//! **Order** (E1). Essential > override deny > allow > deny > default by mode (E3). Full: a plain deny
+//! changes nothing, the default drops already (E4). Selective: permit, except what a deny covers and no
+//! allow. Visibility only and idle: the end is not enforced. Of several rules the first written is named.
+//!
+//! **Verdict.** Blocked if an end does not pass; else potentially blocked if an end that would enforce, but
+//! is in visibility only, would not pass in full mode; else allowed. What is idle is not judged (E3).
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+pub(crate) mod matching;
+pub(crate) mod view;
 
 use crate::compiled::essential_services;
-use crate::label::Label;
-use crate::name::{LabelKey, LabelValue, Name, NetworkId};
-use crate::ruleset::{Action, Actor, Policy, Rule, RuleRef, Ruleset, ScopeEntry, ScopeTarget};
+use crate::decide::matching::{LocalSide, rule_matches};
+use crate::decide::view::{Seen, see};
+use crate::ruleset::{Action, Rule, RuleRef, Ruleset};
 use crate::snapshot::{Decision, End, EndDecision, Flow, Snapshot, Verdict};
 use crate::workload::{EnforcementMode, Interface, Workload};
 
-/// Decides one flow.
+/// Decides one flow; linear in workloads, rules and scopes.
 pub fn decide(snapshot: &Snapshot, flow: &Flow) -> Decision {
-    let (egress, egress_in_full) = decide_end(snapshot, flow, Role::Source);
-    let (ingress, ingress_in_full) = decide_end(snapshot, flow, Role::Destination);
-    let verdict = match (egress.passes() && ingress.passes(), egress_in_full && ingress_in_full) {
-        (false, _) => Verdict::Blocked,
-        (true, true) => Verdict::Allowed,
-        (true, false) => Verdict::PotentiallyBlocked,
+    let source = Point::new(snapshot, flow, LocalSide::Source);
+    let destination = Point::new(snapshot, flow, LocalSide::Destination);
+    let (egress, ingress) = (source.decision(), destination.decision());
+    let verdict = if !egress.passes() || !ingress.passes() {
+        Verdict::Blocked
+    } else if source.would_block() || destination.would_block() {
+        Verdict::PotentiallyBlocked
+    } else {
+        Verdict::Allowed
     };
     Decision { egress, ingress, verdict }
 }
 
-/// Which end of the flow decides.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Role {
-    Source,
-    Destination,
+/// One end of a flow as the place where rules are applied.
+pub(crate) struct Point<'a> {
+    pub snapshot: &'a Snapshot,
+    pub flow: &'a Flow,
+    /// On which side of every rule this end stands.
+    pub side: LocalSide,
+    /// The workload and interface at this end; `None` outside all known interfaces.
+    pub local: Option<(&'a Workload, &'a Interface)>,
+    /// Who the other end is, from here.
+    pub peer: Seen<'a>,
 }
 
-impl Role {
-    pub(crate) fn ends(self, flow: &Flow) -> (&End, &End) {
-        match self {
-            Self::Source => (&flow.source, &flow.destination),
-            Self::Destination => (&flow.destination, &flow.source),
+impl<'a> Point<'a> {
+    pub fn new(snapshot: &'a Snapshot, flow: &'a Flow, side: LocalSide) -> Self {
+        let (here, there) = match side {
+            LocalSide::Source => (&flow.source, &flow.destination),
+            LocalSide::Destination => (&flow.destination, &flow.source),
+        };
+        let local = find(snapshot, here);
+        let peer = match local {
+            Some((_, interface)) => peer_of(snapshot, interface, there),
+            None => Seen::External,
+        };
+        Self { snapshot, flow, side, local, peer }
+    }
+
+    /// The end that this point sees as its peer.
+    pub fn other_end(&self) -> &'a End {
+        match self.side {
+            LocalSide::Source => &self.flow.destination,
+            LocalSide::Destination => &self.flow.source,
         }
     }
-}
 
-/// The decision at one end; and whether the flow would pass there if visibility only were full.
-fn decide_end(snapshot: &Snapshot, flow: &Flow, role: Role) -> (EndDecision, bool) {
-    let (own, peer) = role.ends(flow);
-    let Some((workload, interface)) = find(snapshot, own) else {
-        return (EndDecision::NotEnforced, true);
-    };
-    let enforces = match role {
-        Role::Source => interface.enforces.egress,
-        Role::Destination => interface.enforces.ingress,
-    };
-    if !enforces || workload.mode == EnforcementMode::Idle {
-        return (EndDecision::NotEnforced, true);
-    }
-    let seen = seen_as(snapshot, interface, peer).ok();
-    if workload.mode == EnforcementMode::VisibilityOnly {
-        let full = judge(snapshot, flow, role, workload, seen, EnforcementMode::Full);
-        return (EndDecision::NotEnforced, full.passes());
-    }
-    (judge(snapshot, flow, role, workload, seen, workload.mode), true)
-}
-
-fn judge(
-    snapshot: &Snapshot,
-    flow: &Flow,
-    role: Role,
-    own: &Workload,
-    peer: Option<&Workload>,
-    mode: EnforcementMode,
-) -> EndDecision {
-    if essential_services().contains(flow.service) {
-        return EndDecision::Essential;
-    }
-    let address = role.ends(flow).1.address;
-    let first = |action: Action| {
-        let rules = all_rules(&snapshot.policy).filter(|(_, rule)| rule.action == action);
-        let mut matching = rules.filter(|(ruleset, rule)| {
-            rule.services.contains(flow.service)
-                && rule_counts(&snapshot.policy, ruleset, rule, role, own, peer, address)
-        });
-        matching.next().map(|(ruleset, rule)| reference(ruleset, rule))
-    };
-    if let Some(rule) = first(Action::OverrideDeny) {
-        return EndDecision::OverrideDenied(rule);
-    }
-    if let Some(rule) = first(Action::Allow) {
-        return EndDecision::Allowed(rule);
-    }
-    if mode == EnforcementMode::Full {
-        return EndDecision::DefaultDenied;
-    }
-    first(Action::Deny).map_or(EndDecision::DefaultAllowed, EndDecision::Denied)
-}
-
-pub(crate) fn reference(ruleset: &Ruleset, rule: &Rule) -> RuleRef {
-    RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() }
-}
-
-/// Enabled rules of enabled rulesets, in the order of writing (S14).
-pub(crate) fn all_rules(policy: &Policy) -> impl Iterator<Item = (&Ruleset, &Rule)> {
-    let enabled = policy.rulesets.iter().filter(|ruleset| ruleset.enabled);
-    enabled
-        .flat_map(|ruleset| ruleset.rules.iter().filter(|rule| rule.enabled).map(move |rule| (ruleset, rule)))
-}
-
-/// Whether the rule, services aside, matches at this end, in any instance of the ruleset's scopes.
-pub(crate) fn rule_counts(
-    policy: &Policy,
-    ruleset: &Ruleset,
-    rule: &Rule,
-    role: Role,
-    own: &Workload,
-    peer: Option<&Workload>,
-    address: IpAddr,
-) -> bool {
-    let whole = [Vec::new()];
-    let scopes: &[Vec<ScopeEntry>] = if ruleset.scopes.is_empty() { &whole } else { &ruleset.scopes };
-    let instances = scopes.iter().flat_map(|scope| expand(policy, scope));
-    let (own_actors, peer_actors) = match role {
-        Role::Source => (&rule.sources, &rule.destinations),
-        Role::Destination => (&rule.destinations, &rule.sources),
-    };
-    // S5, S6: both sides inside the same instance, except that sources of an extra-scope rule are global.
-    let own_scoped = !(rule.extra_scope && role == Role::Source);
-    let peer_scoped = !(rule.extra_scope && role == Role::Destination);
-    instances.into_iter().any(|instance| {
-        let inside = |scoped: bool, workload: &Workload| !scoped || in_scope(policy, &instance, workload);
-        let named = |actors: &[Actor], scoped: bool, workload: &Workload| {
-            by_identity(policy, actors, workload, inside(scoped, workload))
+    /// The mode of the workload here, if the interface has an enforcement point for this direction.
+    pub fn mode(&self) -> Option<EnforcementMode> {
+        let (workload, interface) = self.local?;
+        let enforces = match self.side {
+            LocalSide::Source => interface.enforces.egress,
+            LocalSide::Destination => interface.enforces.ingress,
         };
-        named(own_actors, own_scoped, own)
-            && (peer.is_some_and(|peer| named(peer_actors, peer_scoped, peer))
-                || by_address(policy, peer_actors, address))
-    })
-}
+        enforces.then_some(workload.mode)
+    }
 
-/// The instances of one scope: a label group that is included becomes one label at a time (S3).
-fn expand(policy: &Policy, scope: &[ScopeEntry]) -> Vec<Vec<ScopeEntry>> {
-    let mut instances = vec![Vec::new()];
-    for entry in scope {
-        let choices: Vec<ScopeEntry> = match &entry.target {
-            ScopeTarget::LabelGroup(name) if !entry.exclusion => {
-                let labels = members(policy, name);
-                labels
-                    .into_iter()
-                    .map(|l| ScopeEntry { target: ScopeTarget::Label(l), exclusion: false })
-                    .collect()
-            }
-            _ => vec![entry.clone()],
-        };
-        let mut grown = Vec::new();
-        for instance in &instances {
-            for choice in &choices {
-                let mut longer: Vec<ScopeEntry> = instance.clone();
-                longer.push(choice.clone());
-                grown.push(longer);
+    pub fn decision(&self) -> EndDecision {
+        match self.mode() {
+            Some(mode @ (EnforcementMode::Full | EnforcementMode::Selective)) => self.decision_in(mode),
+            Some(EnforcementMode::VisibilityOnly | EnforcementMode::Idle) | None => EndDecision::NotEnforced,
+        }
+    }
+
+    /// Whether the end only watches, and would not let the flow pass in full mode (E3).
+    pub fn would_block(&self) -> bool {
+        self.mode() == Some(EnforcementMode::VisibilityOnly)
+            && !self.decision_in(EnforcementMode::Full).passes()
+    }
+
+    /// The decision if the end enforced in `mode`, full or selective.
+    pub fn decision_in(&self, mode: EnforcementMode) -> EndDecision {
+        if essential_services().contains(self.flow.service) {
+            return EndDecision::Essential;
+        }
+        if let Some(rule) = self.first_match(Action::OverrideDeny) {
+            return EndDecision::OverrideDenied(rule);
+        }
+        if let Some(rule) = self.first_match(Action::Allow) {
+            return EndDecision::Allowed(rule);
+        }
+        if mode == EnforcementMode::Full {
+            return EndDecision::DefaultDenied;
+        }
+        match self.first_match(Action::Deny) {
+            Some(rule) => EndDecision::Denied(rule),
+            None => EndDecision::DefaultAllowed,
+        }
+    }
+
+    /// Every enabled rule that matches the flow at this end, in the order of writing.
+    pub fn matching_rules(&self) -> Vec<(&'a Ruleset, &'a Rule)> {
+        let mut matching = Vec::new();
+        for ruleset in &self.snapshot.policy.rulesets {
+            for rule in &ruleset.rules {
+                // S14: what is disabled contributes nothing.
+                if ruleset.enabled && rule.enabled && rule_matches(self, ruleset, rule) {
+                    matching.push((ruleset, rule));
+                }
             }
         }
-        instances = grown;
+        matching
     }
-    instances
-}
 
-/// Whether a workload is in one scope: every included entry matches, no excluded one does (S1, S4).
-pub(crate) fn in_scope(policy: &Policy, scope: &[ScopeEntry], workload: &Workload) -> bool {
-    scope.iter().all(|entry| {
-        let carries = match &entry.target {
-            ScopeTarget::Label(label) => has(workload, label),
-            ScopeTarget::LabelGroup(name) => members(policy, name).iter().any(|label| has(workload, label)),
-        };
-        carries != entry.exclusion
-    })
-}
-
-/// The labels of a group, with those of the groups in it (S10).
-pub(crate) fn members(policy: &Policy, name: &Name) -> Vec<Label> {
-    let Some(group) = policy.label_groups.get(name) else {
-        return Vec::new();
-    };
-    let own =
-        group.labels.iter().map(|value: &LabelValue| Label { key: group.key.clone(), value: value.clone() });
-    own.chain(group.sub_groups.iter().flat_map(|sub| members(policy, sub))).collect()
-}
-
-pub(crate) fn has(workload: &Workload, label: &Label) -> bool {
-    workload.labels.get(&label.key) == Some(&label.value)
-}
-
-/// Whether one side of a rule names the workload, whatever its addresses.
-fn by_identity(policy: &Policy, actors: &[Actor], workload: &Workload, inside: bool) -> bool {
-    let named = actors.iter().any(|actor| matches!(actor, Actor::Workload(id) if *id == workload.id));
-    let all = actors.contains(&Actor::AllWorkloads);
-    named || (inside && (all || by_labels(policy, actors, workload)))
-}
-
-/// S8: for every key that is included, one of its labels; S4: then none of the excluded ones.
-fn by_labels(policy: &Policy, actors: &[Actor], workload: &Workload) -> bool {
-    let (mut included, mut excluded) = (Vec::new(), Vec::new());
-    for actor in actors {
-        let (labels, exclusion) = match actor {
-            Actor::Label { label, exclusion } => (vec![label.clone()], *exclusion),
-            Actor::LabelGroup { group, exclusion } => (members(policy, group), *exclusion),
-            _ => continue,
-        };
-        if exclusion { excluded.extend(labels) } else { included.extend(labels) }
+    fn first_match(&self, action: Action) -> Option<RuleRef> {
+        let (ruleset, rule) = self.matching_rules().into_iter().find(|(_, rule)| rule.action == action)?;
+        Some(RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() })
     }
-    if included.is_empty() && excluded.is_empty() {
-        return false;
-    }
-    let keys: BTreeSet<_> = included.iter().map(|label| &label.key).collect();
-    let matches_key = |key: &LabelKey| included.iter().any(|label| label.key == *key && has(workload, label));
-    keys.into_iter().all(matches_key) && !excluded.iter().any(|label| has(workload, label))
 }
 
-fn by_address(policy: &Policy, actors: &[Actor], address: IpAddr) -> bool {
-    actors.iter().any(|actor| match actor {
-        Actor::IpList(name) => policy.ip_lists.get(name).is_some_and(|list| list.addresses.contains(address)),
-        _ => false,
-    })
-}
-
-/// The workload and interface of an end, if it is known.
+/// The interface that really is at the end, if the snapshot knows it.
 pub(crate) fn find<'a>(snapshot: &'a Snapshot, end: &End) -> Option<(&'a Workload, &'a Interface)> {
-    let wanted = end.interface.as_ref()?;
-    snapshot.interfaces().find(|(_, _, interface)| interface.id == *wanted).map(|(_, w, i)| (w, i))
+    let id = end.interface.as_ref()?;
+    let found = snapshot.interfaces().find(|(_, _, interface)| interface.id == *id);
+    found.map(|(_, workload, interface)| (workload, interface))
 }
 
-/// Why an end's address is nobody known at the other end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unseen {
-    /// Outside everything known.
-    External,
-    /// Inside the blocks of the deciding network or its peers, and held by nobody known there.
-    Shadowed,
-    /// Held in several unconnected networks.
-    Ambiguous,
-}
-
-/// The workload that the deciding interface takes its peer for (view rules of [`crate::snapshot`]).
-pub(crate) fn seen_as<'a>(
-    snapshot: &'a Snapshot,
-    own: &Interface,
-    peer: &End,
-) -> Result<&'a Workload, Unseen> {
-    let here = own.network.as_ref();
-    let connected = |there: &Option<NetworkId>| match (here, there) {
-        (Some(here), Some(there)) => snapshot.connected(here, there),
-        _ => false,
-    };
-    if let Some((workload, interface)) = find(snapshot, peer)
-        && connected(&interface.network)
-    {
-        return Ok(workload);
+/// Who `there` is to an enforcement point at `here`: by identity where the networks carry it, else by address.
+fn peer_of<'a>(snapshot: &'a Snapshot, here: &'a Interface, there: &End) -> Seen<'a> {
+    if let (Some(network), Some((workload, interface))) = (&here.network, find(snapshot, there)) {
+        let reached = interface.network.as_ref();
+        if reached.is_some_and(|other| snapshot.connected(network, other)) {
+            return Seen::Workload(workload);
+        }
     }
-    let holders: Vec<_> = snapshot
-        .interfaces()
-        .filter(|(_, _, interface)| interface.addresses.contains(&peer.address))
-        .collect();
-    if let Some((_, workload, _)) = holders.iter().find(|(_, _, interface)| connected(&interface.network)) {
-        return Ok(workload);
-    }
-    let mut local = snapshot.networks.values().filter(|network| connected(&Some(network.id.clone())));
-    if local.any(|network| network.cidrs.iter().any(|block| block.contains(&peer.address))) {
-        return Err(Unseen::Shadowed);
-    }
-    match holders.as_slice() {
-        [] => Err(Unseen::External),
-        [(_, workload, _)] => Ok(workload),
-        _ => Err(Unseen::Ambiguous),
-    }
+    see(snapshot, here.network.as_ref(), there.address)
 }

@@ -14,14 +14,23 @@
 //! The words here are cloud-neutral: a *group* is at once an identity (its members) and a carrier of
 //! rules; a driver says which object of its cloud that is.
 
+pub mod apply;
+pub mod diff;
 pub mod graph;
+pub mod order;
 pub mod plan;
+pub mod prove;
+mod quota;
 pub mod scope;
 pub mod state;
 pub mod step;
 
+pub use apply::{after, holds};
+pub use diff::ScopeInput;
 pub use graph::{Effect, Entry, FilterGraph, FilterList, Node, NodeIndex, Peers, Stage};
+pub use order::{Steps, plan_steps};
 pub use plan::Plan;
+pub use prove::prove;
 pub use scope::{Attachment, Direction, Drift, Gates, Scope, ScopeId, Transients};
 pub use state::{
     AttachClass, Desired, DesiredGroup, GroupId, GroupState, InterfaceState, Limits, Membership,

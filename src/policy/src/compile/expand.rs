@@ -104,7 +104,7 @@ fn side(policy: &Policy, actors: &[Actor], scope: &Terms, interner: &mut Interne
         Actor::Workload(id) => Some(Selector::Workload(id.clone())),
         _ => None,
     });
-    let selectors = all.into_iter().chain(labels).filter(|terms| satisfiable(terms)).map(Selector::Labels);
+    let selectors = all.into_iter().chain(labels).filter(satisfiable).map(Selector::Labels);
     for selector in selectors.chain(explicit) {
         let id = interner.intern(selector);
         if !side.selectors.contains(&id) {

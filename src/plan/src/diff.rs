@@ -1,0 +1,342 @@
+//! Observed and desired → what is different, object by object.
+//!
+//! Desired groups are matched with groups of ours that exist by their members, not by their names: a class
+//! whose selectors changed keeps its group, so a new rule costs one call and a relabel one or two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policy::{Finding, InterfaceId, NetworkId, RuleRef, Severity};
+
+use crate::plan::Block;
+use crate::scope::{Direction, Scope, ScopeId};
+use crate::state::{
+    AttachClass, Desired, DesiredGroup, GroupId, GroupState, Observed, Owner, Peer, RuleSpec,
+};
+
+/// One scope with what is and what should be.
+#[derive(Clone, Copy)]
+pub struct ScopeInput<'a> {
+    /// The scope and its settings.
+    pub scope: &'a Scope,
+    /// What is.
+    pub observed: &'a Observed,
+    /// What should be.
+    pub desired: &'a Desired,
+}
+
+/// What is different.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Groups that change, in a stable order.
+    pub groups: Vec<GroupChange>,
+    /// Interfaces whose groups change.
+    pub members: Vec<MemberChange>,
+    /// Names that somebody else holds.
+    pub blocks: Vec<Block>,
+    /// Half-marked groups, interfaces that keep our group because nothing else would remain.
+    pub findings: Vec<Finding>,
+    /// The group that stands for each desired group.
+    pub assignment: BTreeMap<GroupId, GroupId>,
+}
+
+/// How one group changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupChange {
+    /// Its scope.
+    pub scope: ScopeId,
+    /// The existing or planned id.
+    pub id: GroupId,
+    /// Its network.
+    pub network: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// For people: the labels of its class, or its name.
+    pub title: String,
+    /// What becomes of the group itself.
+    pub fate: Fate,
+    /// Whether our tags have to be set back.
+    pub mark: bool,
+    /// Rules to add, with the policy rules behind them.
+    pub add: BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>,
+    /// Rules to remove.
+    pub remove: BTreeSet<(Direction, RuleSpec)>,
+}
+
+/// What becomes of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is created, with or without egress rules that let everything pass.
+    Created {
+        /// Whether egress is open from the start.
+        open_egress: bool,
+    },
+    /// It stays.
+    Kept,
+    /// It is deleted.
+    Deleted,
+}
+
+/// How the groups of one interface change.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberChange {
+    /// Its scope.
+    pub scope: ScopeId,
+    /// The interface.
+    pub interface: InterfaceId,
+    /// For people.
+    pub title: String,
+    /// Groups to add.
+    pub add: Vec<GroupId>,
+    /// Groups to take off.
+    pub remove: Vec<GroupId>,
+}
+
+/// Compares a domain. Linear in rules and interfaces, but for the matching of groups.
+pub fn diff(domain: &[ScopeInput<'_>]) -> Changes {
+    let mut changes = Changes::default();
+    for input in domain {
+        changes.assignment.extend(assign(input, &mut changes.blocks));
+    }
+    for input in domain {
+        diff_groups(input, &mut changes);
+        diff_members(input, &mut changes);
+    }
+    changes
+}
+
+/// Matches desired groups with groups of ours: largest overlap of members first, then equal names.
+fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, GroupId> {
+    let ours: BTreeMap<&GroupId, &GroupState> =
+        input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| (&g.id, g)).collect();
+    let desired: BTreeMap<&GroupId, &DesiredGroup> =
+        input.desired.groups.iter().map(|g| (&g.id, g)).collect();
+    let mut overlap: BTreeMap<(&GroupId, &GroupId), usize> = BTreeMap::new();
+    for interface in &input.observed.interfaces {
+        let Some(membership) = input.desired.members.get(&interface.id) else { continue };
+        for wanted in &membership.groups {
+            for held in interface.groups.iter().filter(|id| ours.contains_key(id)) {
+                if let Some((wanted, _)) = desired.get_key_value(wanted) {
+                    *overlap.entry((wanted, held)).or_default() += 1;
+                }
+            }
+        }
+    }
+    let named = |wanted: &GroupId, held: &GroupId| desired[wanted].name == ours[held].name;
+    let mut ranked: Vec<_> = overlap.into_iter().collect();
+    ranked.sort_by_key(|((wanted, held), count)| (usize::MAX - count, !named(wanted, held), *wanted, *held));
+    let mut assigned: BTreeMap<GroupId, GroupId> = BTreeMap::new();
+    let mut used: BTreeSet<&GroupId> = BTreeSet::new();
+    for ((wanted, held), _) in ranked {
+        let same_network = desired[wanted].network == ours[held].network;
+        if same_network && !assigned.contains_key(wanted) && used.insert(held) {
+            assigned.insert(wanted.clone(), held.clone());
+        }
+    }
+    for (wanted, group) in &desired {
+        let free = |held: &&&GroupState| !used.contains(&held.id);
+        let same = |held: &&&GroupState| held.network == group.network && held.name == group.name;
+        if !assigned.contains_key(*wanted)
+            && let Some(held) = ours.values().filter(free).find(same)
+        {
+            used.insert(&held.id);
+            assigned.insert((*wanted).clone(), held.id.clone());
+        }
+    }
+    for (wanted, group) in desired {
+        if !assigned.contains_key(wanted) {
+            assigned.insert(wanted.clone(), name_new(input, group, blocks));
+        }
+    }
+    assigned
+}
+
+/// The planned id of a group to create, under the first name that is free.
+fn name_new(input: &ScopeInput<'_>, group: &DesiredGroup, blocks: &mut Vec<Block>) -> GroupId {
+    let holder = |name: &str| {
+        input.observed.groups.iter().find(|g| g.network == group.network && g.name.eq_ignore_ascii_case(name))
+    };
+    let mut name = group.name.clone();
+    let mut number = 1;
+    while let Some(held) = holder(&name) {
+        if held.owner != Owner::Ours {
+            blocks.push(Block {
+                code: "name-taken".to_owned(),
+                subject: group.description.clone(),
+                message: format!(
+                    "the name `{name}` in network {} is taken by group {} of somebody else",
+                    group.network, held.id
+                ),
+                hint: "rename or delete that group, or choose another `installation` in the configuration"
+                    .to_owned(),
+                can_override: false,
+            });
+            break;
+        }
+        number += 1;
+        name = format!("{}-{number}", group.name);
+    }
+    GroupId::planned(&group.network, &name)
+}
+
+fn diff_groups(input: &ScopeInput<'_>, changes: &mut Changes) {
+    let observed: BTreeMap<&GroupId, &GroupState> =
+        input.observed.groups.iter().map(|g| (&g.id, g)).collect();
+    let mut kept = BTreeSet::new();
+    for group in &input.desired.groups {
+        let id = changes.assignment[&group.id].clone();
+        kept.insert(id.clone());
+        let change = diff_group(input, group, id, &observed, &changes.assignment);
+        if !matches!(change.fate, Fate::Kept)
+            || change.mark
+            || !change.add.is_empty()
+            || !change.remove.is_empty()
+        {
+            changes.groups.push(change);
+        }
+    }
+    let mut leaving: BTreeSet<&GroupId> = observed
+        .values()
+        .filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id))
+        .map(|g| &g.id)
+        .collect();
+    // A group stays while an interface would have nothing else.
+    for interface in &input.observed.interfaces {
+        if !input.desired.members.contains_key(&interface.id)
+            && interface.groups.iter().all(|g| leaving.contains(g))
+        {
+            interface.groups.iter().for_each(|group| {
+                leaving.remove(group);
+            });
+        }
+        if interface.attach != AttachClass::Direct {
+            interface.groups.iter().for_each(|group| {
+                leaving.remove(group);
+            });
+        }
+    }
+    for id in &leaving {
+        changes.groups.push(leaving_group(input, observed[id], &leaving));
+    }
+    for group in observed.values() {
+        if let Owner::Suspect(missing) = &group.owner {
+            let message =
+                format!("group {} carries half of our mark ({missing}); it is left alone", group.id);
+            let hint = "restore the mark or remove the rest of it";
+            changes.findings.push(Finding::new(Severity::Warning, "half-marked", &group.name, message, hint));
+        }
+    }
+}
+
+fn diff_group(
+    input: &ScopeInput<'_>,
+    group: &DesiredGroup,
+    id: GroupId,
+    observed: &BTreeMap<&GroupId, &GroupState>,
+    assignment: &BTreeMap<GroupId, GroupId>,
+) -> GroupChange {
+    let rename = |spec: &RuleSpec| match &spec.peer {
+        Peer::Group(peer) => {
+            let peer = assignment.get(peer).unwrap_or(peer).clone();
+            RuleSpec { peer: Peer::Group(peer), service: spec.service }
+        }
+        _ => spec.clone(),
+    };
+    let wanted: BTreeMap<(Direction, RuleSpec), Vec<RuleRef>> = group
+        .ingress
+        .iter()
+        .map(|(spec, why)| ((Direction::Ingress, rename(spec)), why.clone()))
+        .chain(group.egress.iter().map(|(spec, why)| ((Direction::Egress, rename(spec)), why.clone())))
+        .collect();
+    let existing = observed.get(&id);
+    let open = crate::state::allow_everything().map(|spec| (Direction::Egress, spec));
+    let open_egress = open.iter().all(|rule| wanted.contains_key(rule));
+    let present: BTreeSet<(Direction, RuleSpec)> = match existing {
+        Some(state) => rules_of(state).collect(),
+        None if open_egress => open.into_iter().collect(),
+        None => BTreeSet::new(),
+    };
+    GroupChange {
+        scope: input.scope.id.clone(),
+        network: group.network.clone(),
+        name: existing.map_or_else(|| planned_name(&id), |state| state.name.clone()),
+        title: group.description.clone(),
+        fate: if existing.is_some() { Fate::Kept } else { Fate::Created { open_egress } },
+        mark: existing.is_some_and(|state| !state.tag_drift.is_empty()),
+        remove: present.iter().filter(|rule| !wanted.contains_key(rule)).cloned().collect(),
+        add: wanted.into_iter().filter(|(rule, _)| !present.contains(rule)).collect(),
+        id,
+    }
+}
+
+fn planned_name(id: &GroupId) -> String {
+    id.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// Every rule of a group with its direction.
+pub fn rules_of(group: &GroupState) -> impl Iterator<Item = (Direction, RuleSpec)> + '_ {
+    let ingress = group.ingress.iter().map(|spec| (Direction::Ingress, spec.clone()));
+    ingress.chain(group.egress.iter().map(|spec| (Direction::Egress, spec.clone())))
+}
+
+/// A group that goes: only its references to other groups that go are revoked first, to break cycles; the
+/// rest goes with it.
+fn leaving_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet<&GroupId>) -> GroupChange {
+    let names_leaving = |spec: &RuleSpec| match &spec.peer {
+        Peer::Group(peer) => *peer != group.id && leaving.contains(peer),
+        _ => false,
+    };
+    GroupChange {
+        scope: input.scope.id.clone(),
+        id: group.id.clone(),
+        network: group.network.clone(),
+        name: group.name.clone(),
+        title: group.name.clone(),
+        fate: Fate::Deleted,
+        mark: false,
+        add: BTreeMap::new(),
+        remove: rules_of(group).filter(|(_, spec)| names_leaving(spec)).collect(),
+    }
+}
+
+fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes) {
+    let ours: BTreeSet<&GroupId> =
+        input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| &g.id).collect();
+    let titles: BTreeMap<&GroupId, &str> =
+        input.desired.groups.iter().map(|g| (&changes.assignment[&g.id], g.description.as_str())).collect();
+    let mut members = Vec::new();
+    for interface in input.observed.interfaces.iter().filter(|i| i.attach == AttachClass::Direct) {
+        let wanted = input.desired.members.get(&interface.id);
+        let groups: Vec<GroupId> = wanted
+            .map(|w| w.groups.iter().map(|g| changes.assignment[g].clone()).collect())
+            .unwrap_or_default();
+        let exclusive = wanted.is_some_and(|w| w.exclusive);
+        let goes = |held: &&GroupId| !groups.contains(held) && (ours.contains(*held) || exclusive);
+        let mut remove: Vec<GroupId> = interface.groups.iter().filter(goes).cloned().collect();
+        let add: Vec<GroupId> = groups.iter().filter(|g| !interface.groups.contains(g)).cloned().collect();
+        if add.is_empty() && !remove.is_empty() && remove.len() == interface.groups.len() {
+            let message = format!("{} would be left without any group, so ours stays on it", interface.name);
+            let hint = "attach a group of your own to the interface, then run again";
+            changes.findings.push(Finding::new(
+                Severity::Warning,
+                "left-attached",
+                &interface.id,
+                message,
+                hint,
+            ));
+            remove.clear();
+        }
+        if add.is_empty() && remove.is_empty() {
+            continue;
+        }
+        let class = groups.first().and_then(|g| titles.get(g)).copied().unwrap_or("no class");
+        let title = format!("{} ({class})", interface.name);
+        members.push(MemberChange {
+            scope: input.scope.id.clone(),
+            interface: interface.id.clone(),
+            title,
+            add,
+            remove,
+        });
+    }
+    changes.members.extend(members);
+}

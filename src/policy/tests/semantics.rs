@@ -27,13 +27,6 @@ fn check_shop(rules: &[&str], flows: &[&str]) {
     check(&shop(rules), flows);
 }
 
-/// [`check_shop`] on the oracle alone.
-// TODO: gone when `compile` takes exclusions off `all-workloads`, includes nobody by an exclusion beside a list
-// or a workload, and survives a rule whose side is empty in every scope instance.
-fn check_shop_by_oracle(rules: &[&str], flows: &[&str]) {
-    dsl::check_with(policy::decide, &shop(rules), flows);
-}
-
 fn shop<'a>(rules: &[&'a str]) -> Vec<&'a str> {
     let shop = [
         "web-prod: role=web app=shop env=prod loc=eu @10.0.0.1 vpc=a",

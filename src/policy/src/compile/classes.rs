@@ -20,9 +20,10 @@ pub(super) fn classify(
     let index = SelectorIndex::new(&selectors);
     let mut policy = unclassified(selectors, rules);
     let mut by_signature: BTreeMap<(Vec<SelectorId>, EnforcementMode), Vec<u32>> = BTreeMap::new();
-    let mut known: FxHashMap<Vec<Option<&LabelValue>>, Vec<SelectorId>> = FxHashMap::default();
+    let mut known: FxHashMap<Vec<(&LabelKey, &LabelValue)>, Vec<SelectorId>> = FxHashMap::default();
     for (number, workload) in snapshot.workloads.iter().enumerate() {
-        let projection: Vec<_> = index.keys.iter().map(|key| workload.labels.get(key)).collect();
+        let named = workload.labels.iter().filter(|(key, _)| index.keys.contains(*key));
+        let projection: Vec<_> = named.collect();
         let by_labels = known.entry(projection).or_insert_with(|| index.matching(&policy, workload));
         let mut signature = by_labels.clone();
         if let Some(named) = index.by_workload.get(&workload.id) {
@@ -31,7 +32,8 @@ pub(super) fn classify(
         }
         by_signature.entry((signature, workload.mode)).or_default().push(number as u32);
     }
-    let rules_of = rules_by_selector(&policy.rules);
+    let by_source = rules_by_selector(&policy, |rule| &rule.sources);
+    let by_destination = rules_by_selector(&policy, |rule| &rule.destinations);
     policy.class_of = vec![ClassId(0); snapshot.workloads.len()];
     for (number, ((selectors, mode), members)) in by_signature.into_iter().enumerate() {
         let id = ClassId(number as u32);
@@ -46,7 +48,7 @@ pub(super) fn classify(
                 selectors.iter().flat_map(|s| by_selector[s.0 as usize].iter().copied()).collect();
             rules.into_iter().collect()
         };
-        let (ingress, egress) = (gather(&rules_of.1), gather(&rules_of.0));
+        let (ingress, egress) = (gather(&by_destination), gather(&by_source));
         let description = shared_labels(snapshot, &members, &index.keys);
         policy.classes.push(Class { description, mode, members, ingress, egress, selectors });
     }
@@ -65,26 +67,15 @@ fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>
     describe(if named.is_empty() { &shared } else { &named })
 }
 
-/// `(by source selector, by destination selector)` → rules.
-fn rules_by_selector(rules: &[CompiledRule]) -> (Vec<Vec<CompiledRuleId>>, Vec<Vec<CompiledRuleId>>) {
-    let side = |pick: fn(&CompiledRule) -> &Side| {
-        let mut lists: Vec<Vec<CompiledRuleId>> = Vec::new();
-        for (number, rule) in rules.iter().enumerate() {
-            for selector in &pick(rule).selectors {
-                let place = selector.0 as usize;
-                if lists.len() <= place {
-                    lists.resize_with(place + 1, Vec::new);
-                }
-                lists[place].push(CompiledRuleId(number as u32));
-            }
+/// Selector → the rules that have it on one side, in order.
+fn rules_by_selector(policy: &CompiledPolicy, side: fn(&CompiledRule) -> &Side) -> Vec<Vec<CompiledRuleId>> {
+    let mut lists = vec![Vec::new(); policy.selectors.len()];
+    for (number, rule) in policy.rules.iter().enumerate() {
+        for selector in &side(rule).selectors {
+            lists[selector.0 as usize].push(CompiledRuleId(number as u32));
         }
-        lists
-    };
-    let (mut sources, mut destinations) = (side(|rule| &rule.sources), side(|rule| &rule.destinations));
-    let length = sources.len().max(destinations.len());
-    sources.resize_with(length, Vec::new);
-    destinations.resize_with(length, Vec::new);
-    (sources, destinations)
+    }
+    lists
 }
 
 /// Finds the selectors of a label set without trying them all: each selector is filed under the values of

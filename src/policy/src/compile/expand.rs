@@ -1,24 +1,32 @@
 //! Rules as people write them → rules over selectors, one for each scope instance.
+//!
+//! INVARIANT: only selectors of rules that come out are interned, so that a rule that can match nothing never
+//! splits a class.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Interner;
 use crate::address::AddressSet;
 use crate::compiled::{CompiledRule, Side};
-use crate::name::{LabelKey, LabelValue, Name};
+use crate::name::{LabelKey, LabelValue, Name, WorkloadId};
 use crate::ruleset::{Actor, Policy, Rule, RuleRef, Ruleset, ScopeEntry, ScopeTarget};
 use crate::selector::{Selector, Term};
 
 type Terms = BTreeMap<LabelKey, Term>;
+type Values = BTreeSet<LabelValue>;
 
 /// Expands every enabled rule of every enabled ruleset (S14), in the order of writing.
 pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRule> {
+    let groups = Groups::new(policy);
     let mut compiled = Vec::new();
     for ruleset in policy.rulesets.iter().filter(|ruleset| ruleset.enabled) {
-        let instances = scope_instances(policy, ruleset);
+        let instances = scope_instances(&groups, ruleset);
         for rule in ruleset.rules.iter().filter(|rule| rule.enabled) {
+            let origin = RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() };
+            let sources = SideParts::new(policy, &groups, &rule.sources);
+            let destinations = SideParts::new(policy, &groups, &rule.destinations);
             for instance in &instances {
-                compiled.extend(expand_rule(policy, ruleset, rule, instance, interner));
+                compiled.extend(expand_rule(rule, &origin, (&sources, &destinations), instance, interner));
             }
         }
     }
@@ -26,134 +34,197 @@ pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRu
 }
 
 fn expand_rule(
-    policy: &Policy,
-    ruleset: &Ruleset,
     rule: &Rule,
+    origin: &RuleRef,
+    (sources, destinations): (&SideParts, &SideParts),
     instance: &Terms,
     interner: &mut Interner,
 ) -> Option<CompiledRule> {
     // S6: the sources of an extra-scope rule are global.
     let unscoped = Terms::new();
-    let source_scope = if rule.extra_scope { &unscoped } else { instance };
-    let sources = side(policy, &rule.sources, source_scope, interner)?;
-    let destinations = side(policy, &rule.destinations, instance, interner)?;
-    let origin = RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() };
-    Some(CompiledRule { origin, action: rule.action, sources, destinations, services: rule.services.clone() })
+    let sources = sources.inside(if rule.extra_scope { &unscoped } else { instance })?;
+    let destinations = destinations.inside(instance)?;
+    let mut intern = |(selectors, addresses): (Vec<Selector>, AddressSet)| Side {
+        selectors: selectors.into_iter().map(|selector| interner.intern(selector)).collect(),
+        addresses,
+    };
+    Some(CompiledRule {
+        origin: origin.clone(),
+        action: rule.action,
+        sources: intern(sources),
+        destinations: intern(destinations),
+        services: rule.services.clone(),
+    })
 }
 
-/// Every instance of a ruleset's scopes: label groups expand, their members do not mix (S3).
-pub(super) fn scope_instances(policy: &Policy, ruleset: &Ruleset) -> Vec<Terms> {
+/// Every label group with its members, nested groups flattened (S10), each worked out once.
+struct Groups<'a>(BTreeMap<&'a Name, Values>, &'a Policy);
+
+impl<'a> Groups<'a> {
+    fn new(policy: &'a Policy) -> Self {
+        let flattened = policy.label_groups.keys().map(|name| (name, flattened(policy, name)));
+        Self(flattened.collect(), policy)
+    }
+
+    /// The key and the members. A group that does not exist has a key that nobody carries and no member.
+    fn get(&self, name: &Name) -> (LabelKey, Values) {
+        let key = self.1.label_groups.get(name).map_or_else(|| "".into(), |group| group.key.clone());
+        (key, self.0.get(name).cloned().unwrap_or_default())
+    }
+
+    fn target(&self, target: &ScopeTarget) -> (LabelKey, Values) {
+        match target {
+            ScopeTarget::Label(label) => (label.key.clone(), BTreeSet::from([label.value.clone()])),
+            ScopeTarget::LabelGroup(name) => self.get(name),
+        }
+    }
+}
+
+/// The members of a group and of all groups below it. Each group is visited once, so that a cycle, which the
+/// loader refuses, could not hang compile.
+fn flattened(policy: &Policy, name: &Name) -> Values {
+    let (mut members, mut seen, mut open) = (Values::new(), BTreeSet::from([name]), vec![name]);
+    while let Some(name) = open.pop() {
+        let Some(group) = policy.label_groups.get(name) else { continue };
+        members.extend(group.labels.iter().cloned());
+        open.extend(group.sub_groups.iter().filter(|sub| seen.insert(sub)));
+    }
+    members
+}
+
+/// Every instance of a ruleset's scopes, each once: label groups expand, their members do not mix (S3).
+fn scope_instances(groups: &Groups<'_>, ruleset: &Ruleset) -> Vec<Terms> {
     if ruleset.scopes.is_empty() {
         return vec![Terms::new()];
     }
-    ruleset.scopes.iter().flat_map(|scope| instances_of(policy, scope)).collect()
+    let mut seen = BTreeSet::new();
+    let instances = ruleset.scopes.iter().flat_map(|scope| instances_of(groups, scope));
+    instances.filter(|instance| seen.insert(instance.clone())).collect()
 }
 
-fn instances_of(policy: &Policy, scope: &[ScopeEntry]) -> Vec<Terms> {
+fn instances_of(groups: &Groups<'_>, scope: &[ScopeEntry]) -> Vec<Terms> {
     let mut instances = vec![Terms::new()];
     for entry in scope.iter().filter(|entry| !entry.exclusion) {
-        let (key, values) = target_values(policy, &entry.target);
-        instances = instances
-            .iter()
-            .flat_map(|instance| {
-                values.iter().map(|value| narrowed_to(instance, &key, BTreeSet::from([value.clone()])))
-            })
-            .collect();
+        let (key, values) = groups.target(&entry.target);
+        let per_value = |instance: &Terms| -> Vec<Terms> {
+            values.iter().map(|value| narrowed_to(instance, &key, &BTreeSet::from([value.clone()]))).collect()
+        };
+        instances = instances.iter().flat_map(per_value).collect();
     }
     for entry in scope.iter().filter(|entry| entry.exclusion) {
-        let (key, values) = target_values(policy, &entry.target);
+        let (key, values) = groups.target(&entry.target);
         for instance in &mut instances {
-            instance.entry(key.clone()).or_default().excluded.extend(values.iter().cloned());
+            take_off(instance, &key, &values);
         }
     }
     instances
 }
 
-fn target_values(policy: &Policy, target: &ScopeTarget) -> (LabelKey, BTreeSet<LabelValue>) {
-    match target {
-        ScopeTarget::Label(label) => (label.key.clone(), BTreeSet::from([label.value.clone()])),
-        ScopeTarget::LabelGroup(name) => group_values(policy, name),
-    }
-}
-
-/// The members of a label group with everything nested in it (S10). The loader has refused cycles.
-pub(super) fn group_values(policy: &Policy, name: &Name) -> (LabelKey, BTreeSet<LabelValue>) {
-    let Some(group) = policy.label_groups.get(name) else {
-        return ("".into(), BTreeSet::new());
-    };
-    let nested = group.sub_groups.iter().flat_map(|sub| group_values(policy, sub).1);
-    (group.key.clone(), group.labels.iter().cloned().chain(nested).collect())
-}
-
-fn narrowed_to(terms: &Terms, key: &LabelKey, values: BTreeSet<LabelValue>) -> Terms {
+fn narrowed_to(terms: &Terms, key: &LabelKey, values: &Values) -> Terms {
     let mut terms = terms.clone();
     let term = terms.entry(key.clone()).or_default();
     term.included = Some(match &term.included {
-        Some(included) => included.intersection(&values).cloned().collect(),
-        None => values,
+        Some(included) => included.intersection(values).cloned().collect(),
+        None => values.clone(),
     });
     terms
 }
 
-/// One side of a rule inside a scope instance; `None` if it selects nothing whatever exists.
-fn side(policy: &Policy, actors: &[Actor], scope: &Terms, interner: &mut Interner) -> Option<Side> {
-    let mut side = Side::default();
-    let labels = label_terms(policy, actors, scope);
-    let all = actors.contains(&Actor::AllWorkloads).then(|| scope.clone());
-    let explicit = actors.iter().filter_map(|actor| match actor {
-        Actor::Workload(id) => Some(Selector::Workload(id.clone())),
-        _ => None,
-    });
-    let selectors = all.into_iter().chain(labels).filter(satisfiable).map(Selector::Labels);
-    for selector in selectors.chain(explicit) {
-        let id = interner.intern(selector);
-        if !side.selectors.contains(&id) {
-            side.selectors.push(id);
-        }
+/// Taking off nothing leaves no term behind: equal selectors are equal values.
+fn take_off(terms: &mut Terms, key: &LabelKey, values: &Values) {
+    if !values.is_empty() {
+        terms.entry(key.clone()).or_default().excluded.extend(values.iter().cloned());
     }
-    for actor in actors {
-        if let Actor::IpList(name) = actor {
-            let list =
-                policy.ip_lists.get(name).map_or_else(AddressSet::empty, |list| list.addresses.clone());
-            side.addresses = side.addresses.union(&list);
-        }
-    }
-    (!side.selectors.is_empty() || !side.addresses.is_empty()).then_some(side)
 }
 
-/// The label part of a side: OR inside a key, AND over keys (S8), exclusions taken off (S4), then the scope.
-fn label_terms(policy: &Policy, actors: &[Actor], scope: &Terms) -> Option<Terms> {
-    let (mut included, mut excluded) = (Terms::new(), Vec::new());
-    for actor in actors {
-        let (key, values, exclusion) = match actor {
-            Actor::Label { label, exclusion } => {
-                (label.key.clone(), BTreeSet::from([label.value.clone()]), *exclusion)
-            }
-            Actor::LabelGroup { group, exclusion } => {
-                let (key, values) = group_values(policy, group);
-                (key, values, *exclusion)
-            }
-            _ => continue,
+/// One side of a rule as it is outside every scope.
+struct SideParts {
+    labels: LabelPart,
+    /// Taken off whatever `labels` includes (S4); not off workloads by name.
+    excluded: BTreeMap<LabelKey, Values>,
+    workloads: BTreeSet<WorkloadId>,
+    addresses: AddressSet,
+}
+
+/// What a side includes by label.
+enum LabelPart {
+    /// Every workload of the scope (S9), or exclusions and nothing else (S4).
+    All,
+    /// OR inside a key, AND over keys (S8).
+    Of(BTreeMap<LabelKey, Values>),
+    /// Only lists or workloads by name; exclusions beside them include nobody.
+    Nobody,
+}
+
+impl SideParts {
+    fn new(policy: &Policy, groups: &Groups<'_>, actors: &[Actor]) -> Self {
+        let mut included: BTreeMap<LabelKey, Values> = BTreeMap::new();
+        let mut excluded: BTreeMap<LabelKey, Values> = BTreeMap::new();
+        let (mut workloads, mut addresses) = (BTreeSet::new(), AddressSet::empty());
+        let mut file = |exclusion: bool, key: LabelKey, values: Values| {
+            let part = if exclusion { &mut excluded } else { &mut included };
+            part.entry(key).or_default().extend(values);
         };
-        if exclusion {
-            excluded.push((key, values));
-        } else {
-            included.entry(key).or_default().included.get_or_insert_default().extend(values);
+        let (mut all, mut exclusions_only) = (false, !actors.is_empty());
+        for actor in actors {
+            match actor {
+                Actor::AllWorkloads => all = true,
+                Actor::Label { label, exclusion } => {
+                    file(*exclusion, label.key.clone(), BTreeSet::from([label.value.clone()]));
+                }
+                Actor::LabelGroup { group, exclusion } => {
+                    let (key, values) = groups.get(group);
+                    file(*exclusion, key, values);
+                }
+                Actor::IpList(name) => {
+                    let list = policy.ip_lists.get(name).map(|list| &list.addresses);
+                    addresses = list.map_or(addresses.clone(), |list| addresses.union(list));
+                }
+                Actor::Workload(id) => {
+                    workloads.insert(id.clone());
+                }
+            }
+            exclusions_only &= is_exclusion(actor);
         }
+        let labels = match (all || exclusions_only, included.is_empty()) {
+            (true, _) => LabelPart::All,
+            (false, false) => LabelPart::Of(included),
+            (false, true) => LabelPart::Nobody,
+        };
+        Self { labels, excluded, workloads, addresses }
     }
-    if included.is_empty() && excluded.is_empty() {
-        return None;
+
+    /// The side inside a scope instance; `None` if it selects nothing, whatever exists. Lists and workloads by
+    /// name are not narrowed (S7).
+    fn inside(&self, scope: &Terms) -> Option<(Vec<Selector>, AddressSet)> {
+        let by_labels = self.terms_inside(scope).filter(satisfiable).map(Selector::Labels);
+        let by_name = self.workloads.iter().cloned().map(Selector::Workload);
+        let selectors: Vec<Selector> = by_labels.into_iter().chain(by_name).collect();
+        let selects = !selectors.is_empty() || !self.addresses.is_empty();
+        selects.then(|| (selectors, self.addresses.clone()))
     }
-    let mut terms = scope.clone();
-    for (key, term) in included {
-        terms = narrowed_to(&terms, &key, term.included.unwrap_or_default());
+
+    fn terms_inside(&self, scope: &Terms) -> Option<Terms> {
+        let mut terms = match &self.labels {
+            LabelPart::Nobody => return None,
+            LabelPart::All => scope.clone(),
+            LabelPart::Of(included) => {
+                let narrow = |terms, (key, values)| narrowed_to(&terms, key, values);
+                included.iter().fold(scope.clone(), narrow)
+            }
+        };
+        for (key, values) in &self.excluded {
+            take_off(&mut terms, key, values);
+        }
+        Some(terms)
     }
-    for (key, values) in excluded {
-        terms.entry(key).or_default().excluded.extend(values);
-    }
-    Some(terms)
 }
 
+fn is_exclusion(actor: &Actor) -> bool {
+    matches!(actor, Actor::Label { exclusion: true, .. } | Actor::LabelGroup { exclusion: true, .. })
+}
+
+/// Whether some workload could match: no term includes only what it takes off.
 fn satisfiable(terms: &Terms) -> bool {
     let possible =
         |term: &Term| term.included.as_ref().is_none_or(|values| !values.is_subset(&term.excluded));

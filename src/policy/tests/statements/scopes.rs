@@ -1,6 +1,6 @@
 //! S1–S7, S9: what a scope covers, and what it narrows.
 
-use crate::{check_shop, check_shop_by_oracle};
+use crate::check_shop;
 
 #[test]
 fn s1_a_workload_is_in_a_scope_when_every_entry_matches() {
@@ -140,7 +140,7 @@ fn s5_both_sides_of_an_intra_scope_rule_are_narrowed() {
 
 #[test]
 fn s5_a_side_that_contradicts_the_scope_selects_nobody() {
-    check_shop_by_oracle(
+    check_shop(
         &["[env=prod] role=web -> group:nonprod : tcp/2"],
         &["web-prod -> db-dev : tcp/2 => blocked", "web-dev -> db-dev : tcp/2 => blocked"],
     );

@@ -1,6 +1,6 @@
 //! S4, S8, S10, S14: what one side of a rule selects, and what is disabled.
 
-use crate::{check_shop, check_shop_by_oracle};
+use crate::check_shop;
 
 #[test]
 fn s4_a_side_takes_exclusions_off_after_the_inclusion() {
@@ -34,7 +34,7 @@ fn s4_a_side_of_exclusions_only_is_everything_except_them() {
 
 #[test]
 fn s4_exclusions_are_taken_off_all_workloads_too() {
-    check_shop_by_oracle(
+    check_shop(
         &["all-workloads not role=web -> role=db : tcp/1"],
         &["db-dev -> db-prod : tcp/1 => allowed", "web-dev -> db-prod : tcp/1 => blocked"],
     );
@@ -106,7 +106,7 @@ fn s10_an_empty_group_narrows_like_any_other() {
 
 #[test]
 fn s4_an_exclusion_beside_a_list_or_a_workload_includes_nobody() {
-    check_shop_by_oracle(
+    check_shop(
         &["list:office not role=web -> role=db : tcp/1", "workload:bare not role=web -> role=db : tcp/2"],
         &[
             "203.0.113.5 -> db-prod : tcp/1 => allowed",

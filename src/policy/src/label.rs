@@ -47,10 +47,15 @@ pub struct NotALabel(pub String);
 /// The keys that people read first, in this order; every other key follows by name.
 const READING_ORDER: [&str; 4] = ["role", "app", "env", "loc"];
 
-/// `role=web app=shop env=prod`, in reading order; `(no labels)` when empty.
-pub fn describe(labels: &LabelSet) -> String {
+/// The labels one by one, in the order in which people read them: role, app, env, loc, others by key.
+pub fn in_reading_order(labels: &LabelSet) -> Vec<Label> {
     let known = READING_ORDER.iter().filter_map(|key| labels.get_key_value(*key));
     let others = labels.iter().filter(|(key, _)| !READING_ORDER.contains(&key.as_str()));
-    let texts: Vec<String> = known.chain(others).map(|(key, value)| format!("{key}={value}")).collect();
+    known.chain(others).map(|(key, value)| Label { key: key.clone(), value: value.clone() }).collect()
+}
+
+/// `role=web app=shop env=prod`, in reading order; `(no labels)` when empty.
+pub fn describe(labels: &LabelSet) -> String {
+    let texts: Vec<String> = in_reading_order(labels).iter().map(ToString::to_string).collect();
     if texts.is_empty() { "(no labels)".to_owned() } else { texts.join(" ") }
 }

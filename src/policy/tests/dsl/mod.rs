@@ -291,7 +291,8 @@ pub fn read_rule(snapshot: &mut Snapshot, line: &str) {
         extra_scope,
     };
     match snapshot.policy.rulesets.iter_mut().find(|other| other.name == ruleset) {
-        Some(other) => other.rules.push(rule),
+        Some(other) if scopes.is_empty() || scopes == other.scopes => other.rules.push(rule),
+        Some(_) => bad("other scopes than the earlier ruleset of that name"),
         None => snapshot.policy.rulesets.push(Ruleset {
             name: ruleset,
             enabled: ruleset_enabled,

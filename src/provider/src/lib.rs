@@ -80,7 +80,7 @@ pub struct CallRecord {
 pub trait CloudWriter: Send + Sync {
     /// Makes the step true. Idempotent: a step that is true already needs no call.
     ///
-    /// `current` is a fresh read of the scope. `ids` gives the cloud's id of each planned group that was
+    /// `current` holds fresh reads of the scopes of the domain. `ids` gives the cloud's id of each planned group that was
     /// created since the plan was made. A call that fails is not sent again.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ pub trait CloudWriter: Send + Sync {
         &self,
         scope: &Scope,
         step: &Step,
-        current: &Observed,
+        current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, ProviderError>;
 }

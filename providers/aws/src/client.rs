@@ -1,0 +1,216 @@
+//! The way to EC2: one `tower` stack (timeout → pace → limit → driver) under every call.
+//!
+//! The SDK's own retries are off, so that a throttle is seen; a call that fails is not sent again.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
+use aws_sdk_ec2::error::SdkError;
+use aws_sdk_ec2::operation::RequestId;
+use aws_smithy_runtime_api::client::result::SdkError as Sdk;
+use plan::Scope;
+use provider::{ErrorKind, ProviderError};
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::{Layer, Service, ServiceExt};
+
+use crate::errors;
+use crate::pace::{Clock, Pace, WallClock};
+
+/// What the driver needs to know besides the scope.
+#[derive(Clone, Debug)]
+pub struct AwsSettings {
+    /// The ownership mark.
+    pub installation: String,
+    /// Tags for every object that we make.
+    pub extra_tags: BTreeMap<String, String>,
+    /// The share of every API bucket that we use, 0 to 1.
+    pub share: f64,
+    /// How long one call may take.
+    pub call_timeout: Duration,
+}
+
+impl AwsSettings {
+    /// Half of every bucket, 30 s for a call.
+    pub fn new(installation: &str) -> Self {
+        Self {
+            installation: installation.to_owned(),
+            extra_tags: BTreeMap::new(),
+            share: 0.5,
+            call_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Calls in flight at most.
+const CALLS_MAX: usize = 8;
+
+/// One call: its action, and the future that makes it.
+pub struct Call<T> {
+    action: &'static str,
+    future: Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>,
+}
+
+/// A paced connection to one account and region.
+#[derive(Clone)]
+pub struct Ec2 {
+    client: Client,
+    pace: Arc<Pace>,
+    clock: Arc<dyn Clock>,
+    limit: Arc<tokio::sync::Semaphore>,
+    timeout: Duration,
+}
+
+impl Ec2 {
+    /// Connects by the SDK's usual environment: profile, keys, `AWS_ENDPOINT_URL`.
+    pub async fn connect(settings: &AwsSettings, scope: &Scope) -> Self {
+        use aws_smithy_http_client::tls;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let loaded = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http)
+            .region(Region::new(scope.region.clone()))
+            .load()
+            .await;
+        Self::from_config(
+            aws_sdk_ec2::config::Builder::from(&loaded),
+            settings,
+            Arc::new(WallClock::default()),
+        )
+    }
+
+    /// Connects by a given configuration and clock: for tests, the demo, and recorded answers.
+    pub fn from_config(
+        config: aws_sdk_ec2::config::Builder,
+        settings: &AwsSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let config = config
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        Self {
+            client: Client::from_conf(config),
+            pace: Arc::new(Pace::new(clock.clone(), settings.share)),
+            clock,
+            limit: Arc::new(tokio::sync::Semaphore::new(CALLS_MAX)),
+            timeout: settings.call_timeout,
+        }
+    }
+
+    /// Waits, by the connection's clock.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+
+    /// Sends one call through the stack.
+    pub(crate) async fn call<T, E, F>(
+        &self,
+        action: &'static str,
+        send: impl FnOnce(Client) -> F,
+    ) -> Result<T, ProviderError>
+    where
+        T: Send + 'static,
+        E: std::error::Error + aws_sdk_ec2::error::ProvideErrorMetadata + RequestId + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E>>> + Send + 'static,
+    {
+        let sent = send(self.client.clone());
+        let call = Call {
+            action,
+            future: Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) }),
+        };
+        let limit = GlobalConcurrencyLimitLayer::with_semaphore(self.limit.clone());
+        let driver = tower::service_fn(|call: Call<T>| call.future);
+        let paced = Paced { inner: limit.layer(driver), pace: self.pace.clone() };
+        let mut stack = Timeout { inner: paced, duration: self.timeout };
+        let answer = match stack.ready().await {
+            Ok(ready) => ready.call(call).await,
+            Err(error) => Err(error),
+        };
+        let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
+        self.pace.answered(action, throttled);
+        answer
+    }
+}
+
+/// Used by `errors`: the SDK's error with its answer.
+pub(crate) type SdkFailure<E> = Sdk<E, aws_smithy_runtime_api::http::Response>;
+
+/// Waits for a token before the call goes on.
+#[derive(Clone)]
+struct Paced<S> {
+    inner: S,
+    pace: Arc<Pace>,
+}
+
+impl<S, T> Service<Call<T>> for Paced<S>
+where
+    S: Service<Call<T>, Response = T, Error = ProviderError> + Send,
+    S::Future: Send + 'static,
+    T: Send + 'static,
+{
+    type Response = T;
+    type Error = ProviderError;
+    type Future = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, call: Call<T>) -> Self::Future {
+        let (pace, action) = (self.pace.clone(), call.action);
+        let paced = Call {
+            action,
+            future: Box::pin(async move {
+                pace.wait(action).await;
+                call.future.await
+            }),
+        };
+        Box::pin(self.inner.call(paced))
+    }
+}
+
+/// Gives up on a call after a while; the time that it waits for its token does not count as the cloud's.
+#[derive(Clone)]
+struct Timeout<S> {
+    inner: S,
+    duration: Duration,
+}
+
+impl<S, T> Service<Call<T>> for Timeout<S>
+where
+    S: Service<Call<T>, Response = T, Error = ProviderError> + Send,
+    S::Future: Send + 'static,
+    T: Send + 'static,
+{
+    type Response = T;
+    type Error = ProviderError;
+    type Future = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, call: Call<T>) -> Self::Future {
+        let (duration, action) = (self.duration, call.action);
+        let limited = Call {
+            action,
+            future: Box::pin(async move {
+                tokio::time::timeout(duration, call.future).await.unwrap_or_else(|_| {
+                    let message = format!("no answer within {} s", duration.as_secs());
+                    let mut error = ProviderError::new(ErrorKind::Transient, action, message);
+                    error.hint = "whether the call took effect is unknown; the next pass looks".to_owned();
+                    Err(error)
+                })
+            }),
+        };
+        Box::pin(self.inner.call(limited))
+    }
+}

@@ -1,0 +1,328 @@
+//! One complete read of a scope, or an error: half an observation would plan deletions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use aws_sdk_ec2::types::{
+    Filter, Instance, NetworkAcl, NetworkInterface, SecurityGroup, Tag, Vpc, VpcPeeringConnection,
+};
+use ipnet::IpNet;
+use plan::{
+    AttachClass, Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, PathFilter,
+    PathRule, Peering, Scope,
+};
+use policy::NetworkId;
+use provider::{ErrorKind, ProviderError};
+
+use crate::client::{AwsSettings, Ec2};
+use crate::convert::{rules_from, service_from};
+use crate::marks;
+
+/// Objects on one page; EC2 takes 5 to 1,000.
+const PAGE_SIZE: i32 = 1000;
+/// Pages of one list at most: a million objects.
+const PAGES_MAX: usize = 1000;
+
+/// Reads every page of a describe call into one list.
+macro_rules! read_all {
+    ($ec2:expr, $action:literal, $operation:ident, $items:ident, $build:expr) => {{
+        let mut items = Vec::new();
+        let mut token: Option<String> = None;
+        let mut seen = BTreeSet::new();
+        loop {
+            let next = token.clone();
+            let page = $ec2
+                .call($action, |client| {
+                    let request = $build(client.$operation()).max_results(PAGE_SIZE).set_next_token(next);
+                    async move { request.send().await }
+                })
+                .await?;
+            token = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+            items.extend(page.$items.unwrap_or_default());
+            let Some(token) = &token else { break };
+            if !seen.insert(token.clone()) || seen.len() >= PAGES_MAX {
+                let message = format!(
+                    "the list does not end: page {} names a token again or is over the limit",
+                    seen.len()
+                );
+                return Err(ProviderError::new(ErrorKind::Transient, $action, message));
+            }
+        }
+        items
+    }};
+}
+
+/// Reads a scope.
+pub(crate) async fn observe(
+    ec2: &Ec2,
+    settings: &AwsSettings,
+    scope: &Scope,
+) -> Result<Observed, ProviderError> {
+    let wanted: Vec<String> = scope.networks.iter().map(ToString::to_string).collect();
+    let in_scope = (!wanted.is_empty())
+        .then(|| Filter::builder().name("vpc-id").set_values(Some(wanted.clone())).build());
+    let filters = || in_scope.clone().map(|filter| vec![filter]);
+    let vpcs: Vec<Vpc> = read_all!(
+        ec2,
+        "DescribeVpcs",
+        describe_vpcs,
+        vpcs,
+        |b: aws_sdk_ec2::operation::describe_vpcs::builders::DescribeVpcsFluentBuilder| b
+            .set_filters(filters())
+    );
+    check_vpcs(scope, &wanted, &vpcs)?;
+    let groups: Vec<SecurityGroup> = read_all!(ec2, "DescribeSecurityGroups", describe_security_groups, security_groups, |b: aws_sdk_ec2::operation::describe_security_groups::builders::DescribeSecurityGroupsFluentBuilder| b.set_filters(filters()));
+    let interfaces: Vec<NetworkInterface> = read_all!(ec2, "DescribeNetworkInterfaces", describe_network_interfaces, network_interfaces, |b: aws_sdk_ec2::operation::describe_network_interfaces::builders::DescribeNetworkInterfacesFluentBuilder| b.set_filters(filters()));
+    let reservations = read_all!(
+        ec2,
+        "DescribeInstances",
+        describe_instances,
+        reservations,
+        |b: aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder| b
+            .set_filters(filters())
+    );
+    let acls: Vec<NetworkAcl> = read_all!(
+        ec2,
+        "DescribeNetworkAcls",
+        describe_network_acls,
+        network_acls,
+        |b: aws_sdk_ec2::operation::describe_network_acls::builders::DescribeNetworkAclsFluentBuilder| b
+            .set_filters(filters())
+    );
+    let peerings: Vec<VpcPeeringConnection> = read_all!(ec2, "DescribeVpcPeeringConnections", describe_vpc_peering_connections, vpc_peering_connections, |b: aws_sdk_ec2::operation::describe_vpc_peering_connections::builders::DescribeVpcPeeringConnectionsFluentBuilder| b);
+    let limits = read_limits(ec2).await?;
+    let instances: Vec<Instance> =
+        reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect();
+    Ok(assemble(settings, scope, Answers { vpcs, groups, interfaces, instances, acls, peerings, limits }))
+}
+
+fn check_vpcs(scope: &Scope, wanted: &[String], vpcs: &[Vpc]) -> Result<(), ProviderError> {
+    let action = "DescribeVpcs";
+    if let Some(missing) = wanted.iter().find(|id| !vpcs.iter().any(|vpc| vpc.vpc_id() == Some(id))) {
+        let message =
+            format!("network {missing} of scope {} does not exist in region {}", scope.id, scope.region);
+        let mut error = ProviderError::new(ErrorKind::NotFound, action, message);
+        error.hint = "check `networks` and `region` of the scope".to_owned();
+        return Err(error);
+    }
+    let stranger = vpcs
+        .iter()
+        .filter_map(Vpc::owner_id)
+        .find(|owner| !scope.account.is_empty() && *owner != scope.account);
+    if let Some(owner) = stranger {
+        let message = format!(
+            "scope {} is for account {}, but the credentials see account {owner}",
+            scope.id, scope.account
+        );
+        let mut error = ProviderError::new(ErrorKind::Denied, action, message);
+        error.hint = "check AWS_PROFILE, or `account` of the scope".to_owned();
+        return Err(error);
+    }
+    Ok(())
+}
+
+async fn read_limits(ec2: &Ec2) -> Result<Limits, ProviderError> {
+    let answer = ec2
+        .call("DescribeAccountAttributes", |client| {
+            let request = client.describe_account_attributes();
+            async move { request.send().await }
+        })
+        .await?;
+    let mut limits = Limits::default();
+    for attribute in answer.account_attributes() {
+        let value = attribute.attribute_values().first().and_then(|value| value.attribute_value());
+        if attribute.attribute_name() == Some("vpc-max-security-groups-per-interface")
+            && let Some(number) = value.and_then(|text| text.parse().ok())
+        {
+            limits.groups_per_interface = number;
+        }
+    }
+    Ok(limits)
+}
+
+struct Answers {
+    vpcs: Vec<Vpc>,
+    groups: Vec<SecurityGroup>,
+    interfaces: Vec<NetworkInterface>,
+    instances: Vec<Instance>,
+    acls: Vec<NetworkAcl>,
+    peerings: Vec<VpcPeeringConnection>,
+    limits: Limits,
+}
+
+fn assemble(settings: &AwsSettings, scope: &Scope, answers: Answers) -> Observed {
+    let instances: BTreeMap<&str, &Instance> =
+        answers.instances.iter().filter_map(|i| Some((i.instance_id()?, i))).collect();
+    let mut acl_of: BTreeMap<&str, &str> = BTreeMap::new();
+    for acl in &answers.acls {
+        for association in acl.associations() {
+            if let (Some(subnet), Some(id)) = (association.subnet_id(), acl.network_acl_id()) {
+                acl_of.insert(subnet, id);
+            }
+        }
+    }
+    let mut observed = Observed {
+        scope: Some(scope.id.clone()),
+        networks: answers.vpcs.iter().filter_map(|vpc| network(vpc, &answers.peerings)).collect(),
+        interfaces: answers.interfaces.iter().filter_map(|i| interface(i, &instances, &acl_of)).collect(),
+        groups: answers.groups.iter().filter_map(|sg| group(sg, settings)).collect(),
+        path_filters: answers.acls.iter().filter_map(path_filter).collect(),
+        limits: answers.limits,
+    };
+    observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.groups.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
+    observed
+}
+
+fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState> {
+    let id = vpc.vpc_id()?;
+    let v4 = vpc
+        .cidr_block_association_set()
+        .iter()
+        .filter_map(|block| block.cidr_block())
+        .chain(vpc.cidr_block());
+    let v6 = vpc.ipv6_cidr_block_association_set().iter().filter_map(|block| block.ipv6_cidr_block());
+    let cidrs: BTreeSet<IpNet> = v4.chain(v6).filter_map(|text| text.parse().ok()).collect();
+    let active = peerings.iter().filter(|peering| {
+        peering.status().and_then(|status| status.code()).is_some_and(|code| code.as_str() == "active")
+    });
+    let mut peerings: Vec<Peering> = active
+        .filter_map(|peering| {
+            let requester = peering.requester_vpc_info().and_then(|info| info.vpc_id())?;
+            let accepter = peering.accepter_vpc_info().and_then(|info| info.vpc_id())?;
+            let peer = if requester == id {
+                accepter
+            } else if accepter == id {
+                requester
+            } else {
+                return None;
+            };
+            Some(Peering {
+                peer: NetworkId::from(peer),
+                handle: peering.vpc_peering_connection_id()?.to_owned(),
+            })
+        })
+        .collect();
+    peerings.sort_by(|a, b| a.peer.cmp(&b.peer));
+    Some(NetworkState {
+        id: NetworkId::from(id),
+        name: tag(vpc.tags(), "Name"),
+        cidrs: cidrs.into_iter().collect(),
+        peerings,
+    })
+}
+
+fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
+    tags.iter()
+        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
+        .collect()
+}
+
+fn tag(tags: &[Tag], key: &str) -> String {
+    tags.iter().find(|tag| tag.key() == Some(key)).and_then(Tag::value).unwrap_or_default().to_owned()
+}
+
+fn interface(
+    eni: &NetworkInterface,
+    instances: &BTreeMap<&str, &Instance>,
+    acl_of: &BTreeMap<&str, &str>,
+) -> Option<InterfaceState> {
+    let id = eni.network_interface_id()?;
+    let instance_id = eni.attachment().and_then(|attachment| attachment.instance_id());
+    let mut tags =
+        instance_id.and_then(|id| instances.get(id)).map(|i| tags_of(i.tags())).unwrap_or_default();
+    let own = tags_of(eni.tag_set());
+    let name = own.get("Name").or_else(|| tags.get("Name")).cloned().unwrap_or_else(|| id.to_owned());
+    tags.extend(own);
+    let mut groups: Vec<GroupId> =
+        eni.groups().iter().filter_map(|group| group.group_id().map(GroupId::from)).collect();
+    groups.sort();
+    let acl = eni.subnet_id().and_then(|subnet| acl_of.get(subnet));
+    Some(InterfaceState {
+        id: id.into(),
+        network: eni.vpc_id()?.into(),
+        workload: instance_id.unwrap_or(id).into(),
+        name,
+        addresses: addresses(eni),
+        groups,
+        attach: attach_class(eni),
+        tags,
+        path_filters: acl.map(|id| (*id).to_owned()).into_iter().collect(),
+    })
+}
+
+fn addresses(eni: &NetworkInterface) -> Vec<IpAddr> {
+    let mut v4: Vec<_> = eni.private_ip_addresses().iter().collect();
+    v4.sort_by_key(|address| !address.primary().unwrap_or(false));
+    let v4 =
+        v4.into_iter().filter_map(|address| address.private_ip_address()).chain(eni.private_ip_address());
+    let v6 = eni.ipv6_addresses().iter().filter_map(|address| address.ipv6_address());
+    let mut found = Vec::new();
+    for address in v4.chain(v6).filter_map(|text| text.parse().ok()) {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    }
+    found
+}
+
+/// Who may set the groups of an interface (`providers.md` 3.1, "service-managed interfaces refuse group changes").
+fn attach_class(eni: &NetworkInterface) -> AttachClass {
+    let kind = eni.interface_type().map(|kind| kind.as_str()).unwrap_or("interface");
+    let through = |service: &str| AttachClass::ThroughService(service.to_owned());
+    let description = eni.description().unwrap_or_default();
+    match kind {
+        "load_balancer"
+        | "network_load_balancer"
+        | "gateway_load_balancer"
+        | "gateway_load_balancer_endpoint" => through("its load balancer"),
+        "lambda" => through("AWS Lambda"),
+        "vpc_endpoint" => through("its VPC endpoint"),
+        "nat_gateway" | "transit_gateway" | "transit_gateway_attachment" => {
+            AttachClass::Never(format!("a {} has no security groups", kind.replace('_', " ")))
+        }
+        _ if eni.requester_managed().unwrap_or(false) => match description {
+            text if text.starts_with("ELB ") => through("its load balancer"),
+            text if text.starts_with("RDSNetworkInterface") => through("Amazon RDS"),
+            _ => through(eni.requester_id().unwrap_or("the service that made it")),
+        },
+        _ => AttachClass::Direct,
+    }
+}
+
+fn group(sg: &SecurityGroup, settings: &AwsSettings) -> Option<GroupState> {
+    let name = sg.group_name().unwrap_or_default();
+    let account = sg.owner_id().unwrap_or_default();
+    let (owner, tag_drift) =
+        marks::owner(&settings.installation, name, &tags_of(sg.tags()), &settings.extra_tags);
+    Some(GroupState {
+        id: sg.group_id()?.into(),
+        network: sg.vpc_id()?.into(),
+        name: name.to_owned(),
+        owner,
+        ingress: rules_from(sg.ip_permissions(), account),
+        egress: rules_from(sg.ip_permissions_egress(), account),
+        tag_drift,
+    })
+}
+
+fn path_filter(acl: &NetworkAcl) -> Option<PathFilter> {
+    let mut entries: Vec<_> = acl.entries().iter().collect();
+    entries.sort_by_key(|entry| entry.rule_number().unwrap_or(i32::MAX));
+    let rules = entries.into_iter().filter_map(|entry| {
+        let block = entry.cidr_block().or(entry.ipv6_cidr_block())?.parse::<IpNet>().ok()?;
+        let icmp = entry.icmp_type_code().map(|icmp| (icmp.r#type(), icmp.code()));
+        let ports = entry.port_range().map(|range| (range.from(), range.to()));
+        let (from, to) = icmp.or(ports).unwrap_or((None, None));
+        Some(PathRule {
+            name: entry.rule_number().unwrap_or_default().to_string(),
+            direction: if entry.egress().unwrap_or(false) { Direction::Egress } else { Direction::Ingress },
+            allow: entry.rule_action().is_some_and(|action| action.as_str() == "allow"),
+            block,
+            service: service_from(entry.protocol().unwrap_or("-1"), from, to),
+        })
+    });
+    Some(PathFilter { id: acl.network_acl_id()?.to_owned(), rules: rules.collect() })
+}

@@ -1,6 +1,6 @@
 //! Who holds an address, as seen from a network: the view rules of [`crate::snapshot`], indexed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
@@ -26,7 +26,7 @@ pub enum View {
     Interface(Place),
     /// An address inside the blocks of the viewing network or its peers that nobody known holds.
     Shadowed,
-    /// Held in more than one unconnected network: nobody can tell which is meant.
+    /// Held more than once in reach, or more than once elsewhere: nobody can tell which is meant.
     Ambiguous,
     /// Outside everything known.
     External,
@@ -45,11 +45,13 @@ impl<'a> AddressDirectory<'a> {
         let mut holders: FxHashMap<IpAddr, Vec<Place>> = FxHashMap::default();
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
+                let place = Place { workload: w as u32, interface: i as u32 };
                 for &address in &interface.addresses {
-                    holders
-                        .entry(address)
-                        .or_default()
-                        .push(Place { workload: w as u32, interface: i as u32 });
+                    let places = holders.entry(address).or_default();
+                    // An inventory may name the same address of an interface twice.
+                    if places.last() != Some(&place) {
+                        places.push(place);
+                    }
                 }
             }
         }
@@ -74,8 +76,12 @@ impl<'a> AddressDirectory<'a> {
                 let there = self.interface(**place).network.as_ref();
                 there.is_some_and(|there| self.snapshot.connected(network, there))
             };
-            if let Some(&place) = holders.iter().find(reached) {
-                return View::Interface(place);
+            let mut in_reach = holders.iter().filter(reached);
+            match (in_reach.next(), in_reach.next()) {
+                (Some(&only), None) => return View::Interface(only),
+                // A clash that blocks the plan; until it is solved no identity rule matches.
+                (Some(_), Some(_)) => return View::Ambiguous,
+                (None, _) => {}
             }
             if self.local_blocks.get(network).is_some_and(|blocks| blocks.contains(address)) {
                 return View::Shadowed;
@@ -94,24 +100,47 @@ impl<'a> AddressDirectory<'a> {
         self.interface(place).addresses.iter().filter(seen).copied().collect()
     }
 
-    /// Addresses that two interfaces claim inside one network or two connected ones, with the claimants.
+    /// Addresses that two interfaces claim inside one network or two connected ones, with the claimants. Of
+    /// many claimants of one address in one network the first is paired with each other one.
     pub fn claimed_twice(&self) -> BTreeSet<(IpAddr, Place, Place)> {
         let mut clashes = BTreeSet::new();
-        for (&address, holders) in &self.holders {
-            for (n, &a) in holders.iter().enumerate() {
-                for &b in &holders[n + 1..] {
-                    let networks = (&self.interface(a).network, &self.interface(b).network);
-                    let clash = match networks {
-                        (Some(here), Some(there)) => self.snapshot.connected(here, there),
-                        (None, None) => true,
-                        _ => false,
-                    };
-                    if clash {
-                        clashes.insert((address, a, b));
-                    }
+        for (address, by_network) in self.shared() {
+            for (&network, places) in &by_network {
+                let Some((&first, others)) = places.split_first() else { continue };
+                clashes.extend(others.iter().map(|&other| (address, first, other)));
+                let peers = network.and_then(|id| self.snapshot.networks.get(id)).map(|n| &n.peers);
+                for peer in peers.into_iter().flatten().filter(|peer| network < Some(*peer)) {
+                    let there = by_network.get(&Some(peer)).and_then(|places| places.first());
+                    clashes.extend(there.map(|&there| (address, first.min(there), first.max(there))));
                 }
             }
         }
         clashes
+    }
+
+    /// How many addresses are held in two networks that are not connected: seen from a third network nobody
+    /// can tell which holder is meant.
+    pub fn ambiguous_count(&self) -> usize {
+        let connected = |a: &Option<&NetworkId>, b: &Option<&NetworkId>| match (a, b) {
+            (Some(a), Some(b)) => self.snapshot.connected(a, b),
+            _ => false,
+        };
+        let apart = |networks: &[Option<&NetworkId>]| {
+            let rest = |n: usize| networks.iter().skip(n + 1);
+            networks.iter().enumerate().any(|(n, a)| rest(n).any(|b| !connected(a, b)))
+        };
+        let networks = self.shared().map(|(_, by_network)| by_network.into_keys().collect::<Vec<_>>());
+        networks.filter(|networks| apart(networks)).count()
+    }
+
+    /// Addresses with more than one holder, holders by network.
+    fn shared(&self) -> impl Iterator<Item = (IpAddr, BTreeMap<Option<&'a NetworkId>, Vec<Place>>)> {
+        self.holders.iter().filter(|(_, places)| places.len() > 1).map(|(&address, places)| {
+            let mut by_network: BTreeMap<_, Vec<Place>> = BTreeMap::new();
+            for &place in places {
+                by_network.entry(self.interface(place).network.as_ref()).or_default().push(place);
+            }
+            (address, by_network)
+        })
     }
 }

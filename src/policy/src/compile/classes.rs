@@ -55,16 +55,16 @@ pub(super) fn classify(
     policy
 }
 
-/// The labels that all members share, of the keys that rules name; of any key if rules name none of theirs.
+/// The labels that all members share, of the keys that rules name.
 fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>) -> String {
-    let mut workloads = members.iter().map(|&member| &snapshot.workloads[member as usize]);
-    let mut shared: LabelSet = workloads.next().map(|workload| workload.labels.clone()).unwrap_or_default();
-    for workload in workloads {
-        shared.retain(|key, value| workload.labels.get(key) == Some(value));
+    let mut workloads = members.iter().map(|&member| &snapshot.workloads[member as usize].labels);
+    let Some(first) = workloads.next() else { return describe(&LabelSet::new()) };
+    let named = first.iter().filter(|(key, _)| keys.contains(*key));
+    let mut shared: LabelSet = named.map(|(key, value)| (key.clone(), value.clone())).collect();
+    for labels in workloads {
+        shared.retain(|key, value| labels.get(key) == Some(value));
     }
-    let named: LabelSet =
-        shared.iter().filter(|(key, _)| keys.contains(*key)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    describe(if named.is_empty() { &shared } else { &named })
+    describe(&shared)
 }
 
 /// Selector → the rules that have it on one side, in order.

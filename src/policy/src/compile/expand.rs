@@ -92,13 +92,18 @@ fn flattened(policy: &Policy, name: &Name) -> Values {
     members
 }
 
-/// Every instance of a ruleset's scopes, each once: label groups expand, their members do not mix (S3).
+/// Every instance of a ruleset's scopes, each once: label groups expand, their members do not mix (S3). Those of
+/// one scope are sorted, so that the order of its entries changes nothing.
 fn scope_instances(groups: &Groups<'_>, ruleset: &Ruleset) -> Vec<Terms> {
     if ruleset.scopes.is_empty() {
         return vec![Terms::new()];
     }
     let mut seen = BTreeSet::new();
-    let instances = ruleset.scopes.iter().flat_map(|scope| instances_of(groups, scope));
+    let instances = ruleset.scopes.iter().flat_map(|scope| {
+        let mut instances = instances_of(groups, scope);
+        instances.sort_unstable();
+        instances
+    });
     instances.filter(|instance| seen.insert(instance.clone())).collect()
 }
 

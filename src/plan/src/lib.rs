@@ -15,12 +15,16 @@
 //! rules; a driver says which object of its cloud that is.
 
 pub mod apply;
+pub mod changes;
 pub mod diff;
+pub mod digest;
 pub mod graph;
+pub mod guard;
 pub mod order;
 pub mod plan;
 pub mod prove;
 mod quota;
+pub mod report;
 pub mod scope;
 pub mod state;
 pub mod step;

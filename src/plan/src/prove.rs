@@ -8,7 +8,7 @@
 //! The universe: ICMP exists only between IPv4 addresses and ICMPv6 only between IPv6 addresses.
 
 mod ends;
-mod foreign;
+pub(crate) mod foreign;
 mod intent;
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub fn prove(graph: &FilterGraph, compiled: &CompiledPolicy, snapshot: &Snapshot
 }
 
 /// Everything that the comparison looks things up in.
-pub(crate) struct Context<'a> {
+pub struct Context<'a> {
     pub(crate) graph: &'a FilterGraph,
     pub(crate) compiled: &'a CompiledPolicy,
     pub(crate) snapshot: &'a Snapshot,
@@ -51,7 +51,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(graph: &'a FilterGraph, compiled: &'a CompiledPolicy, snapshot: &'a Snapshot) -> Self {
+    /// Indexes a graph and what it is compared with.
+    pub fn new(graph: &'a FilterGraph, compiled: &'a CompiledPolicy, snapshot: &'a Snapshot) -> Self {
         let mut places = BTreeMap::new();
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {

@@ -1,0 +1,287 @@
+//! Who may talk to whom before and after, by labels: what opens and what closes.
+//!
+//! Works on two filter graphs of the same interfaces. Only ends whose entries differ are looked at, and of
+//! their peers only those that a differing entry names; each flow is then judged at both ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use policy::compiled::essential_services;
+use policy::{AddressSet, ClassId, InterfaceId, ServiceSet};
+
+use crate::graph::{Effect, Entry, FilterGraph, NodeIndex, Peers};
+use crate::plan::Change;
+use crate::prove::foreign::passes;
+use crate::prove::{Context, universe};
+use crate::scope::Direction;
+
+/// What changes between two states.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// By labels, sorted: closing lines first.
+    pub lines: Vec<Change>,
+    /// Interfaces that lose an allowed peer.
+    pub losers: BTreeSet<InterfaceId>,
+    /// Interfaces that had ingress and have none.
+    pub isolated: BTreeSet<InterfaceId>,
+}
+
+/// One line before it is counted.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    opens: bool,
+    source: String,
+    destination: String,
+    services: ServiceSet,
+}
+
+/// Compares two states. Linear in differing entries × the interfaces behind them.
+pub fn compare(before: &Context<'_>, after: &Context<'_>) -> Reach {
+    let mut reach = Reach::default();
+    let mut flows: BTreeSet<(NodeIndex, NodeIndex)> = BTreeSet::new();
+    let mut outside: BTreeMap<(bool, Direction, ClassId, ServiceSet), (AddressSet, BTreeSet<NodeIndex>)> =
+        BTreeMap::new();
+    for number in 0..before.graph.nodes.len() as u32 {
+        let own = NodeIndex(number);
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let differing = differing_entries(before.graph, after.graph, own, direction);
+            if differing.is_empty() {
+                continue;
+            }
+            for peer in peers_named(before, &differing) {
+                flows.insert(if direction == Direction::Ingress { (peer, own) } else { (own, peer) });
+            }
+            compare_outside(before, after, own, direction, &differing, &mut outside);
+            if direction == Direction::Ingress && lost_all_ingress(before, after, own) {
+                reach.isolated.insert(before.graph.nodes[number as usize].interface.clone());
+            }
+        }
+    }
+    let mut counted: BTreeMap<Key, u64> = BTreeMap::new();
+    for (source, destination) in flows.into_iter().filter(|(source, destination)| source != destination) {
+        compare_flow(before, after, (source, destination), &mut counted, &mut reach.losers);
+    }
+    for ((opens, direction, class, services), (addresses, owns)) in outside {
+        if !opens {
+            reach.losers.extend(owns.iter().map(|own| before.graph.nodes[own.0 as usize].interface.clone()));
+        }
+        let (own, peer) =
+            (before.compiled.class(class).description.clone(), name_addresses(before, &addresses));
+        let (source, destination) = if direction == Direction::Ingress { (peer, own) } else { (own, peer) };
+        *counted.entry(Key { opens, source, destination, services }).or_default() += owns.len() as u64;
+    }
+    reach.lines = counted
+        .into_iter()
+        .map(|(key, pairs)| {
+            let services = key.services.to_string();
+            Change {
+                opens: key.opens,
+                source: key.source,
+                destination: key.destination,
+                services,
+                pairs,
+                rules: Vec::new(),
+            }
+        })
+        .collect();
+    reach
+}
+
+fn class_of(context: &Context<'_>, node: NodeIndex) -> Option<ClassId> {
+    let place = context.places.get(&context.graph.nodes[node.0 as usize].interface)?;
+    Some(context.compiled.class_of[place.workload as usize])
+}
+
+fn entries_at(graph: &FilterGraph, own: NodeIndex, direction: Direction) -> Vec<&Entry> {
+    let node = &graph.nodes[own.0 as usize];
+    let stages = if direction == Direction::Ingress { &node.ingress } else { &node.egress };
+    let lists = stages.iter().flat_map(|stage| &stage.lists).map(|&list| &graph.lists[list as usize]);
+    lists.flat_map(|list| &list.entries).collect()
+}
+
+/// Entries that only one of the two states has at an end.
+fn differing_entries<'a>(
+    before: &'a FilterGraph,
+    after: &'a FilterGraph,
+    own: NodeIndex,
+    direction: Direction,
+) -> Vec<&'a Entry> {
+    let (old, new) = (entries_at(before, own, direction), entries_at(after, own, direction));
+    let same = |a: &Entry, b: &Entry| a.effect == b.effect && a.services == b.services && a.peers == b.peers;
+    let missing = |entry: &&&Entry, others: &[&Entry]| !others.iter().any(|other| same(entry, other));
+    let gone = old.iter().filter(|entry| missing(entry, &new)).copied();
+    let come = new.iter().filter(|entry| missing(entry, &old)).copied();
+    gone.chain(come).collect()
+}
+
+fn peers_named(context: &Context<'_>, entries: &[&Entry]) -> BTreeSet<NodeIndex> {
+    let mut peers = BTreeSet::new();
+    for entry in entries {
+        match &entry.peers {
+            Peers::Members(nodes) => peers.extend(nodes.iter().copied()),
+            Peers::Addresses(set) => {
+                let inside =
+                    |node: &NodeIndex| addresses(context, *node).iter().any(|address| set.contains(*address));
+                peers.extend((0..context.graph.nodes.len() as u32).map(NodeIndex).filter(inside));
+            }
+        }
+    }
+    peers
+}
+
+fn addresses<'a>(context: &Context<'a>, node: NodeIndex) -> &'a [IpAddr] {
+    let place = context.places.get(&context.graph.nodes[node.0 as usize].interface);
+    place.map(|&place| context.directory.interface(place).addresses.as_slice()).unwrap_or_default()
+}
+
+/// What every stage of an end lets pass to or from a peer.
+fn admitted(
+    context: &Context<'_>,
+    own: NodeIndex,
+    direction: Direction,
+    peer: Option<NodeIndex>,
+    address: IpAddr,
+) -> ServiceSet {
+    let node = &context.graph.nodes[own.0 as usize];
+    let stages = if direction == Direction::Ingress { &node.ingress } else { &node.egress };
+    let mut passed = universe(address);
+    for stage in stages {
+        let union = stage.lists.iter().map(|&list| &context.graph.lists[list as usize]).fold(ServiceSet::empty(), |sum, list| {
+            let by_address = passes(list, address);
+            let by_member = list.entries.iter().filter(|entry| {
+                entry.effect == Effect::Permit
+                    && matches!((&entry.peers, peer), (Peers::Members(nodes), Some(peer)) if nodes.binary_search(&peer).is_ok())
+            });
+            by_member.fold(sum.union(&by_address), |sum, entry| sum.union(&entry.services))
+        });
+        passed = passed.intersection(&union);
+    }
+    passed
+}
+
+fn flow_services(context: &Context<'_>, flow: (NodeIndex, NodeIndex)) -> ServiceSet {
+    let mut total = ServiceSet::empty();
+    for &from in addresses(context, flow.0) {
+        for &to in addresses(context, flow.1).iter().filter(|to| to.is_ipv6() == from.is_ipv6()) {
+            let egress = admitted(context, flow.0, Direction::Egress, Some(flow.1), to);
+            let ingress = admitted(context, flow.1, Direction::Ingress, Some(flow.0), from);
+            total = total.union(&egress.intersection(&ingress));
+        }
+    }
+    total.difference(&essential_services())
+}
+
+fn compare_flow(
+    before: &Context<'_>,
+    after: &Context<'_>,
+    flow: (NodeIndex, NodeIndex),
+    counted: &mut BTreeMap<Key, u64>,
+    losers: &mut BTreeSet<InterfaceId>,
+) {
+    let (Some(source), Some(destination)) = (class_of(before, flow.0), class_of(before, flow.1)) else {
+        return;
+    };
+    let (old, new) = (flow_services(before, flow), flow_services(after, flow));
+    for (opens, services) in [(false, old.difference(&new)), (true, new.difference(&old))] {
+        if services.is_empty() {
+            continue;
+        }
+        if !opens {
+            losers.extend([flow.0, flow.1].map(|node| before.graph.nodes[node.0 as usize].interface.clone()));
+        }
+        let describe = |class: ClassId| before.compiled.class(class).description.clone();
+        let key = Key { opens, source: describe(source), destination: describe(destination), services };
+        *counted.entry(key).or_default() += 1;
+    }
+}
+
+type Outside = BTreeMap<(bool, Direction, ClassId, ServiceSet), (AddressSet, BTreeSet<NodeIndex>)>;
+
+fn compare_outside(
+    before: &Context<'_>,
+    after: &Context<'_>,
+    own: NodeIndex,
+    direction: Direction,
+    differing: &[&Entry],
+    outside: &mut Outside,
+) {
+    let Some(class) = class_of(before, own) else { return };
+    let known: AddressSet =
+        before.snapshot.interfaces().flat_map(|(_, _, i)| i.addresses.iter().copied()).collect();
+    let sets: Vec<&AddressSet> = differing
+        .iter()
+        .filter_map(|entry| match &entry.peers {
+            Peers::Addresses(set) => Some(set),
+            Peers::Members(_) => None,
+        })
+        .collect();
+    let whole = sets.iter().fold(AddressSet::empty(), |sum, set| sum.union(set)).difference(&known);
+    let mut pieces = vec![whole];
+    let all =
+        entries_at(before.graph, own, direction).into_iter().chain(entries_at(after.graph, own, direction));
+    let cuts: BTreeSet<&AddressSet> = all
+        .filter_map(|entry| match &entry.peers {
+            Peers::Addresses(set) => Some(set),
+            Peers::Members(_) => None,
+        })
+        .collect();
+    for cut in cuts {
+        pieces = pieces
+            .into_iter()
+            .flat_map(|piece| [piece.intersection(cut), piece.difference(cut)])
+            .filter(|p| !p.is_empty())
+            .collect();
+    }
+    for piece in pieces.iter().flat_map(split_families) {
+        let Some(address) = piece.first() else { continue };
+        let of = |context: &Context<'_>| {
+            admitted(context, own, direction, None, address).difference(&essential_services())
+        };
+        let (old, new) = (of(before), of(after));
+        for (opens, services) in [(false, old.difference(&new)), (true, new.difference(&old))] {
+            if !services.is_empty() {
+                let entry = outside.entry((opens, direction, class, services)).or_default();
+                entry.0 = entry.0.union(&piece);
+                entry.1.insert(own);
+            }
+        }
+    }
+}
+
+fn split_families(set: &AddressSet) -> Vec<AddressSet> {
+    let v4 = AddressSet::from_parts(set.v4().clone(), policy::RangeSet::default());
+    let v6 = AddressSet::from_parts(policy::RangeSet::default(), set.v6().clone());
+    [v4, v6].into_iter().filter(|part| !part.is_empty()).collect()
+}
+
+/// Whether an end let anything in before, essential services aside, and lets nothing in after.
+fn lost_all_ingress(before: &Context<'_>, after: &Context<'_>, own: NodeIndex) -> bool {
+    let lets_in = |context: &Context<'_>| {
+        entries_at(context.graph, own, Direction::Ingress).iter().any(|entry| {
+            let peers = match &entry.peers {
+                Peers::Addresses(set) => !set.is_empty(),
+                Peers::Members(nodes) => nodes.iter().any(|node| *node != own),
+            };
+            entry.effect == Effect::Permit && peers && !entry.services.is_subset(&essential_services())
+        })
+    };
+    lets_in(before) && !lets_in(after)
+}
+
+/// An address set by the name of the IP list that it equals (known interfaces aside), or by its blocks.
+fn name_addresses(context: &Context<'_>, addresses: &AddressSet) -> String {
+    const BLOCKS_MAX: usize = 3;
+    let known: AddressSet =
+        context.snapshot.interfaces().flat_map(|(_, _, i)| i.addresses.iter().copied()).collect();
+    if *addresses == AddressSet::any().difference(&known) {
+        return "anywhere outside".to_owned();
+    }
+    let lists = &context.snapshot.policy.ip_lists;
+    if let Some((name, _)) = lists.iter().find(|(_, list)| list.addresses.difference(&known) == *addresses) {
+        return format!("list {name}");
+    }
+    let blocks = addresses.to_cidrs();
+    let shown: Vec<String> = blocks.iter().take(BLOCKS_MAX).map(ToString::to_string).collect();
+    let rest = blocks.len().saturating_sub(BLOCKS_MAX);
+    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more blocks", shown.join(", ")) }
+}

@@ -16,12 +16,12 @@ use aws_sdk_ec2::error::SdkError;
 use aws_sdk_ec2::operation::RequestId;
 use aws_smithy_runtime_api::client::result::SdkError as Sdk;
 use plan::Scope;
-use provider::{ErrorKind, ProviderError};
+use provider::{Clock, ErrorKind, ProviderError, WallClock};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::errors;
-use crate::pace::{Clock, Pace, WallClock};
+use crate::pace::Pace;
 
 /// What the driver needs to know besides the scope.
 #[derive(Clone, Debug)]

@@ -27,7 +27,6 @@ use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction};
 use provider::{Applied, CallEstimate, CloudReader, CloudWriter, LowerInput, ProviderError};
 
 pub use client::{AwsSettings, Ec2};
-pub use pace::{Clock, WallClock};
 
 /// Reads AWS and says what its objects mean.
 #[derive(Clone)]

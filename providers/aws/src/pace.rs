@@ -7,38 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-
-/// Where waits happen: the wall clock, or a simulated one in tests and in the demo.
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// Milliseconds since some fixed moment.
-    fn now_ms(&self) -> u64;
-    /// Returns when the time has passed.
-    async fn sleep(&self, duration: Duration);
-}
-
-/// The clock of the machine.
-pub struct WallClock {
-    start: std::time::Instant,
-}
-
-impl Default for WallClock {
-    fn default() -> Self {
-        Self { start: std::time::Instant::now() }
-    }
-}
-
-#[async_trait]
-impl Clock for WallClock {
-    fn now_ms(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
+use provider::Clock;
 
 /// `(capacity, refill per second)` of an action's bucket, as published.
 pub fn published(action: &str) -> (f64, f64) {
@@ -127,6 +96,7 @@ pub fn predict_ms(calls: &BTreeMap<String, u32>, share: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_trait::async_trait;
 
     struct Stepped(Mutex<u64>);
 

@@ -285,3 +285,55 @@ fn name_addresses(context: &Context<'_>, addresses: &AddressSet) -> String {
     let rest = blocks.len().saturating_sub(BLOCKS_MAX);
     if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more blocks", shown.join(", ")) }
 }
+
+/// One flow of a protected rule that passes before and not after, for people.
+pub fn cut_example(rule: &policy::Rule, before: &Context<'_>, after: &Context<'_>) -> Option<String> {
+    let policy = &before.snapshot.policy;
+    let (sources, destinations) =
+        (sides(rule, &rule.sources, before), sides(rule, &rule.destinations, before));
+    let cut = |old: ServiceSet, new: ServiceSet| old.intersection(&rule.services).difference(&new).first();
+    let name = |node: &NodeIndex| before.graph.nodes[node.0 as usize].interface.to_string();
+    for source in &sources {
+        for destination in destinations.iter().filter(|destination| *destination != source) {
+            let flow = (*source, *destination);
+            if let Some(service) = cut(flow_services(before, flow), flow_services(after, flow)) {
+                return Some(format!("{} → {} {service}", name(source), name(destination)));
+            }
+        }
+    }
+    let listed = |actors: &[policy::Actor]| -> AddressSet {
+        let lists = actors.iter().filter_map(|actor| match actor {
+            policy::Actor::IpList(name) => policy.ip_lists.get(name),
+            _ => None,
+        });
+        lists.fold(AddressSet::empty(), |sum, list| sum.union(&list.addresses))
+    };
+    for (owns, addresses, direction) in [
+        (&destinations, listed(&rule.sources), Direction::Ingress),
+        (&sources, listed(&rule.destinations), Direction::Egress),
+    ] {
+        for (own, piece) in
+            owns.iter().flat_map(|own| split_families(&addresses).into_iter().map(move |piece| (own, piece)))
+        {
+            let Some(address) = piece.first() else { continue };
+            let at = |context: &Context<'_>| admitted(context, *own, direction, None, address);
+            if let Some(service) = cut(at(before), at(after)) {
+                return Some(format!("{address} and {} on {service} ({direction})", name(own)));
+            }
+        }
+    }
+    None
+}
+
+/// The interfaces that one side of a protected rule names by label or identity.
+fn sides(rule: &policy::Rule, actors: &[policy::Actor], context: &Context<'_>) -> Vec<NodeIndex> {
+    let named = policy::compile::selects(&context.snapshot.policy, actors);
+    let nodes = context.graph.nodes.iter().enumerate().filter(|(_, node)| {
+        let place = context.places.get(&node.interface);
+        place.is_some_and(|place| {
+            named.iter().any(|s| s.matches(&context.snapshot.workloads[place.workload as usize]))
+        })
+    });
+    debug_assert!(!rule.services.is_empty());
+    nodes.map(|(number, _)| NodeIndex(number as u32)).collect()
+}

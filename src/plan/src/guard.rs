@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::changes::Reach;
+use crate::changes::{self, Reach};
 use crate::plan::Block;
+use crate::prove::Context;
 use crate::state::{Observed, Owner};
 use crate::step::{Step, StepAction};
 
@@ -93,4 +94,27 @@ fn over(part: usize, whole: usize, allowed_percent: u32) -> bool {
 
 fn percent(part: usize, whole: usize) -> usize {
     if whole == 0 { 0 } else { part * 100 / whole }
+}
+
+/// Protected flows that pass before and not after.
+pub fn protect(
+    protected: &[policy::Rule],
+    before: &Context<'_>,
+    after: &Context<'_>,
+    settings: &GuardSettings,
+) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for rule in protected {
+        if let Some(example) = changes::cut_example(rule, before, after) {
+            let message = format!("a protected flow is cut: {example}");
+            blocks.push(block(
+                "protect",
+                rule.name.to_string(),
+                message,
+                "it is listed under `protect:` of the policy",
+            ));
+        }
+    }
+    blocks.retain(|block| !settings.allow.contains(&block.code));
+    blocks
 }

@@ -12,6 +12,7 @@ mod findings;
 use rustc_hash::FxHashMap;
 
 use crate::compiled::{Compilation, CompiledPolicy, CompiledRule, CompiledSelector, SelectorId};
+use crate::ruleset::{Actor, Policy};
 use crate::selector::Selector;
 use crate::snapshot::Snapshot;
 
@@ -22,6 +23,12 @@ pub fn compile(snapshot: &Snapshot) -> Compilation {
     let policy = classes::classify(snapshot, interner.selectors, rules);
     let findings = findings::findings(snapshot, &policy);
     Compilation { policy, findings }
+}
+
+/// The selectors of one side of a rule, outside every scope: for rules that are not compiled, such as
+/// protected flows.
+pub fn selects(policy: &Policy, actors: &[Actor]) -> Vec<Selector> {
+    expand::selectors(policy, actors)
 }
 
 /// Gives equal selectors one id.

@@ -6,6 +6,7 @@
 //! `lower` and `semantics` are pure. INVARIANT: `semantics` must not use anything of `lower`: the proof
 //! is worth what the two do not share.
 
+pub mod clock;
 pub mod error;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
 use policy::{CompiledPolicy, Snapshot};
 use std::collections::BTreeMap;
 
+pub use clock::{Clock, WallClock};
 pub use error::{ErrorKind, ProviderError};
 
 /// What lowering looks at: the whole domain, and which of its scopes to lower.

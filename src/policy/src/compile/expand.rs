@@ -33,6 +33,12 @@ pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRu
     compiled
 }
 
+/// The selectors of one side of a rule outside every scope.
+pub(super) fn selectors(policy: &Policy, actors: &[Actor]) -> Vec<Selector> {
+    let parts = SideParts::new(policy, &Groups::new(policy), actors);
+    parts.inside(&Terms::new()).map(|(selectors, _)| selectors).unwrap_or_default()
+}
+
 fn expand_rule(
     rule: &Rule,
     origin: &RuleRef,

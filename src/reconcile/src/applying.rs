@@ -1,0 +1,334 @@
+//! Applies a plan step by step: make before break, verified and settled, never twice.
+//!
+//! A failed step stops only what depends on it. A scope that becomes unreadable half-way blocks the breaks
+//! that depend on steps in it, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind, holds};
+use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, ProviderError};
+use serde::Serialize;
+
+/// Steps that are sent at the same time.
+const CONCURRENT_MAX: usize = 8;
+/// How often a step's effect is looked for, and how long between looks.
+const LOOKS_MAX: u32 = 20;
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What became of a step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Written and seen in a fresh read.
+    Done,
+    /// It was true already; nothing was sent.
+    AlreadyTrue,
+    /// The cloud refused or failed; the next pass looks again.
+    Failed {
+        /// Why.
+        error: String,
+        /// What to do; may be empty.
+        hint: String,
+    },
+    /// Written, but its effect could not be seen.
+    Unverified,
+    /// Not tried, because of another step or a scope that cannot be read.
+    Blocked {
+        /// What it waited for.
+        by: String,
+    },
+    /// Not tried, because a stop was asked for.
+    Stopped,
+}
+
+/// One step with what became of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct StepStatus {
+    /// The step.
+    pub id: StepId,
+    /// Its title.
+    pub title: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: StepOutcome,
+    /// The calls that were made, with the cloud's request ids.
+    pub calls: Vec<(String, String)>,
+}
+
+/// Asks a running pass to stop after the calls in flight.
+pub type StopFlag = Arc<AtomicBool>;
+
+/// What is told while steps run.
+pub enum Progress<'a> {
+    /// A step has an outcome.
+    Step(&'a StepStatus),
+    /// Waiting for changes to settle.
+    Settling(Duration),
+}
+
+/// Everything that applying needs.
+pub struct Applier<'a> {
+    /// Reads.
+    pub reader: &'a dyn CloudReader,
+    /// Writes.
+    pub writer: &'a dyn CloudWriter,
+    /// Waits.
+    pub clock: &'a dyn Clock,
+    /// Stops.
+    pub stop: StopFlag,
+    /// Hears.
+    pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    current: Vec<Observed>,
+    unreadable: BTreeMap<ScopeId, String>,
+    ids: BTreeMap<GroupId, GroupId>,
+    statuses: BTreeMap<StepId, StepStatus>,
+    verified_at: BTreeMap<StepId, u64>,
+    read_at: u64,
+}
+
+impl Applier<'_> {
+    /// Applies a plan from what was read for it. Returns the status of every step, in order.
+    pub async fn apply(&self, plan: &Plan, observed: Vec<Observed>) -> (Vec<StepStatus>, Vec<Observed>) {
+        let mut run = Run {
+            plan,
+            current: observed,
+            unreadable: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            statuses: BTreeMap::new(),
+            verified_at: BTreeMap::new(),
+            read_at: self.clock.now_ms(),
+        };
+        while run.statuses.len() < plan.steps.len() {
+            if self.stop.load(Ordering::Relaxed) {
+                self.finish_rest(&mut run, |_| StepOutcome::Stopped);
+                break;
+            }
+            self.block_hopeless(&mut run);
+            let ready = run.ready(self.clock.now_ms());
+            if !ready.is_empty() {
+                self.run_batch(&mut run, ready).await;
+            } else if let Some(wait) = run.next_settle(self.clock.now_ms()) {
+                (self.progress)(Progress::Settling(wait));
+                self.clock.sleep(wait).await;
+            } else if run.statuses.len() < plan.steps.len() {
+                self.finish_rest(&mut run, |step| StepOutcome::Blocked {
+                    by: format!("a step that {} waits for", step.id.0 + 1),
+                });
+            }
+        }
+        (run.statuses.into_values().collect(), run.current)
+    }
+
+    /// Steps that wait for a step that will never be verified.
+    fn block_hopeless(&self, run: &mut Run<'_>) {
+        loop {
+            let blocked = run.plan.steps.iter().find_map(|step| {
+                if run.statuses.contains_key(&step.id) {
+                    return None;
+                }
+                let failed = step
+                    .after
+                    .iter()
+                    .find(|id| run.statuses.contains_key(id) && !run.verified_at.contains_key(id));
+                let by = failed.map(|id| format!("step {} ({})", id.0 + 1, run.statuses[id].title));
+                let unread = run
+                    .unreadable
+                    .get(&step.scope)
+                    .map(|why| format!("scope {} cannot be read: {why}", step.scope));
+                by.or(unread).map(|by| (step, by))
+            });
+            let Some((step, by)) = blocked else { return };
+            self.settle_status(run, step, StepOutcome::Blocked { by }, Vec::new());
+        }
+    }
+
+    fn finish_rest(&self, run: &mut Run<'_>, outcome: impl Fn(&Step) -> StepOutcome) {
+        for step in &run.plan.steps {
+            if !run.statuses.contains_key(&step.id) {
+                self.settle_status(run, step, outcome(step), Vec::new());
+            }
+        }
+    }
+
+    fn settle_status(
+        &self,
+        run: &mut Run<'_>,
+        step: &Step,
+        outcome: StepOutcome,
+        calls: Vec<(String, String)>,
+    ) {
+        let status = StepStatus { id: step.id, title: step.title.clone(), outcome, calls };
+        (self.progress)(Progress::Step(&status));
+        run.statuses.insert(step.id, status);
+    }
+
+    async fn run_batch(&self, run: &mut Run<'_>, ready: Vec<Step>) {
+        // Nothing is broken on an old read: look again, and check that what a break leans on still stands.
+        let breaks = ready.iter().any(|step| step.action.kind() == StepKind::Break);
+        if breaks && self.clock.now_ms() > run.read_at {
+            self.read(run, &all_scopes(run.plan)).await;
+        }
+        let (ready, undone): (Vec<Step>, Vec<Step>) =
+            ready.into_iter().partition(|step| run.still_stands(step));
+        for step in undone {
+            let by =
+                "a step that it waits for was undone by somebody, or its scope cannot be read".to_owned();
+            self.settle_status(run, &step, StepOutcome::Blocked { by }, Vec::new());
+        }
+        let writable: Vec<Step> =
+            ready.into_iter().filter(|step| !run.unreadable.contains_key(&step.scope)).collect();
+        let written = self.write(run, &writable).await;
+        let mut waiting: Vec<(Step, Applied)> = Vec::new();
+        for (step, result) in written {
+            match result {
+                Ok(applied) => {
+                    if let (plan::StepAction::CreateGroup { group, .. }, Some(id)) =
+                        (&step.action, &applied.created)
+                    {
+                        run.ids.insert(group.clone(), id.clone());
+                    }
+                    waiting.push((step, applied));
+                }
+                Err(error) => {
+                    let outcome = StepOutcome::Failed { error: error.to_string(), hint: error.hint.clone() };
+                    self.settle_status(run, &step, outcome, Vec::new());
+                }
+            }
+        }
+        self.verify(run, waiting).await;
+    }
+
+    async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, ProviderError>)> {
+        let calls = steps.iter().map(|step| async move {
+            let scope = run.plan.scopes.iter().find(|scope| scope.id == step.scope);
+            let result = match scope.filter(|scope| scope.enforce) {
+                Some(scope) => self.writer.apply(scope, step, &run.current, &run.ids).await,
+                None => Err(ProviderError::new(
+                    provider::ErrorKind::Rejected,
+                    "apply",
+                    format!("scope {} is observed only", step.scope),
+                )),
+            };
+            (step.clone(), result)
+        });
+        stream::iter(calls).buffered(CONCURRENT_MAX).collect().await
+    }
+
+    /// Reads until every written step is seen, a bounded number of times.
+    async fn verify(&self, run: &mut Run<'_>, mut waiting: Vec<(Step, Applied)>) {
+        for look in 0..LOOKS_MAX {
+            if waiting.is_empty() {
+                return;
+            }
+            if look > 0 {
+                self.clock.sleep(LOOK_EVERY).await;
+            }
+            let scopes: Vec<Scope> = run
+                .plan
+                .scopes
+                .iter()
+                .filter(|scope| waiting.iter().any(|(step, _)| step.scope == scope.id))
+                .cloned()
+                .collect();
+            self.read(run, &scopes).await;
+            let mut unseen = Vec::new();
+            for (step, applied) in waiting {
+                if run.sees(&step) {
+                    run.verified_at.insert(step.id, self.clock.now_ms());
+                    let outcome =
+                        if applied.calls.is_empty() { StepOutcome::AlreadyTrue } else { StepOutcome::Done };
+                    self.settle_status(run, &step, outcome, calls_of(&applied.calls));
+                } else {
+                    unseen.push((step, applied));
+                }
+            }
+            waiting = unseen;
+        }
+        for (step, applied) in waiting {
+            self.settle_status(run, &step, StepOutcome::Unverified, calls_of(&applied.calls));
+        }
+    }
+
+    async fn read(&self, run: &mut Run<'_>, scopes: &[Scope]) {
+        run.read_at = self.clock.now_ms();
+        for scope in scopes {
+            match self.reader.observe(scope).await {
+                Ok(observed) => {
+                    run.unreadable.remove(&scope.id);
+                    run.current.retain(|known| known.scope.as_ref() != Some(&scope.id));
+                    run.current.push(observed);
+                }
+                Err(error) => {
+                    tracing::warn!(scope = %scope.id, %error, "a scope could not be read while applying");
+                    run.unreadable.insert(scope.id.clone(), error.to_string());
+                }
+            }
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Steps whose predecessors are verified, and settled where they must be.
+    fn ready(&self, now_ms: u64) -> Vec<Step> {
+        let ready = |step: &&Step| {
+            !self.statuses.contains_key(&step.id)
+                && step.after.iter().all(|id| self.verified_at.contains_key(id))
+                && step.settled_after.iter().all(|id| self.settled_at(*id).is_some_and(|at| at <= now_ms))
+        };
+        self.plan.steps.iter().filter(ready).cloned().collect()
+    }
+
+    fn settled_at(&self, id: StepId) -> Option<u64> {
+        let step = self.plan.step(id)?;
+        let settle = self.plan.scopes.iter().find(|scope| scope.id == step.scope)?.settle_ms;
+        Some(self.verified_at.get(&id)? + settle)
+    }
+
+    /// Time until the next step may become ready.
+    fn next_settle(&self, now_ms: u64) -> Option<Duration> {
+        let waiting = self.plan.steps.iter().filter(|step| !self.statuses.contains_key(&step.id));
+        let possible = waiting.filter(|step| step.after.iter().all(|id| self.verified_at.contains_key(id)));
+        let settled =
+            possible.filter_map(|step| step.settled_after.iter().filter_map(|id| self.settled_at(*id)).max());
+        settled.filter(|at| *at > now_ms).min().map(|at| Duration::from_millis(at - now_ms))
+    }
+
+    fn observed(&self, scope: &ScopeId) -> Option<&Observed> {
+        if self.unreadable.contains_key(scope) {
+            return None;
+        }
+        self.current.iter().find(|observed| observed.scope.as_ref() == Some(scope))
+    }
+
+    fn sees(&self, step: &Step) -> bool {
+        self.observed(&step.scope).is_some_and(|observed| holds(step, observed, &self.ids))
+    }
+
+    /// Whether everything that a break waits for is still true in the last read.
+    fn still_stands(&self, step: &Step) -> bool {
+        step.action.kind() == StepKind::Make
+            || step
+                .settled_after
+                .iter()
+                .filter_map(|id| self.plan.step(*id))
+                .filter(|s| s.action.kind() == StepKind::Make)
+                .all(|make| self.sees(make))
+    }
+}
+
+fn all_scopes(plan: &Plan) -> Vec<Scope> {
+    plan.scopes.clone()
+}
+
+fn calls_of(calls: &[CallRecord]) -> Vec<(String, String)> {
+    calls.iter().map(|call| (call.action.clone(), call.request_id.clone())).collect()
+}

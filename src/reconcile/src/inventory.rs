@@ -1,0 +1,71 @@
+//! What was read from the clouds, and unmanaged workloads, as the snapshot that policy is compiled from.
+
+use std::collections::BTreeMap;
+
+use plan::{AttachClass, Observed, Scope};
+use policy::file::PolicyFiles;
+use policy::{
+    Directions, EnforcementMode, Interface, LabelSet, Network, NetworkId, Policy, ScopeTarget, Snapshot,
+    Workload, WorkloadId,
+};
+
+use crate::mapping::Mapping;
+
+/// The snapshot of a domain. Pure; sorted by identity.
+pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Snapshot {
+    let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
+    for (scope, observed) in domain {
+        for interface in &observed.interfaces {
+            let workload = workloads.entry(interface.workload.clone()).or_insert_with(|| {
+                let labels = mapping.labels(&interface.tags);
+                let mode = mode_of(&files.policy, &labels);
+                Workload { id: interface.workload.clone(), labels, mode, interfaces: Vec::new() }
+            });
+            let enforces = match interface.attach {
+                AttachClass::Direct => Directions { ingress: true, egress: scope.egress },
+                AttachClass::ThroughService(_) | AttachClass::Never(_) => Directions::NONE,
+            };
+            workload.interfaces.push(Interface {
+                id: interface.id.clone(),
+                network: Some(interface.network.clone()),
+                addresses: interface.addresses.clone(),
+                enforces,
+            });
+        }
+    }
+    let mut workloads: Vec<Workload> =
+        workloads.into_values().chain(files.workloads.iter().cloned()).collect();
+    workloads.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut policy = files.policy.clone();
+    policy.rulesets.shrink_to_fit();
+    Snapshot { policy, workloads, networks: networks(domain) }
+}
+
+fn networks(domain: &[(&Scope, &Observed)]) -> BTreeMap<NetworkId, Network> {
+    let states = domain.iter().flat_map(|(_, observed)| &observed.networks);
+    states
+        .map(|state| {
+            let peers = state.peerings.iter().map(|peering| peering.peer.clone()).collect();
+            (state.id.clone(), Network { id: state.id.clone(), cidrs: state.cidrs.clone(), peers })
+        })
+        .collect()
+}
+
+/// The mode of a workload with these labels: the first entry of `enforcement:` that matches decides.
+pub fn mode_of(policy: &Policy, labels: &LabelSet) -> EnforcementMode {
+    let matches = |entry: &policy::ScopeEntry| {
+        let carries = match &entry.target {
+            ScopeTarget::Label(label) => labels.get(&label.key) == Some(&label.value),
+            ScopeTarget::LabelGroup(name) => in_group(policy, name, labels),
+        };
+        carries != entry.exclusion
+    };
+    let rule = policy.enforcement.iter().find(|rule| rule.scope.iter().all(matches));
+    rule.map(|rule| rule.mode).unwrap_or_default()
+}
+
+fn in_group(policy: &Policy, name: &policy::Name, labels: &LabelSet) -> bool {
+    let Some(group) = policy.label_groups.get(name) else { return false };
+    let own = labels.get(&group.key).is_some_and(|value| group.labels.contains(value));
+    own || group.sub_groups.iter().any(|sub| in_group(policy, sub, labels))
+}

@@ -1,0 +1,137 @@
+//! One pass over a domain, and the loop that drives passes.
+//!
+//! A pass is level-triggered, takes no hint about what changed, and does not retry inside: the next pass is the
+//! retry. It never fails: it returns a status.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use plan::{Observed, Plan, Scope, ScopeId};
+use provider::{Clock, CloudReader, CloudWriter};
+
+use crate::applying::{Applier, Progress, StepStatus, StopFlag};
+use crate::last_applied::LastApplied;
+use crate::planning::{Intent, Planned, make_plan, observe};
+
+/// What one pass did.
+pub struct PassStatus {
+    /// The plan, with what it was computed from.
+    pub planned: Planned,
+    /// Scopes that could not be read.
+    pub unobserved: Vec<(ScopeId, String)>,
+    /// Every step with its outcome; empty if nothing was applied.
+    pub steps: Vec<StepStatus>,
+    /// Why nothing was applied, if nothing was.
+    pub held_back: Option<HeldBack>,
+    /// The last read of each scope.
+    pub observed: Vec<Observed>,
+}
+
+/// Why a plan was not applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeldBack {
+    /// There is nothing to do.
+    Nothing,
+    /// No scope has `enforce: true`.
+    ObservedOnly,
+    /// A guard, a quota, a finding or the proof blocks it.
+    Blocked,
+}
+
+impl PassStatus {
+    /// Whether the cloud is as the policy wants it, as far as this pass could see.
+    pub fn converged(&self) -> bool {
+        use crate::applying::StepOutcome::{AlreadyTrue, Done};
+        self.unobserved.is_empty()
+            && self.planned.plan.blocks.is_empty()
+            && (self.held_back == Some(HeldBack::Nothing)
+                || self.held_back.is_none()
+                    && self.steps.iter().all(|step| matches!(step.outcome, Done | AlreadyTrue)))
+    }
+}
+
+/// What a pass works with. `writer: None` is a dry run: it cannot write because it holds no writer.
+pub struct Pass<'a> {
+    /// Reads.
+    pub reader: &'a dyn CloudReader,
+    /// Writes, if it may.
+    pub writer: Option<&'a dyn CloudWriter>,
+    /// Waits.
+    pub clock: &'a dyn Clock,
+    /// The domain.
+    pub scopes: &'a [Scope],
+    /// Stops.
+    pub stop: StopFlag,
+    /// Hears.
+    pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+}
+
+impl Pass<'_> {
+    /// Runs one pass.
+    pub async fn run(&self, intent: &Intent, last: Option<&LastApplied>) -> PassStatus {
+        let reading = observe(self.reader, self.scopes).await;
+        let unobserved =
+            reading.unobserved.iter().map(|(id, error)| (id.clone(), error.to_string())).collect();
+        let planned = make_plan(self.reader, intent, &reading, last);
+        let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
+        let held_back = held_back(&planned.plan);
+        let (steps, observed) = match (held_back, self.writer) {
+            (None, Some(writer)) => {
+                let applier = Applier {
+                    reader: self.reader,
+                    writer,
+                    clock: self.clock,
+                    stop: self.stop.clone(),
+                    progress: self.progress,
+                };
+                applier.apply(&enforced_only(&planned.plan), observed).await
+            }
+            _ => (Vec::new(), observed),
+        };
+        PassStatus { planned, unobserved, steps, held_back, observed }
+    }
+
+    /// Runs passes until a stop is asked for; `after` hears of each.
+    pub async fn run_loop(
+        &self,
+        every: Duration,
+        mut intent: impl FnMut() -> Option<Intent>,
+        mut after: impl FnMut(&PassStatus),
+    ) {
+        let mut last: Option<LastApplied> = None;
+        while !self.stop.load(Ordering::Relaxed) {
+            if let Some(intent) = intent() {
+                let status = self.run(&intent, last.as_ref()).await;
+                if status.converged() {
+                    last = Some(LastApplied::of(&status.observed));
+                }
+                after(&status);
+            }
+            let mut left = every;
+            const SLICE: Duration = Duration::from_millis(200);
+            while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+                let slice = left.min(SLICE);
+                self.clock.sleep(slice).await;
+                left -= slice;
+            }
+        }
+    }
+}
+
+fn held_back(plan: &Plan) -> Option<HeldBack> {
+    if !plan.blocks.is_empty() {
+        Some(HeldBack::Blocked)
+    } else if plan.steps.is_empty() {
+        Some(HeldBack::Nothing)
+    } else if !plan.scopes.iter().any(|scope| scope.enforce) {
+        Some(HeldBack::ObservedOnly)
+    } else {
+        None
+    }
+}
+
+/// The plan as it is applied. Steps of observed scopes stay in it: the applier refuses them, and what waits for
+/// them waits.
+fn enforced_only(plan: &Plan) -> Plan {
+    plan.clone()
+}

@@ -1,1 +1,7 @@
 //! cli
+
+pub mod config;
+/// The demo.
+pub mod demo {
+    pub mod estate;
+}

@@ -1,0 +1,229 @@
+//! Every file under `config/` is read; every mistake in a configuration is placed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::demo::estate::Estate;
+
+const SCOPE: &str = "scopes: [{ name: a, provider: aws, region: eu-west-1 }]";
+
+fn parse_text(text: &str) -> Result<Config, Vec<FileError>> {
+    Config::parse(&SourceFile { name: "bulkhead.yaml".to_owned(), text: text.to_owned() })
+}
+
+fn parsed(text: &str) -> Config {
+    parse_text(text).unwrap_or_else(|errors| panic!("{text}: {errors:#?}"))
+}
+
+/// A line added to a minimal configuration has exactly one error, with this message and hint.
+fn check(line: &str, expected: &str, hint: &str) {
+    let installation = if line.starts_with("installation") { "" } else { "installation: shop\n" };
+    let scope = if line.starts_with("scopes") { "" } else { SCOPE };
+    let errors = parse_text(&format!("{installation}{line}\n{scope}\n")).err().unwrap_or_default();
+    let [error] = errors.as_slice() else { panic!("{line}\n{errors:#?}") };
+    assert!(error.to_string().contains(expected), "{line}\n{error}\nexpected: {expected}");
+    assert!(error.hint.contains(hint) && !error.hint.is_empty(), "{line}\n{}\nexpected: {hint}", error.hint);
+}
+
+/// As `check`, for a field of the scope.
+fn check_scope(field: &str, expected: &str, hint: &str) {
+    check(&format!("scopes: [{{ name: a, provider: aws, region: eu-west-1, {field} }}]"), expected, hint);
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config")
+}
+
+fn read_text(path: &str) -> SourceFile {
+    let path = folder().join(path);
+    SourceFile { name: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() }
+}
+
+fn load_policy(config: &Config) -> policy::file::PolicyFiles {
+    let files = config.read_policy().unwrap();
+    policy::file::load(&files)
+        .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| e.render(false)).collect::<String>()))
+}
+
+#[test]
+fn defaults_are_the_safe_ones() {
+    let config = parsed(&format!("installation: shop\n{SCOPE}"));
+    let scope = &config.scopes[0].scope;
+    assert!(!scope.enforce && !scope.egress && scope.networks.is_empty() && scope.account.is_empty());
+    assert_eq!((scope.attachment, scope.drift), (plan::Attachment::Additive, plan::Drift::Repair));
+    assert_eq!((scope.transients, scope.settle_ms), (plan::Transients::Keep, 15_000));
+    assert_eq!(scope.gates, plan::Gates::default());
+    assert_eq!((config.scopes[0].share, config.every), (0.5, Duration::from_secs(60)));
+    assert_eq!(config.guards, GuardSettings::default());
+    assert_eq!((config.policy, config.state), ("policy/".into(), ".bulkhead/".into()));
+    let tags = BTreeMap::from([("Role".to_owned(), "Web".to_owned())]);
+    assert_eq!(policy::label::describe(&config.mapping.labels(&tags)), "role=web");
+}
+
+#[test]
+fn the_example_shows_every_option_and_says_the_default() {
+    let example = read_text("bulkhead.yaml");
+    let config = parsed(&example.text);
+    assert_eq!(config.scopes.len(), 2);
+    let keys =
+        ["installation:", "policy:", "state:", "extra_tags:", "labels:", "guards:", "run:", "account:"]
+            .into_iter()
+            .chain(["networks:", "enforce:", "direction:", "attachment:", "drift:", "settle:", "share:"])
+            .chain(["transients:", "gate:", "prefix:", "split:", "part:", "case:", "values:", "allow:"]);
+    for key in keys {
+        assert!(example.text.contains(key), "{key} is not in the example");
+    }
+    let tags = BTreeMap::from([("Name".to_owned(), "shop-web-01".to_owned())]);
+    assert_eq!(config.mapping.labels(&tags)["app"].as_str(), "shop");
+    let read = Config::read(&folder().join("bulkhead.yaml")).unwrap();
+    load_policy(&read);
+}
+
+#[test]
+fn the_demo_is_read_and_its_estate_fits_its_policy() {
+    let config = Config::read(&folder().join("demo/bulkhead.yaml")).unwrap();
+    let files = load_policy(&config);
+    assert_eq!(files.findings, []);
+    let estate = Estate::parse(&read_text("demo/estate.yaml"))
+        .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| e.render(false)).collect::<String>()));
+    let interfaces = estate.all_interfaces().count();
+    assert!((55..=65).contains(&interfaces), "{interfaces} interfaces");
+    assert!(estate.all_interfaces().any(|i| i.managed.is_some()));
+    assert!(estate.all_interfaces().any(|i| i.groups.iter().any(|group| group == "legacy-ssh")));
+    assert!(estate.all_interfaces().any(|i| i.addresses.iter().filter(|a| a.is_ipv4()).count() > 1));
+    for instance in &estate.instances {
+        let labels = config.mapping.labels(&instance.tags);
+        assert_eq!(labels.len(), 3, "{}: {labels:?}", instance.name);
+        for (key, value) in labels {
+            assert!(files.policy.labels[&key].contains(&value), "{key}={value} is not declared");
+        }
+    }
+    let [a, b] = ["shared", "payment"].map(|name| estate.networks.iter().find(|n| n.name == name).unwrap());
+    assert_eq!(a.cidrs[0], b.cidrs[0], "two unconnected networks reuse a block");
+}
+
+/// The estate as a snapshot, with the policy and the mapping of the demo.
+fn demo_snapshot() -> policy::Snapshot {
+    let config = Config::read(&folder().join("demo/bulkhead.yaml")).unwrap();
+    let files = load_policy(&config);
+    let estate = Estate::parse(&read_text("demo/estate.yaml")).unwrap();
+    let network_id = |subnet: &str| policy::NetworkId::from(estate.network_of(subnet).unwrap().name.as_str());
+    let workload = |name: &str,
+                    tags: &BTreeMap<String, String>,
+                    interfaces: &[crate::demo::estate::EstateInterface]| {
+        let interface = |i: &crate::demo::estate::EstateInterface| policy::Interface {
+            id: i.name.as_str().into(),
+            network: Some(network_id(&i.subnet)),
+            addresses: i.addresses.clone(),
+            enforces: if i.managed.is_some() { policy::Directions::NONE } else { policy::Directions::BOTH },
+        };
+        policy::Workload {
+            id: name.into(),
+            labels: config.mapping.labels(tags),
+            mode: policy::EnforcementMode::Full,
+            interfaces: interfaces.iter().map(interface).collect(),
+        }
+    };
+    let mut workloads = files.workloads;
+    workloads.extend(estate.instances.iter().map(|i| workload(&i.name, &i.tags, &i.interfaces)));
+    workloads.extend(estate.interfaces.iter().map(|i| workload(&i.name, &i.tags, std::slice::from_ref(i))));
+    workloads.sort_by(|a, b| a.id.cmp(&b.id));
+    let peers = |name: &str| {
+        let pairs = estate.peerings.iter().flat_map(|(a, b)| [(a, b), (b, a)]);
+        pairs.filter(|(a, _)| *a == name).map(|(_, b)| b.as_str().into()).collect()
+    };
+    let network = |n: &crate::demo::estate::EstateNetwork| {
+        let id = policy::NetworkId::from(n.name.as_str());
+        (id.clone(), policy::Network { id, cidrs: n.cidrs.clone(), peers: peers(&n.name) })
+    };
+    let networks = estate.networks.iter().map(network).collect();
+    policy::Snapshot { policy: files.policy, workloads, networks }
+}
+
+#[test]
+fn the_demo_compiles_with_no_finding_but_the_reused_block() {
+    let snapshot = demo_snapshot();
+    let compilation = policy::compile(&snapshot);
+    // Two networks reuse a block on purpose; nothing else may be worth a word.
+    let codes: Vec<&str> = compilation.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["address-ambiguous"], "{:#?}", compilation.findings);
+    let check = |from: &str, to: &str, port: u16, verdict: policy::Verdict| {
+        let end = |name: &str| {
+            let interface = snapshot.interfaces().map(|(_, _, i)| i).find(|i| i.id.as_str() == name).unwrap();
+            policy::End { interface: Some(interface.id.clone()), address: interface.addresses[0] }
+        };
+        let service = policy::ServicePoint::port(6, port);
+        let flow = policy::Flow { source: end(from), destination: end(to), service };
+        assert_eq!(policy::decide(&snapshot, &flow).verdict, verdict, "{from} → {to} tcp/{port}");
+    };
+    use policy::Verdict::{Allowed, Blocked};
+    check("shop-web-prod-1", "shop-app-prod-1", 8443, Allowed);
+    check("shop-web-prod-1", "shop-app-prod-1", 22, Blocked);
+    check("shop-web-dev-1", "shop-app-dev-1", 8443, Allowed);
+    check("shop-web-dev-1", "shop-app-test-1", 8443, Blocked);
+    check("shop-web-prod-1", "shop-app-dev-1", 8443, Blocked);
+    check("shop-lb-1", "shop-web-prod-1", 8080, Allowed);
+    check("erp-core", "shop-app-prod-2", 8443, Allowed);
+    check("shared-bastion-1", "shop-db-prod-1", 22, Allowed);
+    check("shared-monitoring-1", "shop-db-dev-1", 9100, Allowed);
+    check("payment-app-1", "payment-db-1", 5432, Allowed);
+    check("payment-gateway-1", "payment-db-1", 5432, Blocked);
+}
+
+#[test]
+fn every_mistake_in_a_configuration_is_placed() {
+    check("instalation: x", "unknown key `instalation`", "did you mean `installation`?");
+    check("installation: Shop", "`Shop` cannot be an installation", "3 to 24");
+    check("installation: ab", "bulkhead.yaml:1:15: `ab` cannot be", "3 to 24");
+    check("extra_tags: { \"aws:x\": y }", "tag `aws:x` cannot be set", "prefix");
+    check("guards: { lose_peer_percent: 101 }", "cannot be above 100", "percentage");
+    check("guards: { lose_all_ingress: few }", "`lose_all_ingress` cannot be `few`", "whole number");
+    check("guards: { allow: [all] }", "unknown guard `all`", "lose-peer");
+    check("run: { every: 60 }", "`every` cannot be `60`", "unit");
+    check("run: { every: 10ms }", "below one second", "60s");
+    check("labels: [{ key: role }]", "`tag` is missing in a label mapping", "add `tag: …`");
+    check("labels: [{ key: a, tag: b, split: \"-\" }]", "`part` is missing", "add");
+    check("labels: [{ key: a, tag: b, split: \"-\", part: 0 }]", "`part` cannot be 0", "from 1");
+    check("labels: [{ key: a, tag: b, part: 1 }]", "means nothing without `split`", "split");
+    check("labels: [{ key: a, tag: b, prefix: x, split: y }]", "cannot both be given", "two entries");
+    check("labels: [{ key: a, tag: b, case: upper }]", "`case` cannot be `upper`", "`lower` or `keep`");
+}
+
+#[test]
+fn every_mistake_in_a_scope_is_placed() {
+    check("scopes: []", "`scopes` is empty", "at least one");
+    check("scopes: [{ name: a, region: b }]", "`provider` is missing in a scope", "add");
+    check("scopes: [{ name: a, provider: gcp, region: b }]", "`provider` cannot be `gcp`", "aws");
+    check_scope("account: 1111", "`account` cannot be `1111`", "12 digits");
+    check_scope("networks: []", "`networks` is empty", "leave the key out");
+    check_scope("enforce: yes", "`enforce` cannot be `yes`", "`true` or `false`");
+    check_scope("direction: egress", "`direction` cannot be `egress`", "");
+    check_scope("attachment: aditive", "`attachment` cannot be", "did you mean `additive`?");
+    check_scope("settle: 15", "`settle` cannot be `15`", "15s");
+    check_scope("settle: 48h", "`settle` cannot be `48h`", "15s");
+    check_scope("share: 0", "`share` cannot be `0`", "above 0");
+    check_scope("share: 1.5", "`share` cannot be `1.5`", "at most 1");
+    check_scope("share: NaN", "`share` cannot be `NaN`", "number");
+    check_scope("gate: { exposre: true }", "unknown key `exposre`", "did you mean `exposure`?");
+    let twice = "scopes: [{ name: a, provider: aws, region: b }, { name: a, provider: aws, region: c }]";
+    check(twice, "scope `a` is defined twice", "bulkhead.yaml:2:");
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::read(Path::new("nowhere/bulkhead.yaml")).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read `nowhere/bulkhead.yaml`");
+}
+
+#[test]
+fn an_estate_with_mistakes_is_refused() {
+    let text = "{ account: \"1\", region: r, networks: [{ name: n, cidrs: [10.0.0.0/16], subnets: [{ name: s, \
+                cidrs: [10.1.0.0/24] }] }], instances: [{ name: i, subnet: s, addresses: [10.0.0.1], groups: [g] }] }";
+    let file = SourceFile { name: "e".to_owned(), text: text.to_owned() };
+    let messages: Vec<String> = Estate::parse(&file).unwrap_err().into_iter().map(|e| e.message).collect();
+    let expected = [
+        "subnet `s` is outside its network",
+        "`10.0.0.1` is no address of subnet `s`",
+        "unknown group `g` in network `n`",
+    ];
+    assert_eq!(messages, expected);
+}

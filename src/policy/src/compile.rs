@@ -9,7 +9,9 @@ pub mod evaluate;
 mod expand;
 mod findings;
 
-use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::compiled::{Compilation, CompiledPolicy, CompiledRule, CompiledSelector, SelectorId};
 use crate::ruleset::{Actor, Policy};
@@ -31,22 +33,28 @@ pub fn selects(policy: &Policy, actors: &[Actor]) -> Vec<Selector> {
     expand::selectors(policy, actors)
 }
 
-/// Gives equal selectors one id.
+/// Gives equal selectors one id. The table holds hashes only, so that it stays small beside the selectors.
 #[derive(Default)]
 struct Interner {
-    ids: FxHashMap<Selector, SelectorId>,
+    ids: FxHashMap<u64, SelectorId>,
     selectors: Vec<Selector>,
 }
 
 impl Interner {
     fn intern(&mut self, selector: Selector) -> SelectorId {
-        if let Some(&id) = self.ids.get(&selector) {
-            return id;
+        let next = SelectorId(self.selectors.len() as u32);
+        let mut hash = FxBuildHasher.hash_one(&selector);
+        loop {
+            let id = *self.ids.entry(hash).or_insert(next);
+            if id == next {
+                self.selectors.push(selector);
+                return id;
+            }
+            if self.selectors[id.0 as usize] == selector {
+                return id;
+            }
+            hash = hash.wrapping_add(1);
         }
-        let id = SelectorId(self.selectors.len() as u32);
-        self.selectors.push(selector.clone());
-        self.ids.insert(selector, id);
-        id
     }
 }
 

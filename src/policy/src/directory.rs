@@ -43,6 +43,7 @@ impl<'a> AddressDirectory<'a> {
     /// Indexes a snapshot; linear in addresses.
     pub fn new(snapshot: &'a Snapshot) -> Self {
         let mut holders: FxHashMap<IpAddr, Vec<Place>> = FxHashMap::default();
+        holders.reserve(snapshot.workloads.len());
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
                 let place = Place { workload: w as u32, interface: i as u32 };

@@ -56,6 +56,17 @@ pub fn in_reading_order(labels: &LabelSet) -> Vec<Label> {
 
 /// `role=web app=shop env=prod`, in reading order; `(no labels)` when empty.
 pub fn describe(labels: &LabelSet) -> String {
-    let texts: Vec<String> = in_reading_order(labels).iter().map(ToString::to_string).collect();
-    if texts.is_empty() { "(no labels)".to_owned() } else { texts.join(" ") }
+    describe_pairs(labels.iter().collect())
+}
+
+/// [`describe`] for labels sorted by key that are not in a set of their own.
+pub(crate) fn describe_pairs(mut labels: Vec<(&LabelKey, &LabelValue)>) -> String {
+    let place = |key: &LabelKey| READING_ORDER.iter().position(|known| *known == key.as_str());
+    labels.sort_by_key(|(key, _)| place(key).unwrap_or(READING_ORDER.len()));
+    let mut text = String::new();
+    for (key, value) in labels {
+        let gap = if text.is_empty() { "" } else { " " };
+        text.extend([gap, key.as_str(), "=", value.as_str()]);
+    }
+    if text.is_empty() { "(no labels)".to_owned() } else { text }
 }

@@ -1,16 +1,23 @@
 //! Workloads → classes: by the selectors that match and the mode.
+//!
+//! Cost is labels of workloads + matches between distinct label sets and selectors + rules of classes: every
+//! label that a rule names is a small number here, and a selector is tried only on label sets that have a
+//! label of its rarest included key ([`SelectorIndex`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
 use super::unclassified;
 use crate::compiled::{Class, ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, SelectorId, Side};
-use crate::label::{LabelSet, describe};
+use crate::label::{LabelSet, describe_pairs};
 use crate::name::{LabelKey, LabelValue, WorkloadId};
-use crate::selector::Selector;
+use crate::selector::{Selector, Term};
 use crate::snapshot::Snapshot;
-use crate::workload::{EnforcementMode, Workload};
+use crate::workload::EnforcementMode;
+
+type Signature = (Vec<SelectorId>, EnforcementMode);
 
 pub(super) fn classify(
     snapshot: &Snapshot,
@@ -18,24 +25,14 @@ pub(super) fn classify(
     rules: Vec<CompiledRule>,
 ) -> CompiledPolicy {
     let index = SelectorIndex::new(&selectors);
+    let groups = by_signature(snapshot, &index);
+    let named: BTreeSet<LabelKey> = index.labels.keys().map(|&key| key.clone()).collect();
     let mut policy = unclassified(selectors, rules);
-    let mut by_signature: BTreeMap<(Vec<SelectorId>, EnforcementMode), Vec<u32>> = BTreeMap::new();
-    let mut known: FxHashMap<Vec<(&LabelKey, &LabelValue)>, Vec<SelectorId>> = FxHashMap::default();
-    for (number, workload) in snapshot.workloads.iter().enumerate() {
-        let named = workload.labels.iter().filter(|(key, _)| index.keys.contains(*key));
-        let projection: Vec<_> = named.collect();
-        let by_labels = known.entry(projection).or_insert_with(|| index.matching(&policy, workload));
-        let mut signature = by_labels.clone();
-        if let Some(named) = index.by_workload.get(&workload.id) {
-            signature.extend(named);
-            signature.sort_unstable();
-        }
-        by_signature.entry((signature, workload.mode)).or_default().push(number as u32);
-    }
     let by_source = rules_by_selector(&policy, |rule| &rule.sources);
     let by_destination = rules_by_selector(&policy, |rule| &rule.destinations);
     policy.class_of = vec![ClassId(0); snapshot.workloads.len()];
-    for (number, ((selectors, mode), members)) in by_signature.into_iter().enumerate() {
+    policy.classes.reserve_exact(groups.len());
+    for (number, ((selectors, mode), members)) in groups.into_iter().enumerate() {
         let id = ClassId(number as u32);
         for &member in &members {
             policy.class_of[member as usize] = id;
@@ -43,28 +40,45 @@ pub(super) fn classify(
         for selector in &selectors {
             policy.selectors[selector.0 as usize].classes.push(id);
         }
-        let gather = |by_selector: &[Vec<CompiledRuleId>]| -> Vec<CompiledRuleId> {
-            let rules: BTreeSet<_> =
-                selectors.iter().flat_map(|s| by_selector[s.0 as usize].iter().copied()).collect();
-            rules.into_iter().collect()
-        };
-        let (ingress, egress) = (gather(&by_destination), gather(&by_source));
-        let description = shared_labels(snapshot, &members, &index.keys);
+        let (ingress, egress) = (gather(&by_destination, &selectors), gather(&by_source, &selectors));
+        let description = shared_labels(snapshot, &members, &named);
         policy.classes.push(Class { description, mode, members, ingress, egress, selectors });
     }
     policy
 }
 
-/// The labels that all members share, of the keys that rules name.
-fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>) -> String {
-    let mut workloads = members.iter().map(|&member| &snapshot.workloads[member as usize].labels);
-    let Some(first) = workloads.next() else { return describe(&LabelSet::new()) };
-    let named = first.iter().filter(|(key, _)| keys.contains(*key));
-    let mut shared: LabelSet = named.map(|(key, value)| (key.clone(), value.clone())).collect();
-    for labels in workloads {
-        shared.retain(|key, value| labels.get(key) == Some(value));
+/// The classes to be, sorted by what makes them one. Equal label sets are found by hash, once; then members
+/// are sorted in one list, because a table of lists would miss the cache at every workload.
+fn by_signature(snapshot: &Snapshot, index: &SelectorIndex<'_>) -> Vec<(Signature, Vec<u32>)> {
+    let mut signatures: Vec<Vec<SelectorId>> = Vec::new();
+    let mut known: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
+    known.reserve(snapshot.workloads.len());
+    let mut members: Vec<(usize, EnforcementMode, u32)> = Vec::with_capacity(snapshot.workloads.len());
+    for (number, workload) in snapshot.workloads.iter().enumerate() {
+        let mut place = *known.entry(index.project(&workload.labels)).or_insert_with_key(|labels| {
+            signatures.push(index.matching(labels));
+            signatures.len() - 1
+        });
+        if let Some(named) = index.by_workload.get(&workload.id) {
+            let mut signature = [&signatures[place][..], named].concat();
+            signature.sort_unstable();
+            signatures.push(signature);
+            place = signatures.len() - 1;
+        }
+        members.push((place, workload.mode, number as u32));
     }
-    describe(&shared)
+    members.sort_unstable_by(|a, b| {
+        let by_signature = if a.0 == b.0 { Ordering::Equal } else { signatures[a.0].cmp(&signatures[b.0]) };
+        by_signature.then((a.1, a.2).cmp(&(b.1, b.2)))
+    });
+    let alike = |a: &(usize, EnforcementMode, u32), b: &(usize, EnforcementMode, u32)| {
+        a.1 == b.1 && (a.0 == b.0 || signatures[a.0] == signatures[b.0])
+    };
+    let class = |members: &[(usize, EnforcementMode, u32)]| {
+        let signature = (signatures[members[0].0].clone(), members[0].1);
+        (signature, members.iter().map(|member| member.2).collect())
+    };
+    members.chunk_by(alike).map(class).collect()
 }
 
 /// Selector → the rules that have it on one side, in order.
@@ -78,65 +92,115 @@ fn rules_by_selector(policy: &CompiledPolicy, side: fn(&CompiledRule) -> &Side) 
     lists
 }
 
-/// Finds the selectors of a label set without trying them all: each selector is filed under the values of
-/// its rarest included key, or under "any".
-struct SelectorIndex {
-    keys: BTreeSet<LabelKey>,
-    by_label: FxHashMap<LabelKey, FxHashMap<LabelValue, Vec<SelectorId>>>,
-    any: Vec<SelectorId>,
-    by_workload: FxHashMap<WorkloadId, Vec<SelectorId>>,
+fn gather(by_selector: &[Vec<CompiledRuleId>], selectors: &[SelectorId]) -> Vec<CompiledRuleId> {
+    let lists = || selectors.iter().map(|selector| &by_selector[selector.0 as usize]);
+    let mut rules = Vec::with_capacity(lists().map(Vec::len).sum());
+    rules.extend(lists().flatten());
+    rules.sort_unstable();
+    rules.dedup();
+    rules
 }
 
-impl SelectorIndex {
-    fn new(selectors: &[Selector]) -> Self {
+/// The labels that all members share, of the keys that rules name.
+fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>) -> String {
+    let mut workloads = members.iter().map(|&member| &snapshot.workloads[member as usize].labels);
+    let Some(first) = workloads.next() else { return describe_pairs(Vec::new()) };
+    let mut shared: Vec<_> = first.iter().filter(|(key, _)| keys.contains(*key)).collect();
+    for labels in workloads {
+        shared.retain(|&(key, value)| labels.get(key) == Some(value));
+    }
+    describe_pairs(shared)
+}
+
+/// Finds the selectors of a label set without trying them all: each selector is filed under the values of
+/// its rarest included key, or under "any".
+struct SelectorIndex<'a> {
+    /// Every label that a selector names, numbered. A value that none names matches like no value at all.
+    labels: FxHashMap<&'a LabelKey, FxHashMap<&'a LabelValue, u32>>,
+    /// The terms of each selector, by number of label.
+    terms: Vec<Vec<NumberedTerm>>,
+    by_label: Vec<Vec<SelectorId>>,
+    any: Vec<SelectorId>,
+    by_workload: FxHashMap<&'a WorkloadId, Vec<SelectorId>>,
+}
+
+/// A term over numbered labels, sorted.
+struct NumberedTerm {
+    included: Option<Vec<u32>>,
+    excluded: Vec<u32>,
+}
+
+impl NumberedTerm {
+    fn matches(&self, labels: &[u32]) -> bool {
+        let any_of = |numbers: &[u32]| labels.iter().any(|label| numbers.binary_search(label).is_ok());
+        self.included.as_deref().is_none_or(any_of) && !any_of(&self.excluded)
+    }
+}
+
+impl<'a> SelectorIndex<'a> {
+    fn new(selectors: &'a [Selector]) -> Self {
         let mut index = Self {
-            keys: BTreeSet::new(),
-            by_label: FxHashMap::default(),
+            labels: FxHashMap::default(),
+            terms: Vec::with_capacity(selectors.len()),
+            by_label: Vec::new(),
             any: Vec::new(),
             by_workload: FxHashMap::default(),
         };
-        let mut uses: FxHashMap<(&LabelKey, &LabelValue), usize> = FxHashMap::default();
-        for selector in selectors {
-            let Selector::Labels(terms) = selector else { continue };
-            for (key, value) in
-                terms.iter().flat_map(|(k, term)| term.included.iter().flatten().map(move |v| (k, v)))
-            {
-                *uses.entry((key, value)).or_default() += 1;
-            }
+        let mut uses: Vec<usize> = Vec::new();
+        for (number, selector) in selectors.iter().enumerate() {
+            let terms = match selector {
+                Selector::Labels(terms) => {
+                    terms.iter().map(|(key, term)| index.numbered(key, term)).collect()
+                }
+                Selector::Workload(workload) => {
+                    index.by_workload.entry(workload).or_default().push(SelectorId(number as u32));
+                    Vec::new()
+                }
+            };
+            uses.resize(index.by_label.len(), 0);
+            let included = terms.iter().filter_map(|term| term.included.as_ref());
+            included.flatten().for_each(|&label| uses[label as usize] += 1);
+            index.terms.push(terms);
         }
+        let weight = |labels: &&Vec<u32>| labels.iter().map(|&label| uses[label as usize]).sum::<usize>();
         for (number, selector) in selectors.iter().enumerate() {
             let id = SelectorId(number as u32);
-            let terms = match selector {
-                Selector::Workload(workload) => {
-                    index.by_workload.entry(workload.clone()).or_default().push(id);
-                    continue;
-                }
-                Selector::Labels(terms) => terms,
-            };
-            index.keys.extend(terms.keys().cloned());
-            let weight = |key: &LabelKey, values: &BTreeSet<LabelValue>| -> usize {
-                values.iter().map(|value| uses.get(&(key, value)).copied().unwrap_or(0)).sum()
-            };
-            let included = terms.iter().filter_map(|(key, term)| Some((key, term.included.as_ref()?)));
-            match included.min_by_key(|(key, values)| weight(key, values)) {
-                None => index.any.push(id),
-                Some((key, values)) => {
-                    let filed = index.by_label.entry(key.clone()).or_default();
-                    for value in values {
-                        filed.entry(value.clone()).or_default().push(id);
-                    }
-                }
+            let included = index.terms[number].iter().filter_map(|term| term.included.as_ref());
+            match included.min_by_key(weight) {
+                Some(labels) => labels.iter().for_each(|&label| index.by_label[label as usize].push(id)),
+                None if matches!(selector, Selector::Labels(_)) => index.any.push(id),
+                None => {}
             }
         }
         index
     }
 
-    fn matching(&self, policy: &CompiledPolicy, workload: &Workload) -> Vec<SelectorId> {
-        let filed =
-            workload.labels.iter().filter_map(|(key, value)| self.by_label.get(key)?.get(value)).flatten();
-        let candidates = filed.chain(&self.any).copied();
-        let mut matching: Vec<SelectorId> =
-            candidates.filter(|id| policy.selectors[id.0 as usize].selector.matches(workload)).collect();
+    fn numbered(&mut self, key: &'a LabelKey, term: &'a Term) -> NumberedTerm {
+        let values = self.labels.entry(key).or_default();
+        let mut number = |value| {
+            *values.entry(value).or_insert_with(|| {
+                self.by_label.push(Vec::new());
+                self.by_label.len() as u32 - 1
+            })
+        };
+        let mut sorted = |values: &'a BTreeSet<LabelValue>| {
+            let mut numbers: Vec<u32> = values.iter().map(&mut number).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        NumberedTerm { included: term.included.as_ref().map(&mut sorted), excluded: sorted(&term.excluded) }
+    }
+
+    /// The numbers of those labels that a selector names; what decides which selectors match.
+    fn project(&self, labels: &LabelSet) -> Vec<u32> {
+        let number = |(key, value)| self.labels.get(key)?.get(value).copied();
+        labels.iter().filter_map(number).collect()
+    }
+
+    fn matching(&self, labels: &[u32]) -> Vec<SelectorId> {
+        let filed = labels.iter().flat_map(|&label| &self.by_label[label as usize]);
+        let fits = |id: &SelectorId| self.terms[id.0 as usize].iter().all(|term| term.matches(labels));
+        let mut matching: Vec<SelectorId> = filed.chain(&self.any).copied().filter(fits).collect();
         matching.sort_unstable();
         matching
     }

@@ -118,7 +118,12 @@ fn instances_of(groups: &Groups<'_>, scope: &[ScopeEntry]) -> Vec<Terms> {
     for entry in scope.iter().filter(|entry| !entry.exclusion) {
         let (key, values) = groups.target(&entry.target);
         let per_value = |instance: &Terms| -> Vec<Terms> {
-            values.iter().map(|value| narrowed_to(instance, &key, &BTreeSet::from([value.clone()]))).collect()
+            let one = |value: &LabelValue| {
+                let mut terms = instance.clone();
+                narrow(&mut terms, &key, &BTreeSet::from([value.clone()]));
+                terms
+            };
+            values.iter().map(one).collect()
         };
         instances = instances.iter().flat_map(per_value).collect();
     }
@@ -131,14 +136,12 @@ fn instances_of(groups: &Groups<'_>, scope: &[ScopeEntry]) -> Vec<Terms> {
     instances
 }
 
-fn narrowed_to(terms: &Terms, key: &LabelKey, values: &Values) -> Terms {
-    let mut terms = terms.clone();
+fn narrow(terms: &mut Terms, key: &LabelKey, values: &Values) {
     let term = terms.entry(key.clone()).or_default();
-    term.included = Some(match &term.included {
-        Some(included) => included.intersection(values).cloned().collect(),
-        None => values.clone(),
-    });
-    terms
+    match &mut term.included {
+        Some(included) => included.retain(|value| values.contains(value)),
+        None => term.included = Some(values.clone()),
+    }
 }
 
 /// Taking off nothing leaves no term behind: equal selectors are equal values.
@@ -152,7 +155,7 @@ fn take_off(terms: &mut Terms, key: &LabelKey, values: &Values) {
 struct SideParts {
     labels: LabelPart,
     /// Taken off whatever `labels` includes (S4); not off workloads by name.
-    excluded: BTreeMap<LabelKey, Values>,
+    excluded: Vec<(LabelKey, Values)>,
     workloads: BTreeSet<WorkloadId>,
     addresses: AddressSet,
 }
@@ -162,19 +165,23 @@ enum LabelPart {
     /// Every workload of the scope (S9), or exclusions and nothing else (S4).
     All,
     /// OR inside a key, AND over keys (S8).
-    Of(BTreeMap<LabelKey, Values>),
+    Of(Vec<(LabelKey, Values)>),
     /// Only lists or workloads by name; exclusions beside them include nobody.
     Nobody,
 }
 
 impl SideParts {
     fn new(policy: &Policy, groups: &Groups<'_>, actors: &[Actor]) -> Self {
-        let mut included: BTreeMap<LabelKey, Values> = BTreeMap::new();
-        let mut excluded: BTreeMap<LabelKey, Values> = BTreeMap::new();
+        // Few keys: a list is quicker than a tree.
+        let (mut included, mut excluded) =
+            (Vec::<(LabelKey, Values)>::new(), Vec::<(LabelKey, Values)>::new());
         let (mut workloads, mut addresses) = (BTreeSet::new(), AddressSet::empty());
         let mut file = |exclusion: bool, key: LabelKey, values: Values| {
             let part = if exclusion { &mut excluded } else { &mut included };
-            part.entry(key).or_default().extend(values);
+            match part.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) => known.extend(values),
+                None => part.push((key, values)),
+            }
         };
         let (mut all, mut exclusions_only) = (false, !actors.is_empty());
         for actor in actors {
@@ -216,14 +223,14 @@ impl SideParts {
     }
 
     fn terms_inside(&self, scope: &Terms) -> Option<Terms> {
-        let mut terms = match &self.labels {
+        let mut terms = scope.clone();
+        match &self.labels {
             LabelPart::Nobody => return None,
-            LabelPart::All => scope.clone(),
+            LabelPart::All => {}
             LabelPart::Of(included) => {
-                let narrow = |terms, (key, values)| narrowed_to(&terms, key, values);
-                included.iter().fold(scope.clone(), narrow)
+                included.iter().for_each(|(key, values)| narrow(&mut terms, key, values));
             }
-        };
+        }
         for (key, values) in &self.excluded {
             take_off(&mut terms, key, values);
         }

@@ -9,7 +9,7 @@ use crate::compiled::{ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, Sel
 use crate::directory::AddressDirectory;
 use crate::finding::{Finding, Severity};
 use crate::label::Label;
-use crate::name::{LabelKey, LabelValue};
+use crate::name::{LabelKey, LabelValue, Name};
 use crate::ruleset::{Action, RuleRef};
 use crate::selector::Selector;
 use crate::snapshot::Snapshot;
@@ -24,24 +24,25 @@ pub(super) fn findings(snapshot: &Snapshot, policy: &CompiledPolicy) -> Vec<Find
 }
 
 fn twice_named(snapshot: &Snapshot) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut twice = |code: &str, id: &dyn Display, message: &str| {
-        let hint =
-            "every workload and interface needs an id of its own; check the inventory and the policy files";
-        findings.push(Finding::new(Severity::Blocking, code, id, message, hint));
+    let hint =
+        "every workload and interface needs an id of its own; check the inventory and the policy files";
+    let blocking = |code: &str, id: &dyn Display, message: &str| {
+        Finding::new(Severity::Blocking, code, id, message, hint)
     };
-    let (mut workloads, mut interfaces) = (FxHashSet::default(), FxHashSet::default());
-    for workload in &snapshot.workloads {
-        if !workloads.insert(&workload.id) {
-            twice("duplicate-workload", &workload.id, "two workloads have this id");
-        }
-    }
-    for (_, _, interface) in snapshot.interfaces() {
-        if !interfaces.insert(&interface.id) {
-            twice("duplicate-interface", &interface.id, "two interfaces have this id");
-        }
-    }
-    findings
+    let workloads = twice(snapshot.workloads.iter().map(|workload| &workload.id));
+    let interfaces = twice(snapshot.interfaces().map(|(_, _, interface)| &interface.id));
+    let workloads =
+        workloads.into_iter().map(|id| blocking("duplicate-workload", id, "two workloads have this id"));
+    let interfaces =
+        interfaces.into_iter().map(|id| blocking("duplicate-interface", id, "two interfaces have this id"));
+    workloads.chain(interfaces).collect()
+}
+
+/// Every repetition of a value. A snapshot comes nearly sorted, which makes this linear and quicker than a set.
+fn twice<'a, T: Ord + 'a>(values: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut values: Vec<&T> = values.collect();
+    values.sort();
+    values.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
 }
 
 fn shared_addresses(snapshot: &Snapshot) -> Vec<Finding> {
@@ -75,14 +76,21 @@ fn shared_addresses(snapshot: &Snapshot) -> Vec<Finding> {
 }
 
 fn rules_that_select_nothing(snapshot: &Snapshot, policy: &CompiledPolicy) -> Vec<Finding> {
-    let alive: FxHashSet<&RuleRef> =
-        policy.rules.iter().filter(|rule| is_alive(policy, rule)).map(|rule| &rule.origin).collect();
+    // Compiled rules stand in the order of writing, so one look at the head finds those of a written rule.
+    let mut rest = policy.rules.as_slice();
     let rulesets = snapshot.policy.rulesets.iter().filter(|ruleset| ruleset.enabled);
     let written = rulesets.flat_map(|ruleset| {
-        let enabled = ruleset.rules.iter().filter(|rule| rule.enabled);
-        enabled.map(|rule| RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() })
+        ruleset.rules.iter().filter(|rule| rule.enabled).map(|rule| (&ruleset.name, &rule.name))
     });
-    let dead = written.filter(|origin| !alive.contains(origin));
+    let dead = written.filter(|&(ruleset, rule)| {
+        let own =
+            |compiled: &CompiledRule| compiled.origin.rule == *rule && compiled.origin.ruleset == *ruleset;
+        let (instances, others) = rest.split_at(rest.iter().take_while(|rule| own(rule)).count());
+        rest = others;
+        !instances.iter().any(|rule| is_alive(policy, rule))
+    });
+    let origin = |(ruleset, rule): (&Name, &Name)| RuleRef { ruleset: ruleset.clone(), rule: rule.clone() };
+    let dead = dead.map(origin);
     dead.map(|origin| {
         let message =
             "the rule selects nothing: no workload has the labels of one of its sides inside the scope";
@@ -109,35 +117,31 @@ fn first_class(policy: &CompiledPolicy, side: &Side) -> Option<ClassId> {
 /// Allow rules that earlier allow rules cover, each instance by a single one. It may miss one (both limits
 /// below keep it linear in rules), it never names a rule that is not covered.
 fn shadowed_rules(policy: &CompiledPolicy) -> Vec<Finding> {
-    // `None` as soon as one live instance of the written rule is not covered.
-    let mut covered: BTreeMap<&RuleRef, Option<BTreeSet<&RuleRef>>> = BTreeMap::new();
-    for (number, rule) in policy.rules.iter().enumerate() {
-        if rule.action != Action::Allow || !is_alive(policy, rule) {
-            continue;
-        }
-        let by = covering_rule(policy, CompiledRuleId(number as u32), rule);
-        let known = covered.entry(&rule.origin).or_insert_with(|| Some(BTreeSet::new()));
-        match (by, known.as_mut()) {
-            (Some(by), Some(known)) => drop(known.insert(by)),
-            _ => *known = None,
-        }
-    }
-    let shadowed = covered.into_iter().filter_map(|(rule, by)| Some((rule, by?)));
-    let note = |(rule, by): (&RuleRef, BTreeSet<&RuleRef>)| {
+    let mut findings = Vec::new();
+    let mut number = 0;
+    for instances in policy.rules.chunk_by(|a, b| a.origin == b.origin) {
+        let first = number;
+        number += instances.len() as u32;
+        let ids = (first..number).map(CompiledRuleId);
+        let alive = ids.filter(|&id| is_alive(policy, policy.rule(id)));
+        // `None` as soon as one live instance is not covered.
+        let by: Option<BTreeSet<&RuleRef>> = alive.map(|id| covering_rule(policy, id)).collect();
+        let Some(by) = by.filter(|by| !by.is_empty()) else { continue };
         let by: Vec<String> = by.into_iter().map(ToString::to_string).collect();
         let message = format!("everything that the rule allows is allowed by {} already", by.join(", "));
         let hint = "delete the rule, or narrow the earlier one";
-        Finding::new(Severity::Note, "shadowed-rule", rule, message, hint)
-    };
-    shadowed.map(note).collect()
+        findings.push(Finding::new(Severity::Note, "shadowed-rule", &instances[0].origin, message, hint));
+    }
+    findings
 }
 
-fn covering_rule<'a>(
-    policy: &'a CompiledPolicy,
-    id: CompiledRuleId,
-    rule: &CompiledRule,
-) -> Option<&'a RuleRef> {
+/// The first earlier allow rule that covers an allow rule.
+fn covering_rule(policy: &CompiledPolicy, id: CompiledRuleId) -> Option<&RuleRef> {
     const COMPARED_MAX: usize = 64;
+    let rule = policy.rule(id);
+    if rule.action != Action::Allow {
+        return None;
+    }
     // A rule that covers this one selects each of its classes, so the rules of one class are enough to search.
     let candidates = match first_class(policy, &rule.destinations) {
         Some(class) => &policy.class(class).ingress,

@@ -3,6 +3,7 @@
 //! Desired groups are matched with groups of ours that exist by their members, not by their names: a class
 //! whose selectors changed keeps its group, so a new rule costs one call and a relabel one or two.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Finding, InterfaceId, NetworkId, RuleRef, Severity};
@@ -97,9 +98,13 @@ pub fn diff(domain: &[ScopeInput<'_>]) -> Changes {
     for input in domain {
         changes.assignment.extend(assign(input, &mut changes.blocks));
     }
+    let mut held = BTreeSet::new();
     for input in domain {
-        diff_groups(input, &mut changes);
-        diff_members(input, &mut changes);
+        diff_members(input, &mut changes, &mut held);
+    }
+    let leaving = leaving_groups(domain, &held, &mut changes);
+    for input in domain {
+        diff_groups(input, &leaving, &mut changes);
     }
     changes
 }
@@ -110,25 +115,10 @@ fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, 
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| (&g.id, g)).collect();
     let desired: BTreeMap<&GroupId, &DesiredGroup> =
         input.desired.groups.iter().map(|g| (&g.id, g)).collect();
-    let mut overlap: BTreeMap<(&GroupId, &GroupId), usize> = BTreeMap::new();
-    for interface in &input.observed.interfaces {
-        let Some(membership) = input.desired.members.get(&interface.id) else { continue };
-        for wanted in &membership.groups {
-            for held in interface.groups.iter().filter(|id| ours.contains_key(id)) {
-                if let Some((wanted, _)) = desired.get_key_value(wanted) {
-                    *overlap.entry((wanted, held)).or_default() += 1;
-                }
-            }
-        }
-    }
-    let named = |wanted: &GroupId, held: &GroupId| desired[wanted].name == ours[held].name;
-    let mut ranked: Vec<_> = overlap.into_iter().collect();
-    ranked.sort_by_key(|((wanted, held), count)| (usize::MAX - count, !named(wanted, held), *wanted, *held));
     let mut assigned: BTreeMap<GroupId, GroupId> = BTreeMap::new();
     let mut used: BTreeSet<&GroupId> = BTreeSet::new();
-    for ((wanted, held), _) in ranked {
-        let same_network = desired[wanted].network == ours[held].network;
-        if same_network && !assigned.contains_key(wanted) && used.insert(held) {
+    for (wanted, held) in ranked(input, &desired, &ours) {
+        if !assigned.contains_key(wanted) && used.insert(held) {
             assigned.insert(wanted.clone(), held.clone());
         }
     }
@@ -142,23 +132,71 @@ fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, 
             assigned.insert((*wanted).clone(), held.id.clone());
         }
     }
+    let mut planned = BTreeSet::new();
     for (wanted, group) in desired {
         if !assigned.contains_key(wanted) {
-            assigned.insert(wanted.clone(), name_new(input, group, blocks));
+            let id = name_new(input, group, &planned, blocks);
+            planned.insert(id.clone());
+            assigned.insert(wanted.clone(), id);
         }
     }
     assigned
 }
 
+/// Pairs of a desired group and a group of ours with common members, the best match first: by the number of
+/// common members, then equal names, then the fewest members that are not common.
+fn ranked<'a>(
+    input: &ScopeInput<'a>,
+    desired: &BTreeMap<&'a GroupId, &'a DesiredGroup>,
+    ours: &BTreeMap<&'a GroupId, &'a GroupState>,
+) -> Vec<(&'a GroupId, &'a GroupId)> {
+    let mut common: BTreeMap<(&GroupId, &GroupId), usize> = BTreeMap::new();
+    let mut sizes: BTreeMap<&GroupId, usize> = BTreeMap::new();
+    for interface in &input.observed.interfaces {
+        let held: Vec<&GroupId> =
+            interface.groups.iter().filter_map(|id| Some(*ours.get_key_value(id)?.0)).collect();
+        let wanted = input.desired.members.get(&interface.id);
+        let wanted: Vec<&GroupId> = wanted
+            .into_iter()
+            .flat_map(|membership| &membership.groups)
+            .filter_map(|id| Some(*desired.get_key_value(id)?.0))
+            .collect();
+        held.iter().chain(&wanted).for_each(|id| *sizes.entry(id).or_default() += 1);
+        for wanted in wanted {
+            held.iter().for_each(|held| *common.entry((wanted, held)).or_default() += 1);
+        }
+    }
+    let mut ranked: Vec<_> = common
+        .into_iter()
+        .filter_map(|((wanted, held), count)| {
+            let (group, state) = (desired.get(wanted)?, ours.get(held)?);
+            let apart = sizes.get(wanted)? + sizes.get(held)?;
+            let same_network = group.network == state.network;
+            same_network.then_some((Reverse(count), group.name != state.name, apart, wanted, held))
+        })
+        .collect();
+    ranked.sort();
+    ranked.into_iter().map(|(_, _, _, wanted, held)| (wanted, held)).collect()
+}
+
 /// The planned id of a group to create, under the first name that is free.
-fn name_new(input: &ScopeInput<'_>, group: &DesiredGroup, blocks: &mut Vec<Block>) -> GroupId {
+fn name_new(
+    input: &ScopeInput<'_>,
+    group: &DesiredGroup,
+    planned: &BTreeSet<GroupId>,
+    blocks: &mut Vec<Block>,
+) -> GroupId {
     let holder = |name: &str| {
         input.observed.groups.iter().find(|g| g.network == group.network && g.name.eq_ignore_ascii_case(name))
     };
     let mut name = group.name.clone();
     let mut number = 1;
-    while let Some(held) = holder(&name) {
-        if held.owner != Owner::Ours {
+    loop {
+        let held = holder(&name);
+        if held.is_none() && !planned.contains(&GroupId::planned(&group.network, &name)) {
+            break;
+        }
+        if let Some(held) = held.filter(|held| held.owner != Owner::Ours) {
             blocks.push(Block {
                 code: "name-taken".to_owned(),
                 subject: group.description.clone(),
@@ -178,45 +216,46 @@ fn name_new(input: &ScopeInput<'_>, group: &DesiredGroup, blocks: &mut Vec<Block
     GroupId::planned(&group.network, &name)
 }
 
-fn diff_groups(input: &ScopeInput<'_>, changes: &mut Changes) {
+/// Groups of ours that no class needs and nothing holds any more. One that a foreign group still names stays.
+fn leaving_groups(
+    domain: &[ScopeInput<'_>],
+    held: &BTreeSet<GroupId>,
+    changes: &mut Changes,
+) -> BTreeSet<GroupId> {
+    let kept: BTreeSet<&GroupId> = changes.assignment.values().collect();
+    let groups = || domain.iter().flat_map(|input| &input.observed.groups);
+    let unused =
+        groups().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id) && !held.contains(&g.id));
+    let mut leaving: BTreeSet<GroupId> = unused.map(|g| g.id.clone()).collect();
+    for foreign in groups().filter(|g| g.owner != Owner::Ours) {
+        for (_, spec) in rules_of(foreign) {
+            let Peer::Group(peer) = &spec.peer else { continue };
+            if leaving.remove(peer) {
+                let message =
+                    format!("group {peer} of ours is not needed and stays: {} names it", foreign.id);
+                let hint = "take the rule out of that group, then run again";
+                changes.findings.push(Finding::new(Severity::Warning, "still-named", peer, message, hint));
+            }
+        }
+    }
+    leaving
+}
+
+fn diff_groups(input: &ScopeInput<'_>, leaving: &BTreeSet<GroupId>, changes: &mut Changes) {
     let observed: BTreeMap<&GroupId, &GroupState> =
         input.observed.groups.iter().map(|g| (&g.id, g)).collect();
     let mut kept = BTreeSet::new();
     for group in &input.desired.groups {
-        let id = changes.assignment[&group.id].clone();
+        let id = changes.assignment.get(&group.id).unwrap_or(&group.id).clone();
         kept.insert(id.clone());
-        let change = diff_group(input, group, id, &observed, &changes.assignment);
-        if !matches!(change.fate, Fate::Kept)
-            || change.mark
-            || !change.add.is_empty()
-            || !change.remove.is_empty()
-        {
-            changes.groups.push(change);
-        }
+        changes.groups.push(diff_group(input, group, id, &observed, &changes.assignment));
     }
-    let mut leaving: BTreeSet<&GroupId> = observed
-        .values()
-        .filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id))
-        .map(|g| &g.id)
-        .collect();
-    // A group stays while an interface would have nothing else.
-    for interface in &input.observed.interfaces {
-        if !input.desired.members.contains_key(&interface.id)
-            && interface.groups.iter().all(|g| leaving.contains(g))
-        {
-            interface.groups.iter().for_each(|group| {
-                leaving.remove(group);
-            });
-        }
-        if interface.attach != AttachClass::Direct {
-            interface.groups.iter().for_each(|group| {
-                leaving.remove(group);
-            });
-        }
+    for group in observed.values().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id)) {
+        changes.groups.push(unwanted_group(input, group, leaving));
     }
-    for id in &leaving {
-        changes.groups.push(leaving_group(input, observed[id], &leaving));
-    }
+    changes.groups.retain(|change| {
+        change.fate != Fate::Kept || change.mark || !change.add.is_empty() || !change.remove.is_empty()
+    });
     for group in observed.values() {
         if let Owner::Suspect(missing) = &group.owner {
             let message =
@@ -258,7 +297,7 @@ fn diff_group(
     GroupChange {
         scope: input.scope.id.clone(),
         network: group.network.clone(),
-        name: existing.map_or_else(|| planned_name(&id), |state| state.name.clone()),
+        name: existing.map_or_else(|| planned_name(&group.network, &id), |state| state.name.clone()),
         title: group.description.clone(),
         fate: if existing.is_some() { Fate::Kept } else { Fate::Created { open_egress } },
         mark: existing.is_some_and(|state| !state.tag_drift.is_empty()),
@@ -268,8 +307,9 @@ fn diff_group(
     }
 }
 
-fn planned_name(id: &GroupId) -> String {
-    id.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+fn planned_name(network: &NetworkId, id: &GroupId) -> String {
+    let prefix = GroupId::planned(network, "");
+    id.as_str().strip_prefix(prefix.as_str()).unwrap_or(id.as_str()).to_owned()
 }
 
 /// Every rule of a group with its direction.
@@ -278,9 +318,9 @@ pub fn rules_of(group: &GroupState) -> impl Iterator<Item = (Direction, RuleSpec
     ingress.chain(group.egress.iter().map(|spec| (Direction::Egress, spec.clone())))
 }
 
-/// A group that goes: only its references to other groups that go are revoked first, to break cycles; the
-/// rest goes with it.
-fn leaving_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet<&GroupId>) -> GroupChange {
+/// A group that no class needs. It goes, unless something still holds or names it; either way its references to
+/// groups that go are revoked first. The rest of a group that goes needs no call: it goes with it.
+fn unwanted_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet<GroupId>) -> GroupChange {
     let names_leaving = |spec: &RuleSpec| match &spec.peer {
         Peer::Group(peer) => *peer != group.id && leaving.contains(peer),
         _ => false,
@@ -291,26 +331,33 @@ fn leaving_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet<
         network: group.network.clone(),
         name: group.name.clone(),
         title: group.name.clone(),
-        fate: Fate::Deleted,
+        fate: if leaving.contains(&group.id) { Fate::Deleted } else { Fate::Kept },
         mark: false,
         add: BTreeMap::new(),
         remove: rules_of(group).filter(|(_, spec)| names_leaving(spec)).collect(),
     }
 }
 
-fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes) {
+/// How the groups of interfaces change; `held` collects the groups that interfaces hold at the end.
+fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes, held: &mut BTreeSet<GroupId>) {
     let ours: BTreeSet<&GroupId> =
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| &g.id).collect();
-    let titles: BTreeMap<&GroupId, &str> =
-        input.desired.groups.iter().map(|g| (&changes.assignment[&g.id], g.description.as_str())).collect();
-    let mut members = Vec::new();
-    for interface in input.observed.interfaces.iter().filter(|i| i.attach == AttachClass::Direct) {
+    let suspect = input.observed.groups.iter().filter(|g| matches!(g.owner, Owner::Suspect(_)));
+    let suspect: BTreeSet<&GroupId> = suspect.map(|g| &g.id).collect();
+    let real = |id: &GroupId| changes.assignment.get(id).unwrap_or(id).clone();
+    let titles: BTreeMap<GroupId, &str> =
+        input.desired.groups.iter().map(|g| (real(&g.id), g.description.as_str())).collect();
+    for interface in &input.observed.interfaces {
+        if interface.attach != AttachClass::Direct {
+            held.extend(interface.groups.iter().cloned());
+            continue;
+        }
         let wanted = input.desired.members.get(&interface.id);
-        let groups: Vec<GroupId> = wanted
-            .map(|w| w.groups.iter().map(|g| changes.assignment[g].clone()).collect())
-            .unwrap_or_default();
+        let groups: Vec<GroupId> = wanted.map(|w| w.groups.iter().map(real).collect()).unwrap_or_default();
         let exclusive = wanted.is_some_and(|w| w.exclusive);
-        let goes = |held: &&GroupId| !groups.contains(held) && (ours.contains(*held) || exclusive);
+        let goes = |id: &&GroupId| {
+            !groups.contains(id) && (ours.contains(*id) || exclusive && !suspect.contains(*id))
+        };
         let mut remove: Vec<GroupId> = interface.groups.iter().filter(goes).cloned().collect();
         let add: Vec<GroupId> = groups.iter().filter(|g| !interface.groups.contains(g)).cloned().collect();
         if add.is_empty() && !remove.is_empty() && remove.len() == interface.groups.len() {
@@ -325,18 +372,18 @@ fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes) {
             ));
             remove.clear();
         }
+        held.extend(interface.groups.iter().filter(|id| !remove.contains(id)).cloned());
+        held.extend(add.iter().cloned());
         if add.is_empty() && remove.is_empty() {
             continue;
         }
         let class = groups.first().and_then(|g| titles.get(g)).copied().unwrap_or("no class");
-        let title = format!("{} ({class})", interface.name);
-        members.push(MemberChange {
+        changes.members.push(MemberChange {
             scope: input.scope.id.clone(),
             interface: interface.id.clone(),
-            title,
+            title: format!("{} ({class})", interface.name),
             add,
             remove,
         });
     }
-    changes.members.extend(members);
 }

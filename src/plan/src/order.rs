@@ -128,15 +128,20 @@ impl<'a> Scheduler<'a> {
     fn link(&mut self) {
         let mut creates: HashMap<GroupId, usize> = HashMap::new();
         let mut uses: HashMap<GroupId, Vec<usize>> = HashMap::new();
+        let mut attaches: HashMap<InterfaceId, usize> = HashMap::new();
         for (index, candidate) in self.candidates.iter().enumerate() {
             match &candidate.action {
                 StepAction::CreateGroup { group, .. } => {
                     creates.insert(group.clone(), index);
                 }
+                StepAction::Attach { interface, .. } => {
+                    attaches.insert(interface.clone(), index);
+                }
                 StepAction::Detach { remove, .. } => {
                     remove.iter().for_each(|group| uses.entry(group.clone()).or_default().push(index));
                 }
-                StepAction::RemoveRules { rules, .. } => {
+                StepAction::RemoveRules { group, rules, .. } => {
+                    uses.entry(group.clone()).or_default().push(index);
                     for peer in rules.iter().filter_map(|rule| peer_group(&rule.peer)) {
                         uses.entry(peer.clone()).or_default().push(index);
                     }
@@ -152,6 +157,12 @@ impl<'a> Scheduler<'a> {
                 }
                 StepAction::Attach { add, .. } => {
                     add.iter().filter_map(|id| creates.get(id).copied()).collect()
+                }
+                // No cloud takes the last group off an interface.
+                StepAction::Detach { interface, remove }
+                    if self.model.would_empty(interface, remove.len()) =>
+                {
+                    attaches.get(interface).copied().into_iter().collect()
                 }
                 StepAction::DeleteGroup { group, .. } => uses.get(group).cloned().unwrap_or_default(),
                 _ => Vec::new(),

@@ -6,6 +6,7 @@ use policy::{AddressSet, ServiceSet};
 
 use super::model::{Model, PeerFact, Status, View};
 use crate::scope::Direction;
+use crate::state::Peer;
 use crate::step::StepAction;
 
 /// What a step can affect: flows between cells, and one end against the outside.
@@ -47,6 +48,14 @@ impl Model {
                 let cell = self.cell_of[interface];
                 for group in groups {
                     self.touch_membership(cell, self.index[group], &mut pairs);
+                }
+            }
+            StepAction::CreateGroup { group, open_egress: true, .. } => {
+                let group = self.index[group];
+                for fact in crate::state::allow_everything() {
+                    if let Peer::Cidr(block) = fact.peer {
+                        self.touch_rule(group, Direction::Egress, &PeerFact::Block(block), &mut pairs);
+                    }
                 }
             }
             StepAction::CreateGroup { .. } | StepAction::Mark { .. } | StepAction::DeleteGroup { .. } => {}

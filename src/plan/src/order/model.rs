@@ -236,6 +236,14 @@ impl Model {
         }
     }
 
+    /// Whether an interface holds no more than this many groups before the change.
+    pub(super) fn would_empty(&self, interface: &InterfaceId, removed: usize) -> bool {
+        let cell = self.cell_of.get(interface).and_then(|&cell| self.cells.get(cell));
+        cell.is_some_and(|cell| {
+            cell.groups.iter().filter(|(_, life)| life.added_by.is_none()).count() <= removed
+        })
+    }
+
     pub(super) fn same_or_connected(&self, a: &NetworkId, b: &NetworkId) -> bool {
         a == b || self.connected.contains(&(a.clone(), b.clone()))
     }

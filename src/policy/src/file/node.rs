@@ -79,27 +79,38 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
+/// What the library says in words for people who write policies, and what to do about it.
 fn explain(error: &serde_saphyr::Error) -> (String, &'static str) {
+    const LIMIT: &str =
+        "the file is over a limit on aliases, nesting or size; write it out more plainly, or split it";
+    const SYNTAX: &str = "the text is not YAML here: check indentation, quotes, colons and brackets of this line and the one before";
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     // The library appends the place, which the report has anyway.
     let text = text.split(" at line ").next().unwrap_or(text).trim_end_matches('.');
     let text = text.strip_prefix("error: ").unwrap_or(text);
-    let (text, lower) = (text.to_owned(), text.to_lowercase());
-    if lower.contains("duplicate mapping key") {
-        return (text, "a key may occur once in a mapping; delete or rename one of the two");
+    let said = text.to_lowercase();
+    if let Some(key) = text.strip_prefix("duplicate mapping key: ") {
+        let key = key.split(", set ").next().unwrap_or(key);
+        let hint = "a key may occur once in a mapping; delete or rename one of the two";
+        return (format!("key `{key}` is written twice"), hint);
     }
-    let limits = ["budget", "limit", "alias", "depth", "nest", "recursion"];
-    if limits.iter().any(|word| lower.contains(word)) {
-        return (
-            text,
-            "the file is over a limit on aliases, nesting or size; write it out more plainly, or split it",
-        );
+    if said.starts_with("multiple yaml documents") {
+        let hint = "take the `---` out, or move what follows into a file of its own";
+        return ("the file holds more than one YAML document".to_owned(), hint);
     }
-    (
-        text,
-        "the text is not YAML here: check indentation, quotes, colons and brackets of this line and the one before",
-    )
+    if said.contains("unknown anchor") {
+        let hint = "an alias `*name` needs an anchor `&name` before it; quote a text that starts with `*`";
+        return ("the alias names no anchor".to_owned(), hint);
+    }
+    if said.starts_with("invalid ") || said.contains("tag") {
+        return (text.to_owned(), "take the tag `!!…` out; values are plain or quoted text");
+    }
+    let limits = ["budget", "limit", "replay", "depth", "nest"];
+    if limits.iter().any(|word| said.contains(word)) {
+        return (text.to_owned(), LIMIT);
+    }
+    (text.to_owned(), SYNTAX)
 }
 
 fn place_of(location: &Location, file: u32, text: &str) -> Place {

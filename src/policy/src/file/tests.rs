@@ -81,7 +81,10 @@ protect:
 fn text_that_is_not_yaml_is_placed() {
     check("labels: { role: [a, b }", "it.yaml:1:", "not YAML");
     check("rulesets:\n\t- name: x", "it.yaml:2:", "not YAML");
-    check("labels:\n  tier: [a]\n  tier: [b]", "it.yaml:3:3:", "once");
+    check("labels:\n  tier: [a]\n  tier: [b]", "it.yaml:3:3: key `tier` is written twice", "once");
+    check("labels: {}\n---\nservices: {}", "it.yaml:3:1: the file holds more than one", "`---`");
+    check("rulesets: *base", "it.yaml:1:11: the alias names no anchor", "`&name`");
+    check("labels: { tier: !!int x }", "it.yaml:1:", "take the tag");
 }
 
 #[test]

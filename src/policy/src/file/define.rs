@@ -14,6 +14,10 @@ use crate::service::ServiceSet;
 /// How deep label groups may nest.
 const NESTING_MAX: usize = 32;
 
+/// How many groups one label group may come to when all its nesting is written out: two groups that both
+/// hold the same two groups, and so on, double it with every layer.
+const EXPANSION_MAX: u64 = 100_000;
+
 /// Words that are services by themselves and so cannot name one.
 const INLINE_SERVICES: [&str; 6] = ["all", "tcp", "udp", "icmp", "icmpv6", "proto"];
 
@@ -145,7 +149,7 @@ impl Loader<'_> {
     /// Finds every cycle once and prints it as `a → b → a`.
     fn refuse_cycles(&mut self) {
         let groups = self.loaded.policy.label_groups.clone();
-        let mut done = BTreeSet::new();
+        let mut done = BTreeMap::new();
         for name in groups.keys() {
             let mut path = Vec::new();
             if let Err(bad) = walk(&groups, name, &mut path, &mut done) {
@@ -251,35 +255,51 @@ struct BadNesting {
     hint: &'static str,
 }
 
-/// Walks down from one group. INVARIANT: a group in `done` leads to no cycle that is not reported.
+/// Walks down from one group and counts what it comes to when written out; `done` holds the counts of groups
+/// that lead to no mistake, or to one that is reported.
 fn walk(
     groups: &BTreeMap<Name, LabelGroup>,
     name: &Name,
     path: &mut Vec<Name>,
-    done: &mut BTreeSet<Name>,
-) -> Result<(), BadNesting> {
+    done: &mut BTreeMap<Name, u64>,
+) -> Result<u64, BadNesting> {
     if let Some(start) = path.iter().position(|above| above == name) {
         let cycle: Vec<&str> = path.iter().skip(start).chain([name]).map(Name::as_str).collect();
         let message = format!("label groups contain each other: {}", cycle.join(" → "));
-        done.extend(path.iter().cloned());
-        return Err(BadNesting { first: name.clone(), message, hint: "take one of them out of the other" });
+        let hint = "take one of them out of the other";
+        return Err(bad(path, done, name.clone(), message, hint));
     }
-    if done.contains(name) {
-        return Ok(());
+    if let Some(count) = done.get(name) {
+        return Ok(*count);
     }
     if path.len() >= NESTING_MAX {
         let first = path.first().unwrap_or(name).clone();
         let message = format!("label group `{first}` nests deeper than {NESTING_MAX}");
-        done.extend(path.iter().cloned());
-        return Err(BadNesting { first, message, hint: "list the labels in fewer layers of groups" });
+        return Err(bad(path, done, first, message, "list the labels in fewer layers of groups"));
     }
     path.push(name.clone());
-    if let Some(group) = groups.get(name) {
-        for sub in &group.sub_groups {
-            walk(groups, sub, path, done)?;
-        }
+    let mut count = 1_u64;
+    for sub in groups.get(name).into_iter().flat_map(|group| &group.sub_groups) {
+        count = count.saturating_add(walk(groups, sub, path, done)?);
+    }
+    if count > EXPANSION_MAX {
+        let message =
+            format!("label group `{name}` comes to more than {EXPANSION_MAX} groups when written out");
+        return Err(bad(path, done, name.clone(), message, "list the labels instead of so many groups"));
     }
     path.pop();
-    done.insert(name.clone());
-    Ok(())
+    done.insert(name.clone(), count);
+    Ok(count)
+}
+
+/// A mistake that is reported once: nothing on the way to it is walked again.
+fn bad(
+    path: &[Name],
+    done: &mut BTreeMap<Name, u64>,
+    first: Name,
+    message: String,
+    hint: &'static str,
+) -> BadNesting {
+    done.extend(path.iter().map(|above| (above.clone(), 0)));
+    BadNesting { first, message, hint }
 }

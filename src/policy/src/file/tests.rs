@@ -163,6 +163,24 @@ fn a_cyclic_label_group_is_refused_and_printed() {
 }
 
 #[test]
+fn label_groups_that_double_with_every_layer_are_refused() {
+    let layer = |n: usize| {
+        let subs = format!("a{}, b{}", n + 1, n + 1);
+        format!("a{n}: {{ key: env, groups: [{subs}] }}, b{n}: {{ key: env, groups: [{subs}] }}")
+    };
+    let groups = |layers: usize| {
+        let all: Vec<String> = (0..layers).map(layer).collect();
+        format!(
+            "label_groups: {{ {}, a{layers}: {{ key: env }}, b{layers}: {{ key: env }} }}",
+            all.join(", ")
+        )
+    };
+    loaded(&groups(10));
+    let errors = load_with_base(&groups(30)).unwrap_err();
+    assert!(errors[0].message.contains("comes to more than 100000 groups"), "{errors:?}");
+}
+
+#[test]
 fn a_name_is_defined_once_and_both_places_are_named() {
     check(
         "services: { postgres: [tcp/1] }",

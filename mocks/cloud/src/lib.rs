@@ -1,1 +1,14 @@
-//! c
+//! What every simulated cloud shares: virtual time, published buckets, faults, a call log, and a data plane
+//! that lags behind the API.
+//!
+//! Pure: no sockets and no wall clock. Everything is replayed from one seed.
+
+pub mod bucket;
+pub mod calls;
+pub mod data_plane;
+pub mod fault;
+
+pub use bucket::Buckets;
+pub use calls::{CallLog, CallRecord};
+pub use data_plane::DataPlane;
+pub use fault::{Fault, Faults};

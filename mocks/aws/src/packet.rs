@@ -1,0 +1,147 @@
+//! Whether a packet passes, as the interfaces of the data plane see the world right now.
+//!
+//! Written from `providers.md` 1.1 alone: groups are a union, rules only allow, references match private
+//! addresses of members in the same VPC or over an active peering, ACLs are ordered and per subnet.
+
+use std::net::IpAddr;
+
+use crate::state::{Acl, RuleKey, Source};
+use crate::world::{Fact, World};
+
+/// One end of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// An interface with one of its addresses.
+    Interface(String, IpAddr),
+    /// Something outside.
+    External(IpAddr),
+}
+
+/// A packet that opens a connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Who opens it.
+    pub source: End,
+    /// Who is connected to.
+    pub destination: End,
+    /// IANA number.
+    pub protocol: u8,
+    /// Destination port, or ICMP `type << 8 | code`.
+    pub detail: u16,
+}
+
+impl End {
+    fn address(&self) -> IpAddr {
+        match self {
+            Self::Interface(_, address) | Self::External(address) => *address,
+        }
+    }
+}
+
+impl World {
+    /// Whether the data plane lets the packet pass now.
+    pub fn allows(&self, packet: &Packet) -> bool {
+        self.passes(packet, true)
+    }
+
+    /// Whether the API's state would, once everything has settled.
+    pub fn allows_by_api(&self, packet: &Packet) -> bool {
+        self.passes(packet, false)
+    }
+
+    fn passes(&self, packet: &Packet, on_plane: bool) -> bool {
+        let out = match &packet.source {
+            End::Interface(id, _) => self.end_passes(id, true, &packet.destination, packet, on_plane),
+            End::External(_) => true,
+        };
+        out && match &packet.destination {
+            End::Interface(id, _) => self.end_passes(id, false, &packet.source, packet, on_plane),
+            End::External(_) => true,
+        }
+    }
+
+    fn end_passes(&self, own: &str, egress: bool, peer: &End, packet: &Packet, on_plane: bool) -> bool {
+        let Some(interface) = self.state.interfaces.get(own) else { return false };
+        let sees = |fact: &Fact| {
+            if on_plane { self.plane.sees(own, fact, self.now_ms()) } else { self.plane.holds(fact) }
+        };
+        let first = Fact::Member(own.to_owned(), String::new());
+        let memberships =
+            self.plane.range(first..).take_while(|fact| matches!(fact, Fact::Member(id, _) if id == own));
+        let admitted = memberships.filter(|fact| sees(fact)).any(|fact| {
+            let Fact::Member(_, group) = fact else { return false };
+            self.rules_of(group).any(|(rule_fact, key)| {
+                key.egress == egress
+                    && service_matches(key, packet)
+                    && sees(rule_fact)
+                    && self.source_matches(&interface.vpc, key, peer, &sees)
+            })
+        });
+        admitted && self.acls_pass(&interface.subnet, egress, peer.address(), packet)
+    }
+
+    fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = (&'a Fact, &'a RuleKey)> + 'a {
+        let least = RuleKey {
+            egress: false,
+            protocol: String::new(),
+            from: i64::MIN,
+            to: i64::MIN,
+            source: Source::Group(String::new()),
+        };
+        let facts = self.plane.range(Fact::Rule(group.to_owned(), least)..);
+        facts.map_while(move |fact| match fact {
+            Fact::Rule(id, key) if id == group => Some((fact, key)),
+            _ => None,
+        })
+    }
+
+    fn source_matches(&self, vpc: &str, key: &RuleKey, peer: &End, sees: &impl Fn(&Fact) -> bool) -> bool {
+        match &key.source {
+            Source::Cidr(block) => block.contains(&peer.address()),
+            Source::Group(group) => {
+                let End::Interface(id, _) = peer else { return false };
+                let there = self.state.interfaces.get(id).map(|interface| interface.vpc.as_str());
+                there.is_some_and(|there| self.state.peered(vpc, there))
+                    && sees(&Fact::Member(id.clone(), group.clone()))
+            }
+        }
+    }
+
+    fn acls_pass(&self, subnet: &str, egress: bool, far: IpAddr, packet: &Packet) -> bool {
+        let mut behind = self.state.acls.values().filter(|acl| acl.subnets.contains(subnet));
+        behind.all(|acl| acl_passes(acl, egress, far, packet))
+    }
+}
+
+fn acl_passes(acl: &Acl, egress: bool, far: IpAddr, packet: &Packet) -> bool {
+    let entries = acl.entries.iter().filter(|((out, _), _)| *out == egress);
+    let mut matching = entries.filter(|(_, entry)| {
+        let protocol = entry.protocol == "-1" || entry.protocol == packet.protocol.to_string();
+        let ports = !matches!(packet.protocol, 6 | 17)
+            || entry.ports.is_none_or(|(from, to)| (from..=to).contains(&packet.detail));
+        protocol && ports && entry.block.contains(&far)
+    });
+    matching.next().is_some_and(|(_, entry)| entry.allow)
+}
+
+fn service_matches(key: &RuleKey, packet: &Packet) -> bool {
+    let named = match packet.protocol {
+        6 => "tcp".to_owned(),
+        17 => "udp".to_owned(),
+        1 => "icmp".to_owned(),
+        58 => "icmpv6".to_owned(),
+        number => number.to_string(),
+    };
+    if key.protocol == "-1" {
+        return true;
+    }
+    if key.protocol != named {
+        return false;
+    }
+    let detail = i64::from(packet.detail);
+    match packet.protocol {
+        6 | 17 => key.from <= detail && detail <= key.to,
+        1 | 58 => (key.from == -1 || key.from == detail >> 8) && (key.to == -1 || key.to == detail & 0xff),
+        _ => true,
+    }
+}

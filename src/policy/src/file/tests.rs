@@ -315,7 +315,7 @@ fn an_alias_bomb_is_stopped() {
         let below = vec![format!("*a{}", level - 1); 9].join(", ");
         bomb.push_str(&format!("x{level}: &a{level} [{below}]\n"));
     }
-    check(&bomb, "it.yaml:", "limit");
+    check(&bomb, "alias replay limit exceeded", "over a limit");
     let deep = format!("labels: {}{}", "[".repeat(2000), "]".repeat(2000));
     check(&deep, "it.yaml:1:", "limit");
 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use policy::InterfaceId;
+use policy::{InterfaceId, NetworkId};
 
 use crate::diff::ScopeInput;
 use crate::plan::{Block, QuotaLine};
@@ -19,9 +19,25 @@ use crate::step::StepAction;
 pub(crate) struct Peaks {
     rules: BTreeMap<(GroupId, Direction), Counted<RuleSpec>>,
     slots: BTreeMap<InterfaceId, Counted<GroupId>>,
-    groups: BTreeMap<crate::scope::ScopeId, (u32, u32, u32)>,
+    groups: BTreeMap<Region, RegionCount>,
+    region_of: BTreeMap<NetworkId, Region>,
+    network_of: BTreeMap<GroupId, NetworkId>,
     titles: BTreeMap<GroupId, String>,
-    scope_of: BTreeMap<GroupId, crate::scope::ScopeId>,
+    limits: Limits,
+}
+
+/// Account and region.
+type Region = (String, String);
+
+/// Whether what a step adds fits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Room {
+    /// Whenever it runs.
+    Always,
+    /// Once the removals from the same object that have settled are done.
+    AfterRemovals,
+    /// Not now.
+    None,
 }
 
 /// A set with the numbers that it had.
@@ -30,19 +46,49 @@ struct Counted<T> {
     now: BTreeSet<T>,
     before: (u32, u32),
     peak: (u32, u32),
+    /// With everything that was removed again.
+    ever: (u32, u32),
 }
 
-impl<T: Ord> Counted<T> {
-    fn new(now: BTreeSet<T>, count: fn(&BTreeSet<T>) -> (u32, u32)) -> Self {
+type Count<T> = fn(&BTreeSet<T>) -> (u32, u32);
+
+impl<T: Ord + Clone> Counted<T> {
+    fn new(now: BTreeSet<T>, count: Count<T>) -> Self {
         let before = count(&now);
-        Self { now, before, peak: before }
+        Self { now, before, peak: before, ever: before }
     }
 
-    fn add(&mut self, more: impl IntoIterator<Item = T>, count: fn(&BTreeSet<T>) -> (u32, u32)) {
-        self.now.extend(more);
+    /// What the additions cost.
+    fn cost(&self, more: &[T], count: Count<T>) -> (u32, u32) {
+        count(&more.iter().filter(|item| !self.now.contains(item)).cloned().collect())
+    }
+
+    fn add(&mut self, more: &[T], count: Count<T>) {
+        let cost = self.cost(more, count);
+        self.ever = (self.ever.0 + cost.0, self.ever.1 + cost.1);
+        self.now.extend(more.iter().cloned());
         let now = count(&self.now);
         self.peak = (self.peak.0.max(now.0), self.peak.1.max(now.1));
     }
+
+    fn room(&self, more: &[T], count: Count<T>, limit: u32) -> Room {
+        let (now, cost) = (count(&self.now), self.cost(more, count));
+        let fits = |used: (u32, u32)| used.0 + cost.0 <= limit && used.1 + cost.1 <= limit;
+        match (fits(now), fits(self.ever)) {
+            (_, true) => Room::Always,
+            (true, false) => Room::AfterRemovals,
+            (false, false) => Room::None,
+        }
+    }
+}
+
+/// Groups of one region.
+#[derive(Clone, Copy, Debug, Default)]
+struct RegionCount {
+    before: u32,
+    now: u32,
+    peak: u32,
+    ever: u32,
 }
 
 fn rule_cost(rules: &BTreeSet<RuleSpec>) -> (u32, u32) {
@@ -55,19 +101,22 @@ fn slot_cost(groups: &BTreeSet<GroupId>) -> (u32, u32) {
 
 impl Peaks {
     pub(crate) fn before(domain: &[ScopeInput<'_>]) -> Self {
-        let mut peaks = Self::default();
+        let limits = domain.iter().map(|input| input.observed.limits).reduce(smaller).unwrap_or_default();
+        let mut peaks = Self { limits, ..Self::default() };
         for input in domain {
-            let count = input.observed.groups.len() as u32;
-            peaks.groups.insert(input.scope.id.clone(), (count, count, count));
-            for group in input.observed.groups.iter().filter(|g| g.owner == crate::state::Owner::Ours) {
-                for (direction, rules) in
-                    [(Direction::Ingress, &group.ingress), (Direction::Egress, &group.egress)]
-                {
-                    let counted = Counted::new(rules.iter().cloned().collect(), rule_cost);
-                    peaks.rules.insert((group.id.clone(), direction), counted);
+            let region = (input.scope.account.clone(), input.scope.region.clone());
+            for network in &input.observed.networks {
+                peaks.region_of.insert(network.id.clone(), region.clone());
+            }
+            let count = peaks.groups.entry(region).or_default();
+            count.now += input.observed.groups.len() as u32;
+            (count.before, count.peak, count.ever) = (count.now, count.now, count.now);
+            for group in &input.observed.groups {
+                peaks.network_of.insert(group.id.clone(), group.network.clone());
+                if group.owner == crate::state::Owner::Ours {
+                    peaks.titles.insert(group.id.clone(), group.name.clone());
+                    peaks.add_lists(&group.id, &group.ingress, &group.egress);
                 }
-                peaks.titles.insert(group.id.clone(), group.name.clone());
-                peaks.scope_of.insert(group.id.clone(), input.scope.id.clone());
             }
             for interface in &input.observed.interfaces {
                 let counted = Counted::new(interface.groups.iter().cloned().collect(), slot_cost);
@@ -77,67 +126,124 @@ impl Peaks {
         peaks
     }
 
-    /// Steps go into flight: what they add counts.
-    pub(crate) fn raise(&mut self, actions: &[StepAction]) {
-        for action in actions {
-            match action {
-                StepAction::CreateGroup { group, description, open_egress, network, .. } => {
-                    self.titles.insert(group.clone(), format!("{description} in {network}"));
-                    for direction in [Direction::Ingress, Direction::Egress] {
-                        self.rules
-                            .insert((group.clone(), direction), Counted::new(BTreeSet::new(), rule_cost));
-                    }
-                    if *open_egress
-                        && let Some(list) = self.rules.get_mut(&(group.clone(), Direction::Egress))
-                    {
-                        list.add(crate::state::allow_everything(), rule_cost);
-                    }
-                    for count in self.groups.values_mut() {
-                        count.2 += 1;
-                        count.1 = count.1.max(count.2);
-                    }
-                }
-                StepAction::AddRules { group, direction, rules } => {
-                    if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
-                        list.add(rules.iter().cloned(), rule_cost);
-                    }
-                }
-                StepAction::Attach { interface, add } => {
-                    if let Some(slots) = self.slots.get_mut(interface) {
-                        slots.add(add.iter().cloned(), slot_cost);
-                    }
-                }
-                _ => {}
-            }
+    fn add_lists(&mut self, group: &GroupId, ingress: &[RuleSpec], egress: &[RuleSpec]) {
+        for (direction, rules) in [(Direction::Ingress, ingress), (Direction::Egress, egress)] {
+            let counted = Counted::new(rules.iter().cloned().collect(), rule_cost);
+            self.rules.insert((group.clone(), direction), counted);
         }
     }
 
-    /// Steps have settled: what they remove stops counting.
-    pub(crate) fn settle(&mut self, actions: &[StepAction]) {
-        for action in actions {
-            match action {
-                StepAction::RemoveRules { group, direction, rules } => {
-                    if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
-                        list.now.retain(|rule| !rules.contains(rule));
+    fn region(&mut self, group: &GroupId) -> Option<&mut RegionCount> {
+        let region = self.region_of.get(self.network_of.get(group)?)?;
+        self.groups.get_mut(region)
+    }
+
+    /// Whether what the step adds fits into its object now.
+    pub(crate) fn room(&self, action: &StepAction) -> Room {
+        match action {
+            StepAction::CreateGroup { network, .. } => {
+                let count = self.region_of.get(network).and_then(|region| self.groups.get(region));
+                count.map_or(Room::Always, |count| {
+                    let fits = |used: u32| used < self.limits.groups_per_region;
+                    match (fits(count.now), fits(count.ever)) {
+                        (_, true) => Room::Always,
+                        (true, false) => Room::AfterRemovals,
+                        (false, false) => Room::None,
                     }
-                }
-                StepAction::Detach { interface, remove } => {
-                    if let Some(slots) = self.slots.get_mut(interface) {
-                        slots.now.retain(|group| !remove.contains(group));
-                    }
-                }
-                StepAction::DeleteGroup { .. } => {
-                    self.groups.values_mut().for_each(|count| count.2 = count.2.saturating_sub(1))
-                }
-                _ => {}
+                })
             }
+            StepAction::AddRules { group, direction, rules } => {
+                let list = self.rules.get(&(group.clone(), *direction));
+                list.map_or(Room::Always, |list| list.room(rules, rule_cost, self.limits.rules_per_group))
+            }
+            StepAction::Attach { interface, add } => {
+                let slots = self.slots.get(interface);
+                let limit = self.limits.groups_per_interface;
+                slots.map_or(Room::Always, |slots| slots.room(add, slot_cost, limit))
+            }
+            _ => Room::Always,
+        }
+    }
+
+    /// A step goes into flight: what it adds counts.
+    pub(crate) fn raise(&mut self, action: &StepAction) {
+        match action {
+            StepAction::CreateGroup { group, description, open_egress, network, .. } => {
+                self.titles.insert(group.clone(), format!("{description} in {network}"));
+                self.network_of.insert(group.clone(), network.clone());
+                self.add_lists(group, &[], &[]);
+                if *open_egress && let Some(list) = self.rules.get_mut(&(group.clone(), Direction::Egress)) {
+                    list.add(&crate::state::allow_everything(), rule_cost);
+                }
+                if let Some(count) = self.region(group) {
+                    count.now += 1;
+                    count.ever += 1;
+                    count.peak = count.peak.max(count.now);
+                }
+            }
+            StepAction::AddRules { group, direction, rules } => {
+                if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
+                    list.add(rules, rule_cost);
+                }
+            }
+            StepAction::Attach { interface, add } => {
+                if let Some(slots) = self.slots.get_mut(interface) {
+                    slots.add(add, slot_cost);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A step has settled: what it removes stops counting.
+    pub(crate) fn settle(&mut self, action: &StepAction) {
+        match action {
+            StepAction::RemoveRules { group, direction, rules } => {
+                if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
+                    list.now.retain(|rule| !rules.contains(rule));
+                }
+            }
+            StepAction::Detach { interface, remove } => {
+                if let Some(slots) = self.slots.get_mut(interface) {
+                    slots.now.retain(|group| !remove.contains(group));
+                }
+            }
+            StepAction::DeleteGroup { group, .. } => {
+                if let Some(count) = self.region(group) {
+                    count.now = count.now.saturating_sub(1);
+                }
+                for direction in [Direction::Ingress, Direction::Egress] {
+                    if let Some(list) = self.rules.get_mut(&(group.clone(), direction)) {
+                        list.now.clear();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a removal makes room in the object that an addition fills.
+    pub(crate) fn same_object(&self, addition: &StepAction, removal: &StepAction) -> bool {
+        match (addition, removal) {
+            (
+                StepAction::AddRules { group, direction, .. },
+                StepAction::RemoveRules { group: other, direction: that, .. },
+            ) => group == other && direction == that,
+            (StepAction::Attach { interface, .. }, StepAction::Detach { interface: other, .. }) => {
+                interface == other
+            }
+            (StepAction::CreateGroup { network, .. }, StepAction::DeleteGroup { group, .. }) => {
+                let region = |network: &NetworkId| self.region_of.get(network);
+                self.network_of.get(group).is_some_and(|other| region(network) == region(other))
+            }
+            _ => false,
         }
     }
 }
 
 /// The worst object of each kind, and a block for each that is over at the peak or at the end.
 pub(crate) fn lines(domain: &[ScopeInput<'_>], peaks: &Peaks) -> (Vec<QuotaLine>, Vec<Block>) {
-    let limits = domain.iter().map(|input| input.observed.limits).reduce(smaller).unwrap_or_default();
+    let limits = peaks.limits;
     let mut all = rule_lines(peaks, limits);
     let names: BTreeMap<&InterfaceId, &str> = domain
         .iter()
@@ -153,12 +259,12 @@ pub(crate) fn lines(domain: &[ScopeInput<'_>], peaks: &Peaks) -> (Vec<QuotaLine>
         limit: limits.groups_per_interface,
     });
     all.push(slots.collect());
-    let region = peaks.groups.iter().map(|(scope, (before, peak, after))| QuotaLine {
+    let region = peaks.groups.iter().map(|((account, region), count)| QuotaLine {
         name: "groups in the region".to_owned(),
-        subject: scope.to_string(),
-        before: *before,
-        peak: *peak,
-        after: *after,
+        subject: format!("{account} {region}").trim().to_owned(),
+        before: count.before,
+        peak: count.peak,
+        after: count.now,
         limit: limits.groups_per_region,
     });
     all.push(region.collect());

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use policy::{AddressSet, ServiceSet};
 
-use super::model::{Model, PeerFact, Status, View};
+use super::model::{Model, Moment, PeerFact, Status, View};
 use crate::scope::Direction;
 use crate::state::Peer;
-use crate::step::StepAction;
+use crate::step::{StepAction, StepKind};
 
 /// What a step can affect: flows between cells, and one end against the outside.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -19,7 +19,7 @@ pub(super) enum Pair {
 }
 
 /// Which bound.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Bound {
     /// Nothing that neither old nor new allows.
     Upper,
@@ -27,8 +27,29 @@ pub(super) enum Bound {
     Lower,
 }
 
-/// Violations that were accepted and named: services by pair; for the outside the whole end.
-pub(super) type Named = HashMap<Pair, ServiceSet>;
+impl Bound {
+    /// The bound that a step of this kind can break.
+    pub(super) fn of(kind: StepKind) -> Self {
+        match kind {
+            StepKind::Make => Self::Upper,
+            StepKind::Break => Self::Lower,
+        }
+    }
+
+    /// The view in which it would be broken.
+    fn view(self) -> View {
+        match self {
+            Self::Upper => View::Upper,
+            Self::Lower => View::Lower,
+        }
+    }
+}
+
+/// Services that a bound does not hold for; at the outside with the addresses.
+pub(super) type Violation = Vec<(AddressSet, ServiceSet)>;
+
+/// Violations that were accepted, are named and not over yet.
+pub(super) type Named = HashMap<(Pair, Bound), Violation>;
 
 impl Model {
     /// The pairs whose flows the step can change.
@@ -64,12 +85,11 @@ impl Model {
     }
 
     fn touch_rule(&self, group: u32, direction: Direction, peer: &PeerFact, pairs: &mut BTreeSet<Pair>) {
-        let peers = self.peers_of(peer);
         for &own in &self.members[group as usize] {
-            for &peer in &peers {
+            for peer in self.peers_of(own, direction, peer) {
                 self.touch_pair(own, direction, peer, pairs);
             }
-            if matches!(peer, PeerFact::Block(_)) {
+            if !matches!(peer, PeerFact::Group(_)) {
                 pairs.insert(Pair::Outside(own, direction));
             }
         }
@@ -78,10 +98,10 @@ impl Model {
     fn touch_membership(&self, cell: usize, group: u32, pairs: &mut BTreeSet<Pair>) {
         for direction in [Direction::Ingress, Direction::Egress] {
             for rule in self.groups[group as usize].rules(direction) {
-                for peer in self.peers_of(&rule.peer) {
+                for peer in self.peers_of(cell, direction, &rule.peer) {
                     self.touch_pair(cell, direction, peer, pairs);
                 }
-                if matches!(rule.peer, PeerFact::Block(_)) {
+                if !matches!(rule.peer, PeerFact::Group(_)) {
                     pairs.insert(Pair::Outside(cell, direction));
                 }
             }
@@ -103,42 +123,49 @@ impl Model {
         });
     }
 
-    /// What violates a bound at a pair; empty if nothing does. For the outside, also which addresses.
-    pub(super) fn violation(
-        &self,
-        pair: &Pair,
-        bound: Bound,
-        status: &[Status],
-    ) -> Vec<(AddressSet, ServiceSet)> {
-        match pair {
-            Pair::Inside(source, destination) => {
-                let beyond = self.inside_violation((*source, *destination), bound, status);
-                if beyond.is_empty() { Vec::new() } else { vec![(AddressSet::empty(), beyond)] }
+    /// What violates a bound at a pair; empty if nothing does.
+    pub(super) fn violation(&self, pair: &Pair, bound: Bound, status: &[Status]) -> Violation {
+        let mut all = Violation::new();
+        for &unread in &self.readings {
+            let at = |view| Moment { view, status, unread };
+            match pair {
+                Pair::Inside(source, destination) => {
+                    let beyond = self.inside_violation((*source, *destination), bound, at);
+                    if !beyond.is_empty() {
+                        all.push((AddressSet::empty(), beyond));
+                    }
+                }
+                Pair::Outside(own, direction) => {
+                    all.extend(self.outside_violation(*own, *direction, bound, at));
+                }
             }
-            Pair::Outside(own, direction) => self.outside_violation(*own, *direction, bound, status),
         }
+        all
     }
 
-    fn inside_violation(&self, flow: (usize, usize), bound: Bound, status: &[Status]) -> ServiceSet {
+    fn inside_violation<'a>(
+        &self,
+        flow: (usize, usize),
+        bound: Bound,
+        at: impl Fn(View) -> Moment<'a>,
+    ) -> ServiceSet {
         let mut beyond = ServiceSet::empty();
         for addresses in self.address_pairs(flow) {
-            let admits = |view| self.admits(flow, addresses, view, status);
+            let admits = |view| self.admits(flow, addresses, at(view));
             let excess = match bound {
                 Bound::Upper => {
                     let now = admits(View::Upper);
                     if now.is_empty() {
-                        now
-                    } else {
-                        now.difference(&admits(View::Old)).difference(&admits(View::New))
+                        continue;
                     }
+                    now.difference(&admits(View::Old)).difference(&admits(View::New))
                 }
                 Bound::Lower => {
                     let old = admits(View::Old);
                     if old.is_empty() {
-                        old
-                    } else {
-                        old.intersection(&admits(View::New)).difference(&admits(View::Lower))
+                        continue;
                     }
+                    old.intersection(&admits(View::New)).difference(&admits(View::Lower))
                 }
             };
             beyond = beyond.union(&excess);
@@ -146,40 +173,49 @@ impl Model {
         beyond
     }
 
-    fn outside_violation(
+    fn outside_violation<'a>(
         &self,
         own: usize,
         direction: Direction,
         bound: Bound,
-        status: &[Status],
-    ) -> Vec<(AddressSet, ServiceSet)> {
-        let rules = |view| self.outside_rules(own, direction, view, status);
-        let (old, new) = (rules(View::Old), rules(View::New));
-        let now = rules(if bound == Bound::Upper { View::Upper } else { View::Lower });
-        let mut violations = Vec::new();
-        let suspects = match bound {
-            Bound::Upper => {
-                now.iter().filter(|rule| !old.contains(rule) && !new.contains(rule)).collect::<Vec<_>>()
-            }
+        at: impl Fn(View) -> Moment<'a>,
+    ) -> Violation {
+        let rules = |view| self.outside_rules(own, direction, at(view));
+        let (old, new, now) = (rules(View::Old), rules(View::New), rules(bound.view()));
+        let suspects: Vec<_> = match bound {
+            Bound::Upper => now.iter().filter(|rule| !old.contains(rule) && !new.contains(rule)).collect(),
             Bound::Lower => old.iter().filter(|rule| !now.contains(rule)).collect(),
         };
+        let mut violations = Violation::new();
         for (region, services) in suspects {
             let cuts = old.iter().chain(&new).chain(&now).map(|(cut, _)| cut);
             for piece in pieces(region, cuts) {
-                let at = |rules: &[(AddressSet, &ServiceSet)]| -> ServiceSet {
+                let covered = |rules: &[(AddressSet, &ServiceSet)]| -> ServiceSet {
                     let covering = rules.iter().filter(|(cut, _)| piece.is_subset(cut));
                     covering.fold(ServiceSet::empty(), |sum, (_, services)| sum.union(services))
                 };
                 let excess = match bound {
-                    Bound::Upper => services.difference(&at(&old)).difference(&at(&new)),
-                    Bound::Lower => services.intersection(&at(&new)).difference(&at(&now)),
+                    Bound::Upper => services.difference(&covered(&old)).difference(&covered(&new)),
+                    Bound::Lower => services.intersection(&covered(&new)).difference(&covered(&now)),
                 };
-                if !excess.is_empty() {
-                    violations.push((piece, excess));
+                // Addresses of interfaces are looked at pair by pair, with their groups.
+                let outside = if excess.is_empty() { piece } else { piece.difference(&self.held) };
+                if !excess.is_empty() && !outside.is_empty() {
+                    violations.push((outside, excess));
                 }
             }
         }
         violations
+    }
+
+    /// Whether a pair keeps the bound, named violations aside.
+    pub(super) fn keeps_at(&self, pair: &Pair, bound: Bound, status: &[Status], named: &Named) -> bool {
+        let violation = self.violation(pair, bound, status);
+        if violation.is_empty() {
+            return true;
+        }
+        let known = if named.is_empty() { None } else { named.get(&(pair.clone(), bound)) };
+        known.is_some_and(|known| violation.iter().all(|part| is_named(part, known)))
     }
 
     /// Whether every pair keeps the bound, named violations aside.
@@ -190,14 +226,13 @@ impl Model {
         status: &[Status],
         named: &Named,
     ) -> bool {
-        pairs.iter().all(|pair| {
-            let violation = self.violation(pair, bound, status);
-            violation.is_empty()
-                || named
-                    .get(pair)
-                    .is_some_and(|known| violation.iter().all(|(_, beyond)| beyond.is_subset(known)))
-        })
+        pairs.iter().all(|pair| self.keeps_at(pair, bound, status, named))
     }
+}
+
+fn is_named((addresses, services): &(AddressSet, ServiceSet), known: &Violation) -> bool {
+    let covering = known.iter().filter(|(named, _)| addresses.is_subset(named));
+    services.is_subset(&covering.fold(ServiceSet::empty(), |sum, (_, services)| sum.union(services)))
 }
 
 /// A region cut along other sets, so that each piece is inside or outside each of them.

@@ -13,7 +13,8 @@ use policy::{AddressSet, InterfaceId, NetworkId, ServiceSet};
 
 use crate::diff::{Changes, ScopeInput};
 use crate::scope::Direction;
-use crate::state::{GroupId, Peer};
+use crate::state::{GroupId, InterfaceState, Peer, RuleService, RuleSpec};
+use crate::step::StepAction;
 
 /// Index of a candidate step.
 pub(super) type StepIndex = usize;
@@ -34,25 +35,34 @@ pub(super) enum View {
 }
 
 /// When a fact holds: from the step that adds it until the step that removes it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Life {
     pub(super) added_by: Option<StepIndex>,
     pub(super) removed_by: Option<StepIndex>,
 }
 
-impl Life {
-    pub(super) fn seen(self, view: View, status: &[Status]) -> bool {
-        let of = |step: StepIndex| status[step];
-        match view {
-            View::Old => self.added_by.is_none(),
-            View::New => self.removed_by.is_none(),
+/// What is looked at: a view, the status of every step, and what unread peers match.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) view: View,
+    pub(super) status: &'a [Status],
+    pub(super) unread: u64,
+}
+
+impl Moment<'_> {
+    /// Whether a fact shows.
+    pub(super) fn sees(self, life: Life) -> bool {
+        let of = |step: StepIndex| self.status[step];
+        match self.view {
+            View::Old => life.added_by.is_none(),
+            View::New => life.removed_by.is_none(),
             View::Upper => {
-                self.added_by.is_none_or(|step| of(step) != Status::Pending)
-                    && self.removed_by.is_none_or(|step| of(step) != Status::Settled)
+                life.added_by.is_none_or(|step| of(step) != Status::Pending)
+                    && life.removed_by.is_none_or(|step| of(step) != Status::Settled)
             }
             View::Lower => {
-                self.added_by.is_none_or(|step| of(step) == Status::Settled)
-                    && self.removed_by.is_none_or(|step| of(step) == Status::Pending)
+                life.added_by.is_none_or(|step| of(step) == Status::Settled)
+                    && life.removed_by.is_none_or(|step| of(step) == Status::Pending)
             }
         }
     }
@@ -63,7 +73,8 @@ impl Life {
 pub(super) enum PeerFact {
     Group(u32),
     Block(IpNet),
-    Opaque,
+    /// Something that is not read: it may match any address or none.
+    Opaque(u32),
 }
 
 #[derive(Clone, Debug)]
@@ -71,7 +82,7 @@ pub(super) struct RuleFact {
     pub(super) peer: PeerFact,
     pub(super) services: ServiceSet,
     pub(super) life: Life,
-    pub(super) spec: crate::state::RuleSpec,
+    pub(super) spec: RuleSpec,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,7 +107,7 @@ impl GroupFacts {
     }
 }
 
-/// Interfaces that no step and no rule tells apart. An interface whose groups change is a cell of its own.
+/// Interfaces that no step and no rule tells apart.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     pub(super) network: NetworkId,
@@ -106,6 +117,10 @@ pub(super) struct Cell {
     pub(super) addresses: Vec<IpAddr>,
 }
 
+/// The ways in which the blocks of the domain match the addresses of an interface, with an example of each.
+pub(super) type Kinds = BTreeMap<(bool, Vec<u32>), IpAddr>;
+
+#[derive(Clone)]
 pub(super) struct Model {
     pub(super) groups: Vec<GroupFacts>,
     pub(super) ids: Vec<GroupId>,
@@ -116,6 +131,12 @@ pub(super) struct Model {
     pub(super) members: Vec<Vec<usize>>,
     /// Groups and directions with a rule that names the group.
     pub(super) named_in: Vec<BTreeSet<(u32, Direction)>>,
+    /// What unread peers may match, as sets of their numbers: each is tried.
+    pub(super) readings: Vec<u64>,
+    /// The addresses that interfaces of the domain hold.
+    pub(super) held: AddressSet,
+    opaque: HashMap<String, u32>,
+    blocks: BlockIndex,
     by_address: BTreeMap<IpAddr, Vec<usize>>,
     connected: BTreeSet<(NetworkId, NetworkId)>,
 }
@@ -131,6 +152,10 @@ impl Model {
             cell_of: HashMap::new(),
             members: Vec::new(),
             named_in: Vec::new(),
+            readings: vec![0],
+            held: AddressSet::empty(),
+            opaque: HashMap::new(),
+            blocks: BlockIndex::default(),
             by_address: BTreeMap::new(),
             connected: BTreeSet::new(),
         };
@@ -145,6 +170,9 @@ impl Model {
                 for (direction, spec) in crate::diff::rules_of(group) {
                     model.add_rule(&group.id, direction, &spec, Life::default());
                 }
+            }
+            for interface in &input.observed.interfaces {
+                interface.groups.iter().for_each(|group| model.know(group));
             }
             for network in &input.observed.networks {
                 for peering in &network.peerings {
@@ -169,13 +197,19 @@ impl Model {
         index
     }
 
-    pub(super) fn add_rule(
-        &mut self,
-        group: &GroupId,
-        direction: Direction,
-        spec: &crate::state::RuleSpec,
-        life: Life,
-    ) {
+    /// A group that an interface holds and that nobody read may admit anything.
+    fn know(&mut self, id: &GroupId) {
+        if self.index.contains_key(id) {
+            return;
+        }
+        self.group(id);
+        let spec = RuleSpec { peer: Peer::Opaque(id.to_string()), service: RuleService::All };
+        for direction in [Direction::Ingress, Direction::Egress] {
+            self.add_rule(id, direction, &spec, Life::default());
+        }
+    }
+
+    pub(super) fn add_rule(&mut self, group: &GroupId, direction: Direction, spec: &RuleSpec, life: Life) {
         let own = self.group(group);
         let peer = match &spec.peer {
             Peer::Group(peer) => {
@@ -184,10 +218,28 @@ impl Model {
                 PeerFact::Group(peer)
             }
             Peer::Cidr(block) => PeerFact::Block(*block),
-            Peer::Opaque(_) => PeerFact::Opaque,
+            Peer::Opaque(id) => {
+                let next = self.opaque.len() as u32;
+                PeerFact::Opaque(*self.opaque.entry(id.clone()).or_insert(next))
+            }
         };
         let fact = RuleFact { peer, services: spec.service.to_set(), life, spec: spec.clone() };
         self.groups[own as usize].rules_mut(direction).push(fact);
+    }
+
+    /// Closes the list of rules: from here on blocks can be looked up.
+    pub(super) fn close_rules(&mut self) {
+        self.blocks = BlockIndex::new(&self.groups);
+        self.readings = readings(self.opaque.len());
+    }
+
+    /// How blocks match the addresses of an interface.
+    pub(super) fn kinds(&self, interface: &InterfaceState) -> Kinds {
+        let mut kinds = Kinds::new();
+        for &address in &interface.addresses {
+            kinds.entry((address.is_ipv6(), self.blocks.matching(address))).or_insert(address);
+        }
+        kinds
     }
 
     /// Makes the cells; `moved` gives the membership facts of interfaces whose groups change.
@@ -196,33 +248,19 @@ impl Model {
         domain: &[ScopeInput<'_>],
         moved: &HashMap<InterfaceId, Vec<(u32, Life)>>,
     ) {
-        let blocks = BlockIndex::new(self);
-        let mut by_shape: HashMap<(NetworkId, Vec<u32>, Vec<Vec<u32>>), usize> = HashMap::new();
+        let mut by_shape: HashMap<(NetworkId, Vec<(u32, Life)>, Vec<(bool, Vec<u32>)>), usize> =
+            HashMap::new();
         for interface in domain.iter().flat_map(|input| &input.observed.interfaces) {
-            let mut kinds: BTreeMap<(bool, Vec<u32>), IpAddr> = BTreeMap::new();
-            for &address in &interface.addresses {
-                kinds.entry((address.is_ipv6(), blocks.matching(address))).or_insert(address);
-            }
-            let held: Vec<u32> = interface.groups.iter().map(|id| self.group(id)).collect();
-            let shape =
-                (interface.network.clone(), held.clone(), kinds.keys().map(|kind| kind.1.clone()).collect());
-            let facts = moved.get(&interface.id);
-            let known = if facts.is_none() { by_shape.get(&shape).copied() } else { None };
-            let place = known.unwrap_or_else(|| {
-                let groups =
-                    facts.cloned().unwrap_or_else(|| held.iter().map(|&g| (g, Life::default())).collect());
-                let addresses: Vec<IpAddr> = kinds.values().copied().collect();
-                self.cells.push(Cell {
-                    network: interface.network.clone(),
-                    members: Vec::new(),
-                    groups,
-                    addresses,
-                });
+            let kinds = self.kinds(interface);
+            let groups = moved.get(&interface.id).cloned().unwrap_or_else(|| {
+                interface.groups.iter().map(|id| (self.group(id), Life::default())).collect()
+            });
+            let shape = (interface.network.clone(), groups.clone(), kinds.keys().cloned().collect());
+            let place = *by_shape.entry(shape).or_insert_with(|| {
+                let (network, members) = (interface.network.clone(), Vec::new());
+                self.cells.push(Cell { network, members, groups, addresses: kinds.into_values().collect() });
                 self.cells.len() - 1
             });
-            if facts.is_none() {
-                by_shape.insert(shape, place);
-            }
             self.cells[place].members.push(interface.id.clone());
             self.cell_of.insert(interface.id.clone(), place);
         }
@@ -234,6 +272,8 @@ impl Model {
                 self.by_address.entry(*address).or_default().push(place);
             }
         }
+        let interfaces = domain.iter().flat_map(|input| &input.observed.interfaces);
+        self.held = interfaces.flat_map(|interface| interface.addresses.iter().copied()).collect();
     }
 
     /// Whether an interface holds no more than this many groups before the change.
@@ -244,19 +284,41 @@ impl Model {
         })
     }
 
+    /// The cell whose groups the step changes.
+    pub(super) fn cell_of_step(&self, action: &StepAction) -> Option<usize> {
+        match action {
+            StepAction::Attach { interface, .. } | StepAction::Detach { interface, .. } => {
+                self.cell_of.get(interface).copied()
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn same_or_connected(&self, a: &NetworkId, b: &NetworkId) -> bool {
         a == b || self.connected.contains(&(a.clone(), b.clone()))
     }
 
-    /// Cells that a rule's peer may match.
-    pub(super) fn peers_of(&self, peer: &PeerFact) -> Vec<usize> {
+    /// Cells that the peer of a rule of this cell may match. An unread peer matters where another rule matches too.
+    pub(super) fn peers_of(&self, own: usize, direction: Direction, peer: &PeerFact) -> Vec<usize> {
+        if !matches!(peer, PeerFact::Opaque(_)) {
+            return self.read_peers(peer);
+        }
+        let rules = self.cells[own]
+            .groups
+            .iter()
+            .flat_map(|(group, _)| self.groups[*group as usize].rules(direction));
+        let all: BTreeSet<usize> = rules.flat_map(|rule| self.read_peers(&rule.peer)).collect();
+        all.into_iter().collect()
+    }
+
+    fn read_peers(&self, peer: &PeerFact) -> Vec<usize> {
         match peer {
             PeerFact::Group(group) => self.members[*group as usize].clone(),
             PeerFact::Block(block) => {
                 let range = self.by_address.range(block.network()..=block.broadcast());
                 range.flat_map(|(_, cells)| cells.iter().copied()).collect()
             }
-            PeerFact::Opaque => Vec::new(),
+            PeerFact::Opaque(_) => Vec::new(),
         }
     }
 
@@ -267,25 +329,22 @@ impl Model {
         direction: Direction,
         peer: usize,
         address: IpAddr,
-        view: View,
-        status: &[Status],
+        moment: Moment<'_>,
     ) -> ServiceSet {
         let (own, far) = (&self.cells[own], &self.cells[peer]);
         if own.groups.is_empty() {
             return ServiceSet::all();
         }
         let mut admitted = ServiceSet::empty();
-        for (group, _) in own.groups.iter().filter(|(_, life)| life.seen(view, status)) {
-            for rule in
-                self.groups[*group as usize].rules(direction).iter().filter(|r| r.life.seen(view, status))
-            {
+        for (group, _) in own.groups.iter().filter(|(_, life)| moment.sees(*life)) {
+            for rule in self.groups[*group as usize].rules(direction).iter().filter(|r| moment.sees(r.life)) {
                 let matches = match &rule.peer {
                     PeerFact::Group(named) => {
-                        far.groups.iter().any(|(g, life)| g == named && life.seen(view, status))
+                        far.groups.iter().any(|(g, life)| g == named && moment.sees(*life))
                             && self.same_or_connected(&own.network, &far.network)
                     }
                     PeerFact::Block(block) => block.contains(&address),
-                    PeerFact::Opaque => matches!(view, View::Old | View::Upper),
+                    PeerFact::Opaque(number) => moment.unread & 1u64 << (*number).min(63) != 0,
                 };
                 if matches && !rule.services.is_subset(&admitted) {
                     admitted = admitted.union(&rule.services);
@@ -300,14 +359,13 @@ impl Model {
         &self,
         flow: (usize, usize),
         addresses: (IpAddr, IpAddr),
-        view: View,
-        status: &[Status],
+        moment: Moment<'_>,
     ) -> ServiceSet {
-        let egress = self.end_admits(flow.0, Direction::Egress, flow.1, addresses.1, view, status);
+        let egress = self.end_admits(flow.0, Direction::Egress, flow.1, addresses.1, moment);
         if egress.is_empty() {
             return egress;
         }
-        egress.intersection(&self.end_admits(flow.1, Direction::Ingress, flow.0, addresses.0, view, status))
+        egress.intersection(&self.end_admits(flow.1, Direction::Ingress, flow.0, addresses.0, moment))
     }
 
     /// Address pairs of one family between two cells.
@@ -319,36 +377,50 @@ impl Model {
             .flat_map(move |&a| to.iter().filter(move |b| b.is_ipv6() == a.is_ipv6()).map(move |&b| (a, b)))
     }
 
-    /// The address rules that one end shows to the outside in a view.
+    /// The address rules that one end shows to the outside.
     pub(super) fn outside_rules(
         &self,
         own: usize,
         direction: Direction,
-        view: View,
-        status: &[Status],
+        moment: Moment<'_>,
     ) -> Vec<(AddressSet, &ServiceSet)> {
-        let groups = self.cells[own].groups.iter().filter(|(_, life)| life.seen(view, status));
+        let groups = self.cells[own].groups.iter().filter(|(_, life)| moment.sees(*life));
         let rules = groups.flat_map(|(group, _)| self.groups[*group as usize].rules(direction));
         rules
-            .filter(|rule| rule.life.seen(view, status))
+            .filter(|rule| moment.sees(rule.life))
             .filter_map(|rule| match rule.peer {
                 PeerFact::Block(block) => Some((AddressSet::from(block), &rule.services)),
+                PeerFact::Opaque(number) if moment.unread & 1u64 << number.min(63) != 0 => {
+                    Some((AddressSet::any(), &rule.services))
+                }
                 _ => None,
             })
             .collect()
     }
 }
 
+/// What unread peers may match: with few of them every combination, otherwise none, all, and each alone.
+fn readings(count: usize) -> Vec<u64> {
+    const EVERY_MAX: usize = 3;
+    const READ_MAX: usize = 63;
+    if count <= EVERY_MAX {
+        return (0..1 << count).collect();
+    }
+    let each = (0..count.min(READ_MAX)).map(|number| 1 << number);
+    [0, u64::MAX].into_iter().chain(each).collect()
+}
+
 /// Finds the blocks that contain an address: by prefix length, in hash time.
+#[derive(Clone, Default)]
 struct BlockIndex {
     blocks: HashMap<IpNet, u32>,
     lengths: [BTreeSet<u8>; 2],
 }
 
 impl BlockIndex {
-    fn new(model: &Model) -> Self {
-        let mut index = Self { blocks: HashMap::new(), lengths: [BTreeSet::new(), BTreeSet::new()] };
-        for rule in model.groups.iter().flat_map(|g| g.ingress.iter().chain(&g.egress)) {
+    fn new(groups: &[GroupFacts]) -> Self {
+        let mut index = Self::default();
+        for rule in groups.iter().flat_map(|g| g.ingress.iter().chain(&g.egress)) {
             if let PeerFact::Block(block) = rule.peer {
                 let next = index.blocks.len() as u32;
                 index.blocks.entry(block.trunc()).or_insert(next);

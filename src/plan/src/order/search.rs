@@ -1,61 +1,70 @@
-//! Every order of a small plan: finds one that keeps both bounds, if there is one.
+//! Every order of a few steps: finds one that keeps both bounds, if there is one.
 
 use std::collections::HashSet;
 
 use super::bounds::{Bound, Named};
+use super::candidate::Candidate;
 use super::model::{Model, Status};
-use super::{Candidate, is_done};
-use crate::step::StepKind;
 
-/// An order, one step at a time, each settled before the next, that keeps both bounds.
-pub(super) fn order(model: &Model, candidates: &[Candidate]) -> Option<Vec<usize>> {
-    let mut search = Search { model, candidates, dead: HashSet::new() };
-    let mut status = vec![Status::Pending; candidates.len()];
-    let mut order = Vec::new();
-    search.extend(&mut status, &mut order).then_some(order)
+/// Steps tried before the search gives up.
+const TRIES_MAX: u32 = 30_000;
+
+/// An order of these steps, each settled before the next, that keeps both bounds.
+///
+/// They share no pair with other steps, so those do not matter. At most 63 steps.
+pub(super) fn order(model: &Model, candidates: &[Candidate], steps: &[usize]) -> Option<Vec<usize>> {
+    let status = vec![Status::Pending; candidates.len()];
+    let mut search =
+        Search { model, candidates, steps, status, order: Vec::new(), dead: HashSet::new(), tries: 0 };
+    search.extend(0).then_some(search.order)
 }
 
 struct Search<'a> {
     model: &'a Model,
     candidates: &'a [Candidate],
+    steps: &'a [usize],
+    status: Vec<Status>,
+    order: Vec<usize>,
     /// Sets of done steps from which no order leads on.
     dead: HashSet<u64>,
+    tries: u32,
 }
 
 impl Search<'_> {
-    fn extend(&mut self, status: &mut [Status], order: &mut Vec<usize>) -> bool {
-        if is_done(status) {
+    fn extend(&mut self, done: u64) -> bool {
+        if self.order.len() == self.steps.len() {
             return true;
         }
-        let done = order.iter().fold(0u64, |mask, &step| mask | 1 << step);
         if self.dead.contains(&done) {
             return false;
         }
-        for step in 0..self.candidates.len() {
-            if status[step] != Status::Pending || !self.allowed(step, status) {
+        for (place, &step) in self.steps.iter().enumerate() {
+            if self.status[step] != Status::Pending || !self.allowed(step) {
                 continue;
             }
-            status[step] = Status::Settled;
-            order.push(step);
-            if self.extend(status, order) {
+            self.status[step] = Status::Settled;
+            self.order.push(step);
+            if self.extend(done | 1 << place) {
                 return true;
             }
-            order.pop();
-            status[step] = Status::Pending;
+            self.order.pop();
+            self.status[step] = Status::Pending;
         }
         self.dead.insert(done);
         false
     }
 
-    fn allowed(&self, step: usize, status: &mut [Status]) -> bool {
+    fn allowed(&mut self, step: usize) -> bool {
+        self.tries += 1;
         let candidate = &self.candidates[step];
-        if candidate.needs.iter().any(|&need| status[need] == Status::Pending) {
+        let missing = |need: &usize| self.steps.contains(need) && self.status[*need] == Status::Pending;
+        if self.tries > TRIES_MAX || candidate.needs.iter().any(missing) {
             return false;
         }
-        let bound = if candidate.action.kind() == StepKind::Make { Bound::Upper } else { Bound::Lower };
-        status[step] = Status::InFlight;
-        let keeps = self.model.keeps(&candidate.pairs, bound, status, &Named::new());
-        status[step] = Status::Pending;
+        self.status[step] = Status::InFlight;
+        let bound = Bound::of(candidate.kind());
+        let keeps = self.model.keeps(&candidate.pairs, bound, &self.status, &Named::new());
+        self.status[step] = Status::Pending;
         keeps
     }
 }

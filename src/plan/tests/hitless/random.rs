@@ -4,7 +4,7 @@ use crate::check;
 use crate::world::{Enforce, INTERFACES};
 
 /// Cases by default; `BULKHEAD_CASES` sets another number.
-const CASES: u64 = 300;
+const CASES: u64 = 60;
 
 const CLASSES: [&str; 4] = ["p", "q", "r", "s"];
 const SERVICES: [&str; 6] = ["tcp/80", "tcp/443", "tcp/1-6000", "udp/53", "icmp/8", "all"];
@@ -71,7 +71,6 @@ fn rule(rng: &mut fastrand::Rng) -> String {
 }
 
 #[test]
-#[ignore = "until order names and waits as the checker demands"]
 fn generated_changes_keep_both_bounds() {
     let cases = std::env::var("BULKHEAD_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES);
     let mut counts = [0u32; 5];
@@ -95,5 +94,5 @@ fn generated_changes_keep_both_bounds() {
     println!(
         "{cases} cases: {empty} empty, {members} move members, {rules} change rules, {both} both, {named} named"
     );
-    assert!(cases < 100 || (members > 50 && rules > 50 && both > 30), "the generator lost its coverage");
+    assert!(cases < 60 || (members > 30 && rules > 30 && both > 20), "the generator lost its coverage");
 }

@@ -41,7 +41,6 @@ fn single_changes_have_no_transient() {
 }
 
 #[test]
-#[ignore = "until order names and waits as the checker demands"]
 fn from_any_state_to_any_other() {
     for enforce in [Enforce::Ingress, Enforce::Both] {
         for (_, before) in SINGLE {

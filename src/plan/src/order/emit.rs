@@ -1,0 +1,142 @@
+//! The schedule as steps with ids, waits and named transients.
+
+use std::collections::{BTreeSet, HashMap};
+
+use policy::{AddressSet, Finding, InterfaceId, Severity};
+
+use super::Steps;
+use super::bounds::{Bound, Pair};
+use super::candidate::Reach;
+use super::schedule::{Record, Scheduler};
+use crate::plan::Transient;
+use crate::quota;
+use crate::scope::{Direction, ScopeId};
+use crate::step::{Step, StepAction, StepId, StepKind};
+
+/// Ids of the parts of a placed candidate: the first, and how many.
+type Ids = HashMap<usize, (u32, u32)>;
+
+impl Scheduler<'_> {
+    pub(super) fn finish(&self, out: &mut Steps, unobserved: &[ScopeId]) {
+        let mut placed: Vec<usize> = self.rounds.iter().flatten().copied().collect();
+        placed.sort_by_key(|&step| (self.candidates[step].round, self.candidates[step].rank(), step));
+        let mut ids = Ids::new();
+        let mut next = 0;
+        for &step in &placed {
+            let parts = self.candidates[step].parts.len() as u32;
+            ids.insert(step, (next, parts));
+            next += parts;
+        }
+        for &step in &placed {
+            self.emit(step, &ids, &mut out.steps);
+        }
+        self.name_transients(&ids, out);
+        self.name_withheld(out, unobserved);
+        let (lines, over) = quota::lines(self.domain, &self.peaks);
+        out.quota = lines;
+        out.blocks.extend(over);
+    }
+
+    /// The steps of one candidate. The first of several waits for what all of them wait for, the others for it.
+    fn emit(&self, step: usize, ids: &Ids, steps: &mut Vec<Step>) {
+        let candidate = &self.candidates[step];
+        let first = StepId(steps.len() as u32);
+        let reach_of_need = |need: usize| match (candidate.action(), self.candidates[need].action()) {
+            (StepAction::Detach { .. }, StepAction::Attach { .. }) => Reach::Own,
+            _ => Reach::All,
+        };
+        let needs = candidate.needs.iter().map(|&need| (need, reach_of_need(need)));
+        let verified: Vec<_> =
+            needs.chain(candidate.after.iter().map(|&other| (other, Reach::All))).collect();
+        let settled: Vec<_> = candidate.waits.iter().map(|(&other, &reach)| (other, reach)).collect();
+        for (place, part) in (0u32..).zip(&candidate.parts) {
+            let pick = |list: &[(usize, Reach)]| -> BTreeSet<StepId> {
+                let own = list.iter().filter(|(_, reach)| *reach == Reach::Own);
+                let own = own.filter_map(|(other, _)| Some(StepId(ids.get(other)?.0 + place)));
+                let all = list.iter().filter(|(_, reach)| *reach == Reach::All && place == 0);
+                let all = all.filter_map(|(other, _)| ids.get(other));
+                own.chain(all.flat_map(|&(from, count)| (from..from + count).map(StepId))).collect()
+            };
+            let shared = verified.iter().chain(&settled).any(|(_, reach)| *reach == Reach::All);
+            let is_from = self.transients.iter().any(|record| record.from == step);
+            let mut settled_after = pick(&settled);
+            let mut after = pick(&verified);
+            if place > 0 && (shared || is_from) {
+                after.insert(first);
+            }
+            if place > 0 && place + 1 == candidate.parts.len() as u32 && self.is_until(step) {
+                settled_after.extend((0..place).map(|other| StepId(first.0 + other)));
+            }
+            after.extend(settled_after.iter().copied());
+            steps.push(Step {
+                id: StepId(first.0 + place),
+                scope: candidate.scope.clone(),
+                action: part.action.clone(),
+                title: part.title.clone(),
+                reasons: part.reasons.clone(),
+                after: after.into_iter().collect(),
+                settled_after: settled_after.into_iter().collect(),
+            });
+        }
+    }
+
+    fn is_until(&self, step: usize) -> bool {
+        self.transients.iter().any(|record| record.until == Some(step))
+    }
+
+    fn name_transients(&self, ids: &Ids, out: &mut Steps) {
+        let last = StepId(out.steps.len().saturating_sub(1) as u32);
+        for record in &self.transients {
+            let until = record.until.and_then(|step| ids.get(&step));
+            let until = until.map_or(last, |&(first, parts)| StepId(first + parts - 1));
+            let Some(&(from, _)) = ids.get(&record.from) else { continue };
+            for (addresses, services) in &record.violation {
+                let ends = self.ends(record, addresses).into_iter();
+                out.transients.extend(ends.map(|(source, destination)| Transient {
+                    opens: record.bound == Bound::Upper,
+                    source,
+                    destination,
+                    services: services.to_string(),
+                    from: StepId(from),
+                    until,
+                }));
+            }
+        }
+        out.transients.sort();
+        out.transients.dedup();
+    }
+
+    /// Sources and destinations by interface or block.
+    fn ends(&self, record: &Record, addresses: &AddressSet) -> Vec<(String, String)> {
+        let members = |cell: usize| self.model.cells[cell].members.iter().map(InterfaceId::to_string);
+        let blocks: Vec<String> = addresses.to_cidrs().iter().map(ToString::to_string).collect();
+        let product = |own: usize| {
+            members(own).flat_map(|own| blocks.iter().map(move |block| (own.clone(), block.clone())))
+        };
+        match &record.pair {
+            Pair::Inside(source, destination) => members(*source)
+                .flat_map(|source| members(*destination).map(move |end| (source.clone(), end)))
+                .filter(|(source, destination)| source != destination)
+                .collect(),
+            Pair::Outside(own, Direction::Ingress) => {
+                product(*own).map(|(own, block)| (block, own)).collect()
+            }
+            Pair::Outside(own, Direction::Egress) => product(*own).collect(),
+        }
+    }
+
+    fn name_withheld(&self, out: &mut Steps, unobserved: &[ScopeId]) {
+        let names: Vec<&str> = unobserved.iter().map(ScopeId::as_str).collect();
+        let names = names.join(", ");
+        for part in self.pending().flat_map(|step| &self.candidates[step].parts) {
+            let message = match part.action.kind() {
+                StepKind::Break => format!("withheld because scope {names} could not be observed"),
+                StepKind::Make => {
+                    format!("waits for steps that are withheld because scope {names} could not be observed")
+                }
+            };
+            let hint = "it is planned again as soon as the whole domain can be read";
+            out.findings.push(Finding::new(Severity::Warning, "break-withheld", &part.title, message, hint));
+        }
+    }
+}

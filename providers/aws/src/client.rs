@@ -86,6 +86,23 @@ impl Ec2 {
         )
     }
 
+    /// Connects to an endpoint with throw-away credentials and a given clock: for simulators.
+    pub fn at_endpoint(endpoint: &str, settings: &AwsSettings, scope: &Scope, clock: Arc<dyn Clock>) -> Self {
+        let config = aws_sdk_ec2::config::Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new(scope.region.clone()))
+            .credentials_provider(aws_sdk_ec2::config::Credentials::new(
+                "simulator",
+                "simulator",
+                None,
+                None,
+                "simulator",
+            ))
+            .endpoint_url(endpoint);
+        Self::from_config(config, settings, clock)
+    }
+
     /// Connects by a given configuration and clock: for tests, the demo, and recorded answers.
     pub fn from_config(
         config: aws_sdk_ec2::config::Builder,

@@ -14,8 +14,8 @@ use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind, hold
 use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, ProviderError};
 use serde::Serialize;
 
-/// Steps that are sent at the same time.
-const CONCURRENT_MAX: usize = 8;
+/// Steps that are sent at the same time, unless the caller says otherwise.
+pub const CONCURRENT_MAX: usize = 8;
 /// How often a step's effect is looked for, and how long between looks.
 const LOOKS_MAX: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -81,6 +81,8 @@ pub struct Applier<'a> {
     pub clock: &'a dyn Clock,
     /// Stops.
     pub stop: StopFlag,
+    /// Steps that are sent at the same time.
+    pub concurrent_max: usize,
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
 }
@@ -220,7 +222,7 @@ impl Applier<'_> {
             };
             (step.clone(), result)
         });
-        stream::iter(calls).buffered(CONCURRENT_MAX).collect().await
+        stream::iter(calls).buffered(self.concurrent_max).collect().await
     }
 
     /// Reads until every written step is seen, a bounded number of times.

@@ -62,6 +62,8 @@ pub struct Pass<'a> {
     pub scopes: &'a [Scope],
     /// Stops.
     pub stop: StopFlag,
+    /// Steps that are sent at the same time.
+    pub concurrent_max: usize,
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
 }
@@ -82,6 +84,7 @@ impl Pass<'_> {
                     writer,
                     clock: self.clock,
                     stop: self.stop.clone(),
+                    concurrent_max: self.concurrent_max,
                     progress: self.progress,
                 };
                 applier.apply(&enforced_only(&planned.plan), observed).await
@@ -95,10 +98,10 @@ impl Pass<'_> {
     pub async fn run_loop(
         &self,
         every: Duration,
+        mut last: Option<LastApplied>,
         mut intent: impl FnMut() -> Option<Intent>,
         mut after: impl FnMut(&PassStatus),
     ) {
-        let mut last: Option<LastApplied> = None;
         while !self.stop.load(Ordering::Relaxed) {
             if let Some(intent) = intent() {
                 let status = self.run(&intent, last.as_ref()).await;

@@ -1,0 +1,93 @@
+//! The drivers of a domain: each scope has its own connection; lowering and semantics are the cloud's.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
+use provider::{Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, LowerInput, ProviderError};
+use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
+
+use crate::config::Config;
+
+/// Readers by scope.
+#[derive(Clone, Default)]
+pub struct Readers {
+    by_scope: BTreeMap<ScopeId, AwsReader>,
+}
+
+/// Writers by scope; only scopes with `enforce: true` have one.
+#[derive(Clone, Default)]
+pub struct Writers {
+    by_scope: BTreeMap<ScopeId, AwsWriter>,
+}
+
+/// Connects every scope by the SDK's usual environment.
+pub async fn connect(config: &Config) -> (Readers, Writers) {
+    let (mut readers, mut writers) = (Readers::default(), Writers::default());
+    for entry in &config.scopes {
+        let mut settings = AwsSettings::new(&config.installation);
+        settings.extra_tags.clone_from(&config.extra_tags);
+        settings.share = entry.share;
+        let ec2 = Ec2::connect(&settings, &entry.scope).await;
+        readers.add(&entry.scope, AwsReader::new(ec2.clone(), settings.clone()));
+        if entry.scope.enforce {
+            writers.add(&entry.scope, AwsWriter::new(ec2, settings));
+        }
+    }
+    (readers, writers)
+}
+
+impl Readers {
+    /// Adds the reader of a scope.
+    pub fn add(&mut self, scope: &Scope, reader: AwsReader) {
+        self.by_scope.insert(scope.id.clone(), reader);
+    }
+
+    fn of(&self, scope: &ScopeId) -> Result<&AwsReader, ProviderError> {
+        let missing =
+            || ProviderError::new(ErrorKind::Rejected, "observe", format!("scope {scope} has no reader"));
+        self.by_scope.get(scope).ok_or_else(missing)
+    }
+}
+
+impl Writers {
+    /// Adds the writer of a scope.
+    pub fn add(&mut self, scope: &Scope, writer: AwsWriter) {
+        self.by_scope.insert(scope.id.clone(), writer);
+    }
+}
+
+#[async_trait]
+impl CloudReader for Readers {
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        self.of(&scope.id)?.observe(scope).await
+    }
+
+    fn lower(&self, input: &LowerInput<'_>) -> Desired {
+        provider_aws::lower::lower(input)
+    }
+
+    fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
+        provider_aws::semantics::semantics(domain)
+    }
+
+    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
+        self.of(&scope.id).map(|reader| reader.estimate(scope, steps)).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl CloudWriter for Writers {
+    async fn apply(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Result<Applied, ProviderError> {
+        let missing = || {
+            ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
+        };
+        self.by_scope.get(&scope.id).ok_or_else(missing)?.apply(scope, step, current, ids).await
+    }
+}

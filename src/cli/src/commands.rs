@@ -1,0 +1,112 @@
+//! The commands, one file each.
+
+mod apply;
+mod explain;
+mod plan;
+mod run;
+mod simulate;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::plan::Plan;
+use clap::CommandFactory;
+use reconcile::applying::{Progress, StepOutcome, StopFlag};
+
+use crate::Exit;
+use crate::args::{Arguments, Command};
+use crate::session::Failure;
+
+/// Runs one command.
+///
+/// # Errors
+/// What keeps it from going on.
+pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    match arguments.command {
+        Command::Demo => crate::demo::story::tell().await,
+        Command::Plan { source, format, output, check, allow } => {
+            plan::run(&source.config, format, output, check, &allow).await
+        }
+        Command::Apply { source, file, allow, allow_equivalent } => {
+            apply::run(&source.config, file, &allow, allow_equivalent).await
+        }
+        Command::Run { source, allow, passes } => run::run(&source.config, &allow, passes).await,
+        Command::Explain { source, from, to, service } => {
+            explain::run(&source.config, &from, &to, &service).await
+        }
+        Command::Simulate { listen, seed, estate, unthrottled, .. } => {
+            simulate::run(listen, seed, estate, !unthrottled).await
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "bulkhead", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// The status of a plan that is not applied.
+fn status_of(plan: &Plan) -> Exit {
+    if !plan.proof.equivalent && plan.blocks.iter().any(|block| block.code == "proof") {
+        Exit::NotProven
+    } else if plan.blocks.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Blocked
+    }
+}
+
+/// Whether standard output is a terminal that wants colour.
+pub fn wants_color() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Tells of steps and waits on standard error.
+pub fn tell(progress: Progress<'_>) {
+    match progress {
+        Progress::Settling(wait) => {
+            anstream::eprintln!(
+                "      … waiting {:.1} s until what was made has settled",
+                wait.as_secs_f64()
+            );
+        }
+        Progress::Step(status) => {
+            let number = status.id.0 + 1;
+            let calls = status.calls.len();
+            match &status.outcome {
+                StepOutcome::Done => {
+                    anstream::eprintln!("  {number:>3} done     {} ({calls} calls)", status.title)
+                }
+                StepOutcome::AlreadyTrue => anstream::eprintln!("  {number:>3} already  {}", status.title),
+                StepOutcome::Failed { error, hint } => {
+                    anstream::eprintln!("  {number:>3} FAILED   {}: {error} {hint}", status.title)
+                }
+                StepOutcome::Unverified => anstream::eprintln!(
+                    "  {number:>3} UNSEEN   {}: written, but not visible yet",
+                    status.title
+                ),
+                StepOutcome::Blocked { by } => {
+                    anstream::eprintln!("  {number:>3} blocked  {}: waits for {by}", status.title)
+                }
+                StepOutcome::Stopped => anstream::eprintln!("  {number:>3} stopped  {}", status.title),
+            }
+        }
+    }
+}
+
+/// A flag that interrupt and termination set: the calls in flight end, nothing new begins.
+pub fn stop_on_signals() -> StopFlag {
+    let stop: StopFlag = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        anstream::eprintln!("stopping after the calls in flight");
+        flag.store(true, Ordering::Relaxed);
+    });
+    stop
+}

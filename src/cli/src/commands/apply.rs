@@ -1,0 +1,172 @@
+//! `bulkhead apply`: makes a plan true. A stored plan is applied only if it is still the plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use plan::report::{self, Style};
+use plan::{GroupId, Observed, Plan, Step};
+use provider::WallClock;
+use reconcile::applying::{Applier, CONCURRENT_MAX, StepOutcome};
+use reconcile::last_applied::LastApplied;
+use reconcile::planning::{make_plan, observe};
+
+use super::plan::unreadable;
+use super::{status_of, stop_on_signals, tell, wants_color};
+use crate::session::{Failure, open, scopes};
+use crate::state::StateFolder;
+use crate::{Exit, clouds};
+
+pub(super) async fn run(
+    config: &Path,
+    file: Option<PathBuf>,
+    allow: &[String],
+    allow_equivalent: bool,
+) -> Result<Exit, Failure> {
+    let (config, intent) = open(config, allow)?;
+    let state = StateFolder::open(&config.state).map_err(|error| {
+        Failure::new(
+            format!("cannot use the state folder `{}`: {error}", config.state.display()),
+            "check `state` of the configuration",
+        )
+    })?;
+    let stored = file.map(|path| read_plan(&path)).transpose()?;
+    let (readers, writers) = clouds::connect(&config).await;
+    let reading = observe(&readers, &scopes(&config)).await;
+    if reading.observed.is_empty() {
+        return Err(unreadable(&reading.unobserved));
+    }
+    let plan = make_plan(&readers, &intent, &reading, state.last_applied().as_ref()).plan;
+    let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
+    let interrupted = state.interrupted();
+    if let Some(stored) = &stored {
+        still_true(stored, &plan, &observed, interrupted.as_deref(), allow_equivalent)?;
+    } else if interrupted.is_some() {
+        anstream::eprintln!("an earlier apply was interrupted; what it did is taken into account");
+    }
+    if !plan.blocks.is_empty() || plan.steps.is_empty() || !plan.scopes.iter().any(|scope| scope.enforce) {
+        anstream::print!("{}", report::terminal(&plan, Style { color: wants_color() }));
+        if plan.blocks.is_empty() && !plan.steps.is_empty() {
+            anstream::eprintln!("no scope has `enforce: true`: nothing is written");
+        }
+        if plan.steps.is_empty() && plan.blocks.is_empty() {
+            remember(&state, &observed)?;
+            state.end().map_err(|error| Failure::new(error, ""))?;
+        }
+        return Ok(status_of(&plan));
+    }
+    let journal = stored.as_ref().map_or(plan.base.as_str(), |stored| stored.base.as_str());
+    state.begin(journal).map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
+    let clock = WallClock::default();
+    let applier = Applier {
+        reader: &readers,
+        writer: &writers,
+        clock: &clock,
+        stop: stop_on_signals(),
+        concurrent_max: CONCURRENT_MAX,
+        progress: &tell,
+    };
+    let (steps, last_read) = applier.apply(&plan, observed).await;
+    state
+        .audit(&plan, allow, &steps)
+        .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
+    state.end().map_err(|error| Failure::new(error, ""))?;
+    let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));
+    if good {
+        remember(&state, &last_read)?;
+    }
+    let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
+    anstream::println!(
+        "{} of {} steps done, {calls} calls",
+        steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue)).count(),
+        steps.len()
+    );
+    Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+fn remember(state: &StateFolder, observed: &[Observed]) -> Result<(), Failure> {
+    state
+        .store_last_applied(&LastApplied::of(observed))
+        .map_err(|error| Failure::new(format!("cannot store what was applied: {error}"), ""))
+}
+
+fn read_plan(path: &Path) -> Result<Plan, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display()), ""))?;
+    report::from_json(&text).map_err(|error| {
+        Failure::new(format!("`{}`: {error}", path.display()), "make it with `bulkhead plan -o FILE`")
+    })
+}
+
+/// Refuses a stored plan if the world has moved. What its own interrupted apply did is not a move.
+fn still_true(
+    stored: &Plan,
+    fresh: &Plan,
+    observed: &[Observed],
+    interrupted: Option<&str>,
+    allow_equivalent: bool,
+) -> Result<(), Failure> {
+    if stored.base == fresh.base {
+        return Ok(());
+    }
+    let names = names(observed);
+    let left = effects(&fresh.steps, &names);
+    let meant = effects(&stored.steps, &names);
+    let own = interrupted == Some(stored.base.as_str());
+    if (own || allow_equivalent) && left.is_subset(&meant) {
+        anstream::eprintln!("{} of the plan's changes are left", left.len());
+        return Ok(());
+    }
+    let what = if left.is_subset(&meant) {
+        "what is left of it has the same effect or less"
+    } else {
+        "it would now do something else"
+    };
+    let hint = if left.is_subset(&meant) {
+        "make a fresh plan, or apply with --allow-equivalent"
+    } else {
+        "make a fresh plan with `bulkhead plan -o FILE` and review it"
+    };
+    Err(Failure::new(
+        format!("the world has moved since the plan was made: {what}; nothing was written"),
+        hint,
+    ))
+}
+
+/// Groups by `network/name`, so that a planned group and the one that it became are one.
+fn names(observed: &[Observed]) -> BTreeMap<GroupId, String> {
+    let groups = observed.iter().flat_map(|observed| &observed.groups);
+    groups.map(|group| (group.id.clone(), format!("{}/{}", group.network, group.name))).collect()
+}
+
+/// What steps do, one text for each rule, membership or object.
+fn effects(steps: &[Step], names: &BTreeMap<GroupId, String>) -> BTreeSet<String> {
+    use plan::StepAction as A;
+    let name = |id: &GroupId| {
+        let planned = id.as_str().strip_prefix("new:").map(str::to_owned);
+        planned.or_else(|| names.get(id).cloned()).unwrap_or_else(|| id.to_string())
+    };
+    let rule = |rule: &plan::RuleSpec| match &rule.peer {
+        plan::Peer::Group(id) => format!("{} {}", name(id), rule.service),
+        _ => rule.to_string(),
+    };
+    let of = |step: &Step| -> Vec<String> {
+        match &step.action {
+            A::CreateGroup { group, .. } => vec![format!("create {}", name(group))],
+            A::Mark { group } => vec![format!("mark {}", name(group))],
+            A::DeleteGroup { group, .. } => vec![format!("delete {}", name(group))],
+            A::AddRules { group, direction, rules } => {
+                rules.iter().map(|r| format!("+ {} {direction} {}", name(group), rule(r))).collect()
+            }
+            A::RemoveRules { group, direction, rules } => {
+                rules.iter().map(|r| format!("- {} {direction} {}", name(group), rule(r))).collect()
+            }
+            A::Attach { interface, add } => {
+                add.iter().map(|g| format!("+ {interface} {}", name(g))).collect()
+            }
+            A::Detach { interface, remove } => {
+                remove.iter().map(|g| format!("- {interface} {}", name(g))).collect()
+            }
+        }
+    };
+    steps.iter().flat_map(of).collect()
+}

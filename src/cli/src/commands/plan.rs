@@ -1,0 +1,56 @@
+//! `bulkhead plan`: what would change, with its proof. Holds no writer.
+
+use std::path::{Path, PathBuf};
+
+use plan::report::{self, Style};
+use reconcile::planning::{make_plan, observe};
+
+use super::{status_of, wants_color};
+use crate::args::Format;
+use crate::session::{Failure, open, scopes};
+use crate::state::StateFolder;
+use crate::{Exit, clouds};
+
+pub(super) async fn run(
+    config: &Path,
+    format: Format,
+    output: Option<PathBuf>,
+    check: bool,
+    allow: &[String],
+) -> Result<Exit, Failure> {
+    let (config, intent) = open(config, allow)?;
+    let (readers, _) = clouds::connect(&config).await;
+    let reading = observe(&readers, &scopes(&config)).await;
+    if reading.observed.is_empty() {
+        return Err(unreadable(&reading.unobserved));
+    }
+    let last = StateFolder::open(&config.state).ok().and_then(|state| state.last_applied());
+    let plan = make_plan(&readers, &intent, &reading, last.as_ref()).plan;
+    let json = || report::json(&plan).map_err(|error| Failure::new(error, ""));
+    match format {
+        Format::Terminal => anstream::print!("{}", report::terminal(&plan, Style { color: wants_color() })),
+        Format::Markdown => anstream::print!("{}", report::markdown(&plan)),
+        Format::Json => anstream::println!("{}", json()?),
+    }
+    if let Some(path) = output {
+        std::fs::write(&path, json()?)
+            .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display()), ""))?;
+        anstream::eprintln!(
+            "plan stored in {}; apply it with `bulkhead apply {}`",
+            path.display(),
+            path.display()
+        );
+    }
+    Ok(match status_of(&plan) {
+        Exit::Done if check && !plan.is_empty() => Exit::Changes,
+        status => status,
+    })
+}
+
+/// Nothing could be read at all.
+pub(super) fn unreadable(errors: &[(plan::ScopeId, provider::ProviderError)]) -> Failure {
+    let lines: Vec<String> = errors.iter().map(|(scope, error)| format!("scope {scope}: {error}")).collect();
+    let hint =
+        errors.iter().map(|(_, error)| error.hint.clone()).find(|hint| !hint.is_empty()).unwrap_or_default();
+    Failure::new(lines.join("; "), hint)
+}

@@ -1,0 +1,103 @@
+//! What every command starts from: the configuration, the policy, the intent.
+
+use std::path::Path;
+use std::process::Command;
+
+use plan::Scope;
+use plan::guard::GuardSettings;
+use policy::file::{FileError, SourceFile, load, policy_digest};
+use reconcile::planning::Intent;
+
+use crate::config::{Config, ConfigError, GUARDS};
+
+/// Why a command cannot go on: one line, what is behind it, what to do.
+#[derive(Debug)]
+pub struct Failure {
+    lines: Vec<String>,
+    hint: String,
+}
+
+impl Failure {
+    /// A failure with a hint; an empty hint is not printed.
+    pub fn new(message: impl ToString, hint: impl Into<String>) -> Self {
+        Self { lines: vec![message.to_string()], hint: hint.into() }
+    }
+
+    /// Prints it to standard error.
+    pub fn print(&self) {
+        for line in &self.lines {
+            anstream::eprintln!("error: {line}");
+        }
+        if !self.hint.is_empty() {
+            anstream::eprintln!("hint: {}", self.hint);
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Mistakes(mistakes) => mistakes.into(),
+            other => {
+                let source =
+                    std::error::Error::source(&other).map(|source| format!(": {source}")).unwrap_or_default();
+                Self::new(
+                    format!("{other}{source}"),
+                    "name the configuration with --config; config/bulkhead.yaml shows every option",
+                )
+            }
+        }
+    }
+}
+
+impl From<Vec<FileError>> for Failure {
+    fn from(errors: Vec<FileError>) -> Self {
+        Self { lines: errors.iter().map(|error| error.render(false)).collect(), hint: String::new() }
+    }
+}
+
+/// Reads the configuration and the policy.
+///
+/// # Errors
+/// Everything that is wrong with either.
+pub fn open(path: &Path, allow: &[String]) -> Result<(Config, Intent), Failure> {
+    let config = Config::read(path)?;
+    let files = config.read_policy()?;
+    let intent = intent(&config, &files, allow)?;
+    Ok((config, intent))
+}
+
+/// The intent of a configuration and policy files.
+///
+/// # Errors
+/// Everything that is wrong with the files; an unknown guard.
+pub fn intent(config: &Config, files: &[SourceFile], allow: &[String]) -> Result<Intent, Failure> {
+    if let Some(unknown) = allow.iter().find(|name| !GUARDS.contains(&name.as_str())) {
+        return Err(Failure::new(
+            format!("`{unknown}` is not a guard"),
+            format!("the guards are {}", GUARDS.join(", ")),
+        ));
+    }
+    let mut guards: GuardSettings = config.guards.clone();
+    guards.allow.extend(allow.iter().cloned());
+    Ok(Intent {
+        installation: config.installation.clone(),
+        files: load(files)?,
+        policy_digest: policy_digest(files),
+        policy_commit: commit(&config.policy),
+        mapping: config.mapping.clone(),
+        guards,
+    })
+}
+
+/// The scopes of a configuration.
+pub fn scopes(config: &Config) -> Vec<Scope> {
+    config.scopes.iter().map(|entry| entry.scope.clone()).collect()
+}
+
+/// The commit of the policy folder, if it is in a git checkout.
+fn commit(folder: &Path) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "HEAD"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
+}

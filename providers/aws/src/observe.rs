@@ -234,7 +234,9 @@ fn interface(
     let mut tags =
         instance_id.and_then(|id| instances.get(id)).map(|i| tags_of(i.tags())).unwrap_or_default();
     let own = tags_of(eni.tag_set());
-    let name = own.get("Name").or_else(|| tags.get("Name")).cloned().unwrap_or_else(|| id.to_owned());
+    let name = own.get("Name").or_else(|| tags.get("Name")).cloned();
+    let described = eni.description().filter(|text| !text.is_empty());
+    let name = name.unwrap_or_else(|| described.unwrap_or(id).to_owned());
     tags.extend(own);
     let mut groups: Vec<GroupId> =
         eni.groups().iter().filter_map(|group| group.group_id().map(GroupId::from)).collect();

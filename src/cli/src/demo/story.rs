@@ -77,6 +77,8 @@ pub async fn tell() -> Result<Exit, Failure> {
     chapter(3, "bulkhead apply: make before break, verified and settled");
     let applied = stage.pass(true).await?;
     stage.summarise(&applied);
+    let settle_ms = stage.scopes[0].settle_ms;
+    stage.front.world().advance_ms(settle_ms);
     stage.show_packets("after");
 
     chapter(4, "A second pass: nothing to do, nothing written");
@@ -216,7 +218,7 @@ impl Stage {
         let calls: usize = status.steps.iter().map(|step| step.calls.len()).sum();
         let waits = report::settle_waits(plan);
         anstream::println!(
-            "{} steps, {calls} calls, {waits} waits of {} s for the data plane; converged: {}",
+            "steps: {}; calls: {calls}; waits for the data plane ({} s each): {waits}; converged: {}",
             status.steps.len(),
             self.scopes[0].settle_ms / 1000,
             status.converged()

@@ -112,7 +112,10 @@ impl<'a> Scheduler<'a> {
     /// Puts everything into flight that keeps its bound.
     fn place_round(&mut self) -> Vec<usize> {
         let mut placed = Vec::new();
-        for step in 0..self.candidates.len() {
+        // Groups before their rules, rules before members: what a step needs can fly in the same round.
+        let mut steps: Vec<usize> = (0..self.candidates.len()).collect();
+        steps.sort_by_key(|&step| (self.candidates[step].rank(), step));
+        for step in steps {
             if self.status[step] == Status::Pending && self.may_fly(step) {
                 self.fly(step);
                 placed.push(step);

@@ -7,6 +7,7 @@ mod labels;
 mod scopes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -149,11 +150,13 @@ pub fn read_folder(folder: &Path) -> Result<Vec<SourceFile>, ConfigError> {
 fn read_file(path: &Path) -> Result<SourceFile, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let refused = |problem| ConfigError::Refused { path: path.to_owned(), problem };
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > FILE_BYTES_MAX as u64 {
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // The bound holds for what is read, not for what the file system says: a device has no length.
+    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > FILE_BYTES_MAX {
         return Err(refused("is larger than 64 MiB"));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8 text"))?;
     Ok(SourceFile { name: path.display().to_string(), text })
 }

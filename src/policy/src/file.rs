@@ -102,7 +102,7 @@ type Sections<'n> = BTreeMap<&'static str, Vec<&'n Node>>;
 fn sections<'n>(problems: &mut Problems<'_>, trees: &'n [Node]) -> Sections<'n> {
     let mut sections = Sections::new();
     for tree in trees {
-        let Some(fields) = problems.fields(tree, "a policy file", &SECTIONS) else { continue };
+        let Some(fields) = problems.sections(tree, "a policy file", &SECTIONS) else { continue };
         for section in SECTIONS {
             sections.entry(section).or_default().extend(fields.get(section));
         }

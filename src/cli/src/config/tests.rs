@@ -195,6 +195,7 @@ fn every_mistake_in_a_scope_is_placed() {
     check("scopes: [{ name: a, provider: gcp, region: b }]", "`provider` cannot be `gcp`", "aws");
     check_scope("account: 1111", "`account` cannot be `1111`", "12 digits");
     check_scope("networks: []", "`networks` is empty", "leave the key out");
+    check_scope("networks: ", "`networks` has no value in a scope", "take the key out");
     check_scope("enforce: yes", "`enforce` cannot be `yes`", "`true` or `false`");
     check_scope("direction: egress", "`direction` cannot be `egress`", "");
     check_scope("attachment: aditive", "`attachment` cannot be", "did you mean `additive`?");

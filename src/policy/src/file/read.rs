@@ -27,7 +27,22 @@ impl<'n> Fields<'n> {
 
 impl Problems<'_> {
     /// Reads a mapping with the given keys; `what` is what it describes, with its article.
+    ///
+    /// A key without a value is refused: what was commented out below `scopes:` or `networks:` must not
+    /// quietly become the default, which is everything.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &'n str, known: &[&str]) -> Option<Fields<'n>> {
+        let fields = self.sections(node, what, known)?;
+        for (key, value) in &fields.entries {
+            if value.value == Value::Nothing {
+                let hint = format!("write what `{key}` is, or take the key out to get its default");
+                self.report(value.place, format!("`{key}` has no value in {what}"), hint);
+            }
+        }
+        Some(fields)
+    }
+
+    /// As [`Problems::fields`], for a whole file: a section may stand there with nothing in it.
+    pub fn sections<'n>(&mut self, node: &'n Node, what: &'n str, known: &[&str]) -> Option<Fields<'n>> {
         let mut entries = Vec::new();
         for (key, place, value) in self.entries(node, what)? {
             if known.contains(&key) {
@@ -66,7 +81,8 @@ impl Problems<'_> {
     /// The value of a key that must be there.
     pub fn required<'n>(&mut self, fields: &Fields<'n>, key: &str) -> Option<&'n Node> {
         let found = fields.get(key);
-        if found.is_none() {
+        // A key without a value has been reported already.
+        if found.is_none() && !fields.entries.iter().any(|(name, _)| *name == key) {
             let message = format!("`{key}` is missing in {}", fields.what);
             self.report(fields.place, message, format!("add `{key}: …`"));
         }

@@ -202,6 +202,16 @@ impl Loader<'_> {
                 self.problems.report(scope.place, "a scope is a list, not a text", hint);
                 continue;
             }
+            let is_empty = match &scope.value {
+                Value::Nothing => true,
+                Value::List(entries) => entries.is_empty(),
+                _ => false,
+            };
+            if is_empty {
+                let hint = "it would cover every workload; write `scopes: []` if that is meant";
+                self.problems.report(scope.place, "a scope is empty", hint);
+                continue;
+            }
             scopes.push(self.read_scope(scope));
         }
         scopes

@@ -227,11 +227,31 @@ fn a_scope_has_one_included_entry_for_each_key() {
 }
 
 #[test]
+fn nothing_written_never_means_everything() {
+    let scopes = |scopes: &str| format!("rulesets:\n- name: s\n  scopes:{scopes}\n  rules: []\n");
+    check(&scopes(""), "it.yaml:3:", "take the key out");
+    check(&scopes(" # [[app=shop]]"), "`scopes` has no value in a ruleset", "write what `scopes` is");
+    check(&scopes(" [[]]"), "it.yaml:3:12: a scope is empty", "`scopes: []`");
+    check(&scopes("\n  - # [app=shop]"), "a scope is empty", "every workload");
+    check(&scopes("\n  - [app=shop]\n  - []"), "it.yaml:5:5: a scope is empty", "every workload");
+    loaded(&scopes(" []"));
+    check_rule("action: ", "`action` has no value in a rule", "default");
+    check_rule("enabled: ~", "`enabled` has no value in a rule", "default");
+    check("ip_lists: { x: { addresses: [10.0.0.0/8], except: } }", "`except` has no value", "default");
+    check("enforcement: [{ match: , mode: full }]", "`match` has no value", "write");
+}
+
+#[test]
 fn sides_and_services_are_never_empty() {
     check_rule("sources: []", "`sources` is empty", "all-workloads");
     check_rule("destinations: []", "`destinations` is empty", "all-workloads");
     check_rule("services: []", "`services` is empty", "`all`");
-    check_rule("services: ", "`services` is missing in a rule", "add `services: …`");
+    check_rule("services: ", "`services` has no value in a rule", "write what `services` is");
+    check(
+        "rulesets: [{ name: s, rules: [{ name: r, sources: [role=web], services: [all] }] }]",
+        "`destinations` is missing in a rule",
+        "add `destinations: …`",
+    );
     check("services: { none: [] }", "service `none` is empty", "tcp/443");
     check("rulesets: [{ rules: [] }]", "`name` is missing in a ruleset", "add `name: …`");
 }

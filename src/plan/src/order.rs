@@ -44,10 +44,26 @@ pub struct Steps {
     pub assignment: BTreeMap<GroupId, GroupId>,
 }
 
+/// Up to this many interfaces that change, each is ordered by itself: a search can then part them. Above, those
+/// that change in the same way are ordered as one, with one call each.
+const SINGLE_INTERFACES_MAX: usize = 48;
+
 /// Plans the steps of a domain. Scopes that could not be observed keep every break from being planned.
 pub fn plan_steps(domain: &[ScopeInput<'_>], unobserved: &[ScopeId]) -> Steps {
+    plan_steps_grouped(domain, unobserved, SINGLE_INTERFACES_MAX)
+}
+
+/// The same with another limit from which on interfaces are ordered together; for tests on small domains.
+#[doc(hidden)]
+pub fn plan_steps_grouped(
+    domain: &[ScopeInput<'_>],
+    unobserved: &[ScopeId],
+    single_interfaces_max: usize,
+) -> Steps {
     let changes = diff(domain);
-    let mut scheduler = schedule::Scheduler::new(domain, &changes, !unobserved.is_empty());
+    let apart = changes.members.len() <= single_interfaces_max;
+    let (model, candidates) = candidate::candidates(domain, &changes, apart);
+    let mut scheduler = schedule::Scheduler::new(domain, model, candidates, !unobserved.is_empty());
     scheduler.run();
     let mut steps = Steps {
         blocks: changes.blocks,

@@ -8,14 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use policy::{InterfaceId, NetworkId};
 
 use super::bounds::Pair;
-use super::model::{Life, Model};
+use super::model::{Kind, Life, Model};
 use crate::diff::{Changes, Fate, GroupChange, MemberChange, ScopeInput};
 use crate::scope::{Direction, ScopeId};
 use crate::state::{GroupId, InterfaceState, Peer, RuleSpec};
 use crate::step::{StepAction, StepKind};
-
-/// Up to this many interfaces that change, each is a candidate of its own: the search can then part them.
-const SINGLE_INTERFACES_MAX: usize = 48;
 
 /// A step that is not placed yet; with several parts, the same step at several interfaces.
 #[derive(Clone, Debug)]
@@ -102,14 +99,20 @@ impl Candidate {
 }
 
 /// All candidates of a domain, and the model that holds their facts.
-pub(super) fn candidates(domain: &[ScopeInput<'_>], changes: &Changes) -> (Model, Vec<Candidate>) {
+///
+/// `apart` keeps interfaces that change in the same way in candidates of their own.
+pub(super) fn candidates(
+    domain: &[ScopeInput<'_>],
+    changes: &Changes,
+    apart: bool,
+) -> (Model, Vec<Candidate>) {
     let mut model = Model::new(domain, changes);
     let mut all = Vec::new();
     for change in &changes.groups {
         add_group_steps(&mut model, change, &mut all);
     }
     model.close_rules();
-    let moved = add_member_steps(domain, &mut model, changes, &mut all);
+    let moved = add_member_steps(domain, &mut model, changes, apart, &mut all);
     for change in changes.groups.iter().filter(|change| change.fate == Fate::Deleted) {
         let action = StepAction::DeleteGroup { group: change.id.clone(), name: change.name.clone() };
         let title = format!("delete group {}", change.title);
@@ -204,7 +207,7 @@ struct Shape<'a> {
     held: &'a [GroupId],
     add: &'a [GroupId],
     remove: &'a [GroupId],
-    kinds: Vec<(bool, Vec<u32>)>,
+    kinds: Vec<Kind>,
     single: Option<&'a InterfaceId>,
 }
 
@@ -213,11 +216,11 @@ fn add_member_steps(
     domain: &[ScopeInput<'_>],
     model: &mut Model,
     changes: &Changes,
+    apart: bool,
     all: &mut Vec<Candidate>,
 ) -> HashMap<InterfaceId, Vec<(u32, Life)>> {
     let changed: HashMap<&InterfaceId, &MemberChange> =
         changes.members.iter().map(|change| (&change.interface, change)).collect();
-    let apart = changes.members.len() <= SINGLE_INTERFACES_MAX;
     let mut known: HashMap<Shape<'_>, (Option<usize>, Option<usize>)> = HashMap::new();
     let mut moved = HashMap::new();
     for interface in domain.iter().flat_map(|input| &input.observed.interfaces) {

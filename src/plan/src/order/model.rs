@@ -117,8 +117,11 @@ pub(super) struct Cell {
     pub(super) addresses: Vec<IpAddr>,
 }
 
-/// The ways in which the blocks of the domain match the addresses of an interface, with an example of each.
-pub(super) type Kinds = BTreeMap<(bool, Vec<u32>), IpAddr>;
+/// Whether an address is IPv6, and the blocks of the domain that contain it.
+pub(super) type Kind = (bool, Vec<u32>);
+
+/// The kinds of addresses of an interface, with an example of each.
+pub(super) type Kinds = BTreeMap<Kind, IpAddr>;
 
 #[derive(Clone)]
 pub(super) struct Model {
@@ -248,8 +251,8 @@ impl Model {
         domain: &[ScopeInput<'_>],
         moved: &HashMap<InterfaceId, Vec<(u32, Life)>>,
     ) {
-        let mut by_shape: HashMap<(NetworkId, Vec<(u32, Life)>, Vec<(bool, Vec<u32>)>), usize> =
-            HashMap::new();
+        type Shape = (NetworkId, Vec<(u32, Life)>, Vec<Kind>);
+        let mut by_shape: HashMap<Shape, usize> = HashMap::new();
         for interface in domain.iter().flat_map(|input| &input.observed.interfaces) {
             let kinds = self.kinds(interface);
             let groups = moved.get(&interface.id).cloned().unwrap_or_else(|| {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::bounds::{Bound, Named, Pair, Violation};
-use super::candidate::{Candidate, Reach, candidates};
+use super::candidate::{Candidate, Reach};
 use super::model::{Model, Status};
-use crate::diff::{Changes, ScopeInput};
+use crate::diff::ScopeInput;
 use crate::quota::{Peaks, Room};
 use crate::scope::{ScopeId, Transients};
 use crate::step::StepKind;
@@ -24,8 +24,8 @@ pub(super) struct Scheduler<'a> {
     pub(super) transients: Vec<Record>,
     /// Orders that the search found: these steps run in them, one a round.
     pub(super) scripts: Vec<Script>,
-    /// Sets of steps that have no order without a violation.
-    pub(super) hopeless: BTreeSet<Vec<usize>>,
+    /// Sets of steps whose orders were tried.
+    pub(super) searched: BTreeSet<Vec<usize>>,
     pub(super) ignore_quota: bool,
     pub(super) withhold_breaks: bool,
     pub(super) peaks: Peaks,
@@ -51,8 +51,12 @@ pub(super) struct Script {
 }
 
 impl<'a> Scheduler<'a> {
-    pub(super) fn new(domain: &'a [ScopeInput<'a>], changes: &Changes, withhold_breaks: bool) -> Self {
-        let (model, candidates) = candidates(domain, changes);
+    pub(super) fn new(
+        domain: &'a [ScopeInput<'a>],
+        model: Model,
+        candidates: Vec<Candidate>,
+        withhold_breaks: bool,
+    ) -> Self {
         let keeps = |input: &ScopeInput<'_>| input.scope.transients == Transients::Keep;
         Self {
             domain,
@@ -64,7 +68,7 @@ impl<'a> Scheduler<'a> {
             open: Named::new(),
             transients: Vec::new(),
             scripts: Vec::new(),
-            hopeless: BTreeSet::new(),
+            searched: BTreeSet::new(),
             ignore_quota: false,
             withhold_breaks,
             peaks: Peaks::before(domain),

@@ -16,6 +16,9 @@ const SEARCH_STEPS_MAX: usize = 12;
 /// With more pairs than this, what depends on what is not worked out.
 const SEARCH_PAIRS_MAX: usize = 50_000;
 
+/// Of more steps that could break a bound than this, only those that touch the fewest pairs are compared.
+const OPTIONS_MAX: usize = 24;
+
 impl Scheduler<'_> {
     /// False: nothing helps, the rest is withheld.
     pub(super) fn unstick(&mut self) -> bool {
@@ -36,7 +39,7 @@ impl Scheduler<'_> {
     /// Looks for an order of the steps that hold each other up; starts over with it if there is one.
     fn search(&mut self) -> bool {
         for steps in self.conflicts() {
-            if self.hopeless.contains(&steps) {
+            if !self.searched.insert(steps.clone()) {
                 continue;
             }
             if let Some(order) = search::order(&self.model, &self.candidates, &steps) {
@@ -44,7 +47,6 @@ impl Scheduler<'_> {
                 self.reset();
                 return true;
             }
-            self.hopeless.insert(steps);
         }
         false
     }
@@ -184,6 +186,8 @@ impl Scheduler<'_> {
         if options.iter().any(preferred) {
             options.retain(preferred);
         }
+        options.sort_by_key(|&step| (self.candidates[step].pairs.len(), step));
+        options.truncate(OPTIONS_MAX);
         let Some(step) = options.into_iter().min_by_key(|&step| (self.broken_by(step).len(), step)) else {
             return false;
         };

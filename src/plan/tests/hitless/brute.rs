@@ -40,12 +40,11 @@ impl<'a> Brute<'a> {
         assert!(steps.len() <= EVERY_MOMENT_MAX, "too many steps for every moment");
         let start = Cloud::of(&case.observed);
         let clouds: Vec<Cloud> = (0..1u32 << steps.len()).map(|set| with(&start, steps, set)).collect();
-        let unread = [false, true];
         let mut tables = Vec::new();
         for (flow, packet, unread) in flows()
             .into_iter()
             .flat_map(|flow| PACKETS.map(|packet| (flow, packet)))
-            .flat_map(|(flow, packet)| unread.map(|unread| (flow, packet, unread)))
+            .flat_map(|(flow, packet)| case.readings().iter().map(move |&unread| (flow, packet, unread)))
         {
             let of = |own, direction, far| -> Vec<bool> {
                 clouds.iter().map(|c| c.end_admits(own, direction, far, packet, unread)).collect()
@@ -118,7 +117,8 @@ impl<'a> Brute<'a> {
     /// Whether a bound is broken in a moment, with any visible steps at either end.
     fn broken(&self, table: &Table, settled: Set, run: Set, opens: bool) -> bool {
         let (old, new) = (table.allowed(0, 0), table.allowed(self.full(), self.full()));
-        if opens && (old || new) || !opens && !(old && new) {
+        let bounded = if opens { !old && !new } else { old && new };
+        if !bounded {
             return false;
         }
         let visible = || subsets(run & !settled).map(|more| (settled | more) as usize);

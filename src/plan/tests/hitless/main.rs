@@ -10,9 +10,11 @@ mod cloud;
 mod random;
 mod replay;
 mod scenarios;
+mod special;
 mod world;
 
-use plan::{Observed, Steps, plan_steps};
+use plan::order::plan_steps_grouped;
+use plan::{Observed, Steps, Transients, plan_steps};
 
 use brute::{Brute, EVERY_MOMENT_MAX};
 use cloud::{Cloud, PACKETS, flows};
@@ -20,15 +22,25 @@ use world::{Case, Enforce};
 
 /// Plans a change and checks everything that must hold of the plan.
 fn check(before: &str, after: &str, enforce: Enforce) -> Steps {
-    let case = Case::new(before, after, enforce);
+    check_with(before, after, enforce, Transients::Keep)
+}
+
+/// The same under a setting for transients.
+fn check_with(before: &str, after: &str, enforce: Enforce, transients: Transients) -> Steps {
+    let mut case = Case::new(before, after, enforce);
+    case.scopes.iter_mut().for_each(|scope| scope.transients = transients);
     let plan = plan_steps(&case.inputs(), &[]);
-    if let Err(why) = examine(&case, &plan) {
-        panic!("{enforce:?}\n  before: {before}\n  after:  {after}\n{}\n{why}", describe(&plan));
+    let together = plan_steps_grouped(&case.inputs(), &[], 0);
+    for (plan, apart) in [(&plan, true), (&together, false)] {
+        if let Err(why) = examine(&case, plan, apart) {
+            panic!("{enforce:?}\n  before: {before}\n  after:  {after}\n{}\n{why}", describe(plan));
+        }
     }
     plan
 }
 
-fn examine(case: &Case, plan: &Steps) -> Result<(), String> {
+/// `apart`: interfaces were ordered one by one, so every transient must be unavoidable.
+fn examine(case: &Case, plan: &Steps, apart: bool) -> Result<(), String> {
     if let Some(block) = plan.blocks.first() {
         return Err(format!("blocked: {block:?}"));
     }
@@ -41,7 +53,9 @@ fn examine(case: &Case, plan: &Steps) -> Result<(), String> {
     let brute = Brute::new(case, &plan.steps);
     brute.check(plan)?;
     match brute.order_without_violation() {
-        Some(order) if !plan.transients.is_empty() => Err(format!("the order {order:?} needs no transient")),
+        Some(order) if apart && !plan.transients.is_empty() => {
+            Err(format!("the order {order:?} needs no transient"))
+        }
         _ => Ok(()),
     }
 }
@@ -70,10 +84,10 @@ fn reaches_the_end(case: &Case, plan: &Steps) -> Result<(), String> {
     plan.steps.iter().for_each(|step| end.see(&step.action));
     let applied: Vec<Observed> = case.observed.iter().map(|o| plan::after(o, &plan.steps)).collect();
     let expected = Cloud::of(&case.expected);
+    let said = Cloud::of(&applied);
     for (flow, packet) in flows().into_iter().flat_map(|flow| PACKETS.map(|packet| (flow, packet))) {
-        for unread in [false, true] {
-            let [ends, should, says] =
-                [&end, &expected, &Cloud::of(&applied)].map(|c| c.admits(flow, packet, unread));
+        for &unread in case.readings() {
+            let [ends, should, says] = [&end, &expected, &said].map(|c| c.admits(flow, packet, unread));
             if ends != should || ends != says {
                 let names = format!("{} → {} {packet:?}", flow.0, flow.1);
                 return Err(format!("{names}: {ends} at the end, {should} expected, {says} by `after`"));

@@ -1,7 +1,9 @@
 //! Changes that people make, one by one and in pairs.
 
+use plan::Transients;
+
 use crate::world::Enforce;
-use crate::{check, describe};
+use crate::{check, check_with, describe};
 
 const BASE: &str = "web: a b e | db: c f | app: d g | db<-web tcp/5432 | web<-192.0.2.0/24 tcp/443";
 
@@ -49,5 +51,32 @@ fn from_any_state_to_any_other() {
                 check(&format!("+ops: h | {before}"), after, enforce);
             }
         }
+    }
+}
+
+/// Both ends of a flow change class, and each class may talk to the other's next one on another port.
+const CROSSED: [&str; 2] = [
+    "p: a c | r: b d | q: e g | s: f h | q<-p tcp/80 | s<-r tcp/80 | s<-p tcp/443 | q<-r tcp/443",
+    "p: c | r: a b d | q: g | s: e f h | q<-p tcp/80 | s<-r tcp/80 | s<-p tcp/443 | q<-r tcp/443",
+];
+
+#[test]
+fn keep_names_what_opens_when_both_ends_change() {
+    for enforce in [Enforce::Ingress, Enforce::Both] {
+        let plan = check_with(CROSSED[0], CROSSED[1], enforce, Transients::Keep);
+        let ends: Vec<_> = plan.transients.iter().map(|t| (&*t.source, &*t.destination)).collect();
+        assert_eq!(ends, [("a", "e")], "{}", describe(&plan));
+        assert!(plan.transients.iter().all(|named| named.opens && named.services == "tcp/443"));
+    }
+}
+
+#[test]
+fn cut_names_what_is_cut_when_both_ends_change() {
+    for enforce in [Enforce::Ingress, Enforce::Both] {
+        // Something else on both interfaces: the last group cannot be taken off.
+        let before = format!("+ops: a e | {}", CROSSED[0]);
+        let plan = check_with(&before, CROSSED[1], enforce, Transients::Cut);
+        assert!(!plan.transients.is_empty());
+        assert!(plan.transients.iter().all(|named| !named.opens), "{}", describe(&plan));
     }
 }

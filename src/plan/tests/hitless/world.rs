@@ -51,6 +51,13 @@ impl Case {
         }
     }
 
+    /// What unread peers may match, as far as it matters.
+    pub fn readings(&self) -> &'static [bool] {
+        let groups = self.observed.iter().flat_map(|o| &o.groups);
+        let mut rules = groups.flat_map(|g| g.ingress.iter().chain(&g.egress));
+        if rules.any(|rule| matches!(rule.peer, Peer::Opaque(_))) { &[false, true] } else { &[false] }
+    }
+
     pub fn inputs(&self) -> Vec<ScopeInput<'_>> {
         let both = self.observed.iter().zip(&self.desired);
         let all = self.scopes.iter().zip(both);

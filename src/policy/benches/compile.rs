@@ -8,6 +8,7 @@
 //! There is no incremental compile: after one relabel everything is compiled again, so the time of a
 //! recompile is the time of the table; the last lines show it.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads clock and memory")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::collections::{BTreeMap, BTreeSet};

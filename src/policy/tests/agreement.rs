@@ -1,5 +1,7 @@
 //! The oracle and the compiled policy agree on generated worlds, written as lines of `dsl` so that a failing
 //! one can be read, kept and cut down. `BULKHEAD_WORLDS=20000` runs more, `BULKHEAD_SEED=7` one world alone.
+
+#![allow(clippy::disallowed_methods, reason = "a test takes its size from the environment")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod dsl;

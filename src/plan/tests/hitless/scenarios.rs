@@ -80,3 +80,18 @@ fn cut_names_what_is_cut_when_both_ends_change() {
         assert!(plan.transients.iter().all(|named| !named.opens), "{}", describe(&plan));
     }
 }
+
+#[test]
+fn foreign_group_that_names_ours_is_a_path() {
+    let before = "+ops: a c | ops<-web tcp/80 | web: a b | q: d | db: c";
+    let plan = check(before, "web: b | q: a d | db: c | db<-q tcp/80", Enforce::Both);
+    assert!(plan.transients.is_empty(), "{}", describe(&plan));
+}
+
+#[test]
+fn interfaces_that_move_together_keep_talking_to_each_other() {
+    let rules = "web<-web tcp/80 | q<-q tcp/80";
+    let before = format!("web: a b c | q: d | {rules}");
+    let plan = check(&before, &format!("web: a | q: b c d | {rules}"), Enforce::Both);
+    assert!(plan.transients.is_empty(), "{}", describe(&plan));
+}

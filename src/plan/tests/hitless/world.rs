@@ -165,7 +165,11 @@ impl State {
             if rule.own == name && (rule.ingress || enforce == Enforce::Both) {
                 lists[own_list].extend(specs(&rule.peer));
             }
-            if rule.peer == name && ours && (!rule.ingress || enforce == Enforce::Both) {
+            if rule.peer == name
+                && ours
+                && self.classes.contains_key(&rule.own)
+                && (!rule.ingress || enforce == Enforce::Both)
+            {
                 lists[1 - own_list].extend(specs(&rule.own));
             }
         }

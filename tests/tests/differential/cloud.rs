@@ -47,6 +47,28 @@ impl Cloud {
         self.ids.get(group).cloned().unwrap_or_else(|| group.to_string())
     }
 
+    /// A state with the ids that planned groups got, as the next read would see it.
+    pub fn with_real_ids(&self, state: &Observed) -> Observed {
+        let mut state = state.clone();
+        for interface in &mut state.interfaces {
+            interface.groups.iter_mut().for_each(|group| *group = self.id(group).into());
+            interface.groups.sort();
+        }
+        for group in &mut state.groups {
+            group.id = self.id(&group.id).into();
+            for list in [&mut group.ingress, &mut group.egress] {
+                for rule in list.iter_mut() {
+                    if let Peer::Group(peer) = &rule.peer {
+                        rule.peer = Peer::Group(self.id(peer).into());
+                    }
+                }
+                list.sort();
+            }
+        }
+        state.groups.sort_by(|a, b| a.id.cmp(&b.id));
+        state
+    }
+
     /// Every step in the order of the plan; a call that the cloud refuses is an error.
     pub fn carry_out(&mut self, steps: &[Step]) -> Result<()> {
         for step in steps {

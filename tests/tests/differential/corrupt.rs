@@ -54,7 +54,7 @@ fn spoil(rng: &mut Rng, case: &mut Case) -> Result<Option<String>> {
         for (number, group) in observed.groups.iter().enumerate().filter(|(_, g)| g.owner == Owner::Ours) {
             places.extend((0..group.ingress.len()).map(|rule| (scope, number, Direction::Ingress, rule)));
             // The proof is about enforced directions (DESIGN 6): the open egress of an ingress-only scope is not its matter.
-            let egress = if case.egress[scope] { group.egress.len() } else { 0 };
+            let egress = if case.estate.domain[scope].0.egress { group.egress.len() } else { 0 };
             places.extend((0..egress).map(|rule| (scope, number, Direction::Egress, rule)));
         }
     }

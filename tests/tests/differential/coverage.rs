@@ -11,6 +11,8 @@ use crate::rules::{LISTS, addresses};
 #[derive(Default)]
 pub struct Coverage {
     pub worlds: u64,
+    /// Worlds that were changed after the first plan.
+    pub changed: u64,
     pub packets: u64,
     pub allowed: u64,
     pub ipv6: u64,
@@ -59,9 +61,10 @@ impl Coverage {
         }
     }
 
-    fn counts(&self) -> [(&'static str, u64); 12] {
+    fn counts(&self) -> [(&'static str, u64); 13] {
         [
             ("worlds", self.worlds),
+            ("worlds changed once more", self.changed),
             ("packets", self.packets),
             ("allowed", self.allowed),
             ("IPv6", self.ipv6),
@@ -76,9 +79,10 @@ impl Coverage {
         ]
     }
 
-    fn counts_mut(&mut self) -> [(&'static str, &mut u64); 12] {
+    fn counts_mut(&mut self) -> [(&'static str, &mut u64); 13] {
         let Self {
             worlds,
+            changed,
             packets,
             allowed,
             ipv6,
@@ -93,6 +97,7 @@ impl Coverage {
         } = self;
         [
             worlds,
+            changed,
             packets,
             allowed,
             ipv6,
@@ -114,7 +119,7 @@ impl Coverage {
         let percent = |count: u64| count as f64 * 100.0 / self.packets.max(1) as f64;
         let allowed = percent(self.allowed);
         assert!((30.0..=70.0).contains(&allowed), "{allowed:.0} % of packets are allowed, not 30 to 70");
-        for (name, count) in &self.counts()[3..10] {
+        for (name, count) in &self.counts()[4..11] {
             assert!(percent(*count) >= 5.0, "{name}: only {:.1} % of packets", percent(*count));
         }
         assert!(self.found * 2 >= self.spoiled, "the proof found {} of {}", self.found, self.spoiled);
@@ -125,7 +130,7 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, (name, count)) in self.counts().into_iter().enumerate() {
             write!(f, "{name:>35}: {count:>8}")?;
-            if (2..10).contains(&number) {
+            if (3..11).contains(&number) {
                 write!(f, " {:>5.1} %", count as f64 * 100.0 / self.packets.max(1) as f64)?;
             }
             writeln!(f)?;

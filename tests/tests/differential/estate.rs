@@ -23,11 +23,30 @@ pub const LIMITS: Limits =
     Limits { rules_per_group: 100_000, groups_per_interface: 16, groups_per_region: 2_500 };
 
 /// What people wrote, and what is there.
+#[derive(Clone)]
 pub struct Estate {
     /// The policy, with unmanaged workloads.
     pub files: PolicyFiles,
     /// One scope or two.
     pub domain: Vec<(Scope, Observed)>,
+}
+
+impl Estate {
+    /// The domain by reference.
+    pub fn scopes(&self) -> Vec<(&Scope, &Observed)> {
+        self.domain.iter().map(|(scope, observed)| (scope, observed)).collect()
+    }
+}
+
+/// Other tags for some interfaces.
+pub fn retag(rng: &mut Rng, estate: &mut Estate) {
+    for (_, observed) in &mut estate.domain {
+        for interface in &mut observed.interfaces {
+            if rng.u8(..4) == 0 {
+                interface.tags = tags(rng);
+            }
+        }
+    }
 }
 
 /// Every key from the tag of the same name.

@@ -18,64 +18,119 @@ mod rules;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use plan::{Desired, Observed, Scope, ScopeInput, plan_steps, prove};
-use policy::{Compilation, Evaluator, Snapshot, compile, decide};
+use plan::{Desired, Observed, ScopeInput, Step, plan_steps, prove};
+use policy::{CompiledPolicy, EnforcementMode, Evaluator, Flow, Snapshot, Verdict, compile, decide};
 use provider::LowerInput;
 use reconcile::inventory;
 
 use crate::coverage::Coverage;
+use crate::estate::Estate;
 
 /// Packets through each world.
 const PACKETS: u64 = 26;
 /// One world of so many has a rule spoiled.
 const SPOILED_EVERY: u64 = 20;
+/// One world of so many is changed after the first plan.
+const CHANGED_EVERY: u64 = 4;
 /// After so many failures the rest is not looked at.
 const FAILURES_MAX: usize = 5;
 
 /// A policy with an estate, compiled, and the plan carried out in a simulated cloud.
 struct Case {
+    estate: Estate,
     snapshot: Snapshot,
-    compiled: policy::CompiledPolicy,
+    compiled: CompiledPolicy,
+    /// The end of the plan, scope by scope.
     ends: Vec<Observed>,
-    /// For each of `ends`, whether its scope enforces egress.
-    egress: Vec<bool>,
     cloud: cloud::Cloud,
 }
 
-fn build(rng: &mut fastrand::Rng) -> Result<Case> {
-    let policy = rules::policy(rng);
-    let mut estate = estate::estate(rng, policy);
-    let domain: Vec<(&Scope, &Observed)> = estate.domain.iter().map(|(s, o)| (s, o)).collect();
-    let snapshot = inventory::snapshot(&estate.files, &estate::mapping(), &domain);
-    estate::attach_foreign(rng, &mut estate, &snapshot);
-    let domain: Vec<(&Scope, &Observed)> = estate.domain.iter().map(|(s, o)| (s, o)).collect();
-    let Compilation { policy: compiled, .. } = compile(&snapshot);
+/// What is there, with what people wrote.
+fn snapshot_of(estate: &Estate) -> Snapshot {
+    inventory::snapshot(&estate.files, &estate::mapping(), &estate.scopes())
+}
+
+/// The compiled policy, and the steps from what is there to what it asks for.
+fn plan_of(estate: &Estate, snapshot: &Snapshot) -> Result<(CompiledPolicy, Vec<Step>)> {
+    let domain = estate.scopes();
+    let compiled = compile(snapshot).policy;
     let desired: Vec<Desired> = (0..domain.len())
         .map(|scope| {
-            provider_aws::lower::lower(&LowerInput {
-                installation: "test",
-                compiled: &compiled,
-                snapshot: &snapshot,
-                domain: &domain,
-                scope,
-            })
+            let installation = "test";
+            let input = LowerInput { installation, compiled: &compiled, snapshot, domain: &domain, scope };
+            provider_aws::lower::lower(&input)
         })
         .collect();
     for finding in desired.iter().flat_map(|desired| &desired.findings) {
         ensure!(!finding.is_blocking(), "lowering blocks: {}", finding.message);
     }
-    let inputs: Vec<ScopeInput<'_>> = domain
-        .iter()
-        .zip(&desired)
-        .map(|((scope, observed), desired)| ScopeInput { scope, observed, desired })
-        .collect();
+    let inputs = domain.iter().zip(&desired);
+    let inputs: Vec<ScopeInput<'_>> =
+        inputs.map(|((scope, observed), desired)| ScopeInput { scope, observed, desired }).collect();
     let steps = plan_steps(&inputs, &[]);
     ensure!(steps.blocks.is_empty(), "the plan is blocked: {:?}", steps.blocks);
-    let ends = domain.iter().map(|(_, observed)| plan::after(observed, &steps.steps)).collect();
-    let egress = domain.iter().map(|(scope, _)| scope.egress).collect();
-    let mut cloud = cloud::Cloud::new(&domain);
-    cloud.carry_out(&steps.steps).context("the simulated cloud refuses the plan")?;
-    Ok(Case { snapshot, compiled, ends, egress, cloud })
+    Ok((compiled, steps.steps))
+}
+
+impl Case {
+    fn new(rng: &mut fastrand::Rng) -> Result<Self> {
+        let policy = rules::policy(rng);
+        let mut estate = estate::estate(rng, policy);
+        let snapshot = snapshot_of(&estate);
+        estate::attach_foreign(rng, &mut estate, &snapshot);
+        let cloud = cloud::Cloud::new(&estate.scopes());
+        let compiled = compile(&snapshot).policy;
+        let mut case = Self { estate, snapshot, compiled, ends: Vec::new(), cloud };
+        case.carry_out()?;
+        Ok(case)
+    }
+
+    /// Plans from what is there and carries the plan out.
+    fn carry_out(&mut self) -> Result<()> {
+        let (compiled, steps) = plan_of(&self.estate, &self.snapshot)?;
+        let states = self.estate.domain.iter().map(|(_, observed)| plan::after(observed, &steps));
+        self.ends = states.collect();
+        self.compiled = compiled;
+        self.cloud.carry_out(&steps).context("the simulated cloud refuses the plan")
+    }
+
+    /// Other rules, and now and then other labels: a second plan from where the first one ended.
+    fn change(&mut self, rng: &mut fastrand::Rng) -> Result<()> {
+        for ((_, observed), end) in self.estate.domain.iter_mut().zip(&self.ends) {
+            *observed = self.cloud.with_real_ids(end);
+        }
+        self.estate.files.policy.rulesets = rules::policy(rng).rulesets;
+        let old = self.estate.clone();
+        estate::retag(rng, &mut self.estate);
+        let modes = |snapshot: &Snapshot| -> Vec<EnforcementMode> {
+            snapshot.workloads.iter().map(|workload| workload.mode).collect()
+        };
+        let relabelled = snapshot_of(&self.estate);
+        // An interface that is no longer enforced keeps our group where nothing else would remain on it: a case of
+        // its own, in which the cloud does not mean what the policy says.
+        if modes(&relabelled) != modes(&self.snapshot) {
+            self.estate = old;
+        }
+        self.snapshot = snapshot_of(&self.estate);
+        self.carry_out()
+    }
+
+    /// Every decision on every packet.
+    fn compare(&self, flows: &[Flow], coverage: &mut Coverage) -> Result<()> {
+        let proof = prove_case(self);
+        ensure!(proof.equivalent, "the proof finds {:#?}", proof.witnesses);
+        let evaluator = Evaluator::new(&self.compiled, &self.snapshot);
+        for flow in flows {
+            let decision = decide(&self.snapshot, flow);
+            let passes = decision.verdict != Verdict::Blocked;
+            coverage.note(&self.snapshot, flow, passes);
+            let compiled = evaluator.decide(flow);
+            ensure!(compiled == decision, "{flow:?}\noracle {decision:?}\ncompiled {compiled:?}");
+            let cloud = self.cloud.passes(flow);
+            ensure!(cloud == passes, "{flow:?}\noracle {decision:?}\nthe cloud passes it: {cloud}");
+        }
+        Ok(())
+    }
 }
 
 fn prove_case(case: &Case) -> plan::plan::ProofSummary {
@@ -83,23 +138,18 @@ fn prove_case(case: &Case) -> plan::plan::ProofSummary {
     prove(&provider_aws::semantics::semantics(&ends), &case.compiled, &case.snapshot)
 }
 
-/// One world: every decision on every packet.
+/// One world; one in [`CHANGED_EVERY`] is changed and looked at again, one in [`SPOILED_EVERY`] is spoiled.
 fn run(seed: u64, coverage: &mut Coverage) -> Result<()> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut case = build(&mut rng)?;
+    let mut case = Case::new(&mut rng)?;
     coverage.worlds += 1;
-    let proof = prove_case(&case);
-    ensure!(proof.equivalent, "the proof finds {:#?}", proof.witnesses);
-    let evaluator = Evaluator::new(&case.compiled, &case.snapshot);
-    let flows = packets::flows(&mut rng, &case.snapshot, PACKETS);
-    for flow in &flows {
-        let decision = decide(&case.snapshot, flow);
-        let passes = decision.verdict != policy::Verdict::Blocked;
-        coverage.note(&case.snapshot, flow, passes);
-        let compiled = evaluator.decide(flow);
-        ensure!(compiled == decision, "{flow:?}\noracle {decision:?}\ncompiled {compiled:?}");
-        let cloud = case.cloud.passes(flow);
-        ensure!(cloud == passes, "{flow:?}\noracle {decision:?}\nthe cloud passes it: {cloud}");
+    let mut flows = packets::flows(&mut rng, &case.snapshot, PACKETS);
+    case.compare(&flows, coverage)?;
+    if seed % CHANGED_EVERY == 1 {
+        case.change(&mut rng)?;
+        coverage.changed += 1;
+        flows = packets::flows(&mut rng, &case.snapshot, PACKETS);
+        case.compare(&flows, coverage).context("after a change")?;
     }
     if seed.is_multiple_of(SPOILED_EVERY) {
         corrupt::check(&mut rng, &mut case, &flows, coverage)?;

@@ -45,6 +45,25 @@ impl LastApplied {
         last
     }
 
+    /// A state as it was before somebody else changed our objects.
+    pub fn restore(&self, observed: &Observed) -> Observed {
+        let mut state = observed.clone();
+        for group in &mut state.groups {
+            if let Some((_, ingress, egress)) = self.groups.get(&group.id) {
+                group.ingress.clone_from(ingress);
+                group.egress.clone_from(egress);
+            }
+        }
+        for interface in &mut state.interfaces {
+            if let Some(held) = self.members.get(&interface.id) {
+                interface.groups.retain(|group| !self.groups.contains_key(group));
+                interface.groups.extend(held.iter().cloned());
+                interface.groups.sort();
+            }
+        }
+        state
+    }
+
     /// What is different now, object by object.
     pub fn compare(&self, scope: &Scope, observed: &Observed) -> Vec<(Drifted, DriftItem)> {
         let repaired = scope.drift == Drift::Repair;

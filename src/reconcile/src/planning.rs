@@ -102,10 +102,16 @@ pub fn make_plan(
     let end: Vec<&Observed> = end.iter().collect();
     let (graph_before, graph_after) = (reader.semantics(&before), reader.semantics(&end));
     let proof = prove(&graph_after, &compiled, &snapshot);
-    let reach = changes::compare(
-        &Context::new(&graph_before, &compiled, &snapshot),
-        &Context::new(&graph_after, &compiled, &snapshot),
-    );
+    let after = Context::new(&graph_after, &compiled, &snapshot);
+    let reach = changes::compare(&Context::new(&graph_before, &compiled, &snapshot), &after);
+    // Guards ask what the change of policy or labels does: closing what somebody opened by hand is no loss.
+    let restored: Vec<Observed> = before
+        .iter()
+        .map(|observed| last.map_or_else(|| (*observed).clone(), |last| last.restore(observed)))
+        .collect();
+    let graph_restored = reader.semantics(&restored.iter().collect::<Vec<_>>());
+    let intended = Context::new(&graph_restored, &compiled, &snapshot);
+    let loss = changes::compare(&intended, &after);
 
     let mut findings: Vec<Finding> = intent.files.findings.clone();
     findings.extend(compilation.findings);
@@ -115,13 +121,8 @@ pub fn make_plan(
     let (blocking, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocking);
     let mut blocks = steps.blocks;
     blocks.extend(blocking.into_iter().map(block_from));
-    blocks.extend(guard::check(&before, &steps.steps, &reach, &intent.guards));
-    blocks.extend(guard::protect(
-        &intent.files.protect,
-        &Context::new(&graph_before, &compiled, &snapshot),
-        &Context::new(&graph_after, &compiled, &snapshot),
-        &intent.guards,
-    ));
+    blocks.extend(guard::check(&before, &steps.steps, &loss, &intent.guards));
+    blocks.extend(guard::protect(&intent.files.protect, &intended, &after, &intent.guards));
     // With a scope unread or drift left alone the end state is not meant to be equal to the intent.
     let partial = !unobserved.is_empty() || drift.iter().any(|item| !item.repaired);
     blocks.extend(proof_blocks(&domain, &proof, partial));

@@ -39,8 +39,7 @@ struct Key {
 pub fn compare(before: &Context<'_>, after: &Context<'_>) -> Reach {
     let mut reach = Reach::default();
     let mut flows: BTreeSet<(NodeIndex, NodeIndex)> = BTreeSet::new();
-    let mut outside: BTreeMap<(bool, Direction, ClassId, ServiceSet), (AddressSet, BTreeSet<NodeIndex>)> =
-        BTreeMap::new();
+    let mut outside = Outside::new();
     for number in 0..before.graph.nodes.len() as u32 {
         let own = NodeIndex(number);
         for direction in [Direction::Ingress, Direction::Egress] {

@@ -1,10 +1,11 @@
 //! Guards: changes so large that somebody should look first (DESIGN 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::changes::{self, Reach};
 use crate::plan::Block;
 use crate::prove::Context;
+use crate::scope::Direction;
 use crate::state::{Observed, Owner};
 use crate::step::{Step, StepAction};
 
@@ -27,7 +28,7 @@ impl Default for GuardSettings {
     }
 }
 
-/// The guards that a plan trips.
+/// The guards that a plan trips. `domain` is the state before, with what others changed by hand set back.
 pub fn check(domain: &[&Observed], steps: &[Step], reach: &Reach, settings: &GuardSettings) -> Vec<Block> {
     let mut blocks = Vec::new();
     for observed in domain {
@@ -60,15 +61,7 @@ pub fn check(domain: &[&Observed], steps: &[Step], reach: &Reach, settings: &Gua
             ));
         }
     }
-    let ours = domain.iter().flat_map(|observed| &observed.groups).filter(|group| group.owner == Owner::Ours);
-    let rules: usize = ours.map(|group| group.ingress.len() + group.egress.len()).sum();
-    let removed: usize = steps
-        .iter()
-        .map(|step| match &step.action {
-            StepAction::RemoveRules { rules, .. } => rules.len(),
-            _ => 0,
-        })
-        .sum();
+    let (removed, rules) = removed_rules(domain, steps);
     // Few rules are always a large share: a handful may go.
     const ALWAYS_ALLOWED: usize = 5;
     if removed > ALWAYS_ALLOWED && over(removed, rules, settings.remove_rules_percent) {
@@ -83,6 +76,26 @@ pub fn check(domain: &[&Observed], steps: &[Step], reach: &Reach, settings: &Gua
     blocks
 }
 
+/// Rules that are removed and rules that there are, in groups of ours with a member: what an interrupted apply
+/// left in groups that nobody is in, and rules that were not in the given state, are nobody's loss.
+fn removed_rules(domain: &[&Observed], steps: &[Step]) -> (usize, usize) {
+    let used: BTreeSet<_> = domain.iter().flat_map(|o| &o.interfaces).flat_map(|i| &i.groups).collect();
+    let groups = domain.iter().flat_map(|observed| &observed.groups);
+    let counted: BTreeMap<_, _> = groups
+        .filter(|group| group.owner == Owner::Ours && used.contains(&group.id))
+        .map(|group| (&group.id, group))
+        .collect();
+    let removed = |step: &Step| match &step.action {
+        StepAction::RemoveRules { group, direction, rules } => counted.get(group).map_or(0, |held| {
+            let list = if *direction == Direction::Ingress { &held.ingress } else { &held.egress };
+            rules.iter().filter(|rule| list.contains(rule)).count()
+        }),
+        _ => 0,
+    };
+    let total = counted.values().map(|group| group.ingress.len() + group.egress.len()).sum();
+    (steps.iter().map(removed).sum(), total)
+}
+
 fn block(code: &str, subject: String, message: String, what: &str) -> Block {
     let hint = format!("{what}; if it is meant, apply with `--allow {code}` (recorded)");
     Block { code: code.to_owned(), subject, message, hint, can_override: true }
@@ -93,7 +106,7 @@ fn over(part: usize, whole: usize, allowed_percent: u32) -> bool {
 }
 
 fn percent(part: usize, whole: usize) -> usize {
-    if whole == 0 { 0 } else { part * 100 / whole }
+    (part * 100).checked_div(whole).unwrap_or(0)
 }
 
 /// Protected flows that pass before and not after.
@@ -117,4 +130,62 @@ pub fn protect(
     }
     blocks.retain(|block| !settings.allow.contains(&block.code));
     blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{AttachClass, GroupState, InterfaceState, RuleService, RuleSpec};
+    use crate::{Peer, StepId};
+
+    /// One group of ours with ten rules, on an interface or not; a step takes seven of them out.
+    fn check_removal(member: bool) -> Vec<String> {
+        let rule = |port: u16| RuleSpec {
+            peer: Peer::Group("sg-1".into()),
+            service: RuleService::Ports { protocol: 6, first: port, last: port },
+        };
+        let group = GroupState {
+            id: "sg-1".into(),
+            network: "vpc-1".into(),
+            name: "ours".to_owned(),
+            owner: Owner::Ours,
+            ingress: (1..=10).map(rule).collect(),
+            egress: Vec::new(),
+            tag_drift: BTreeMap::new(),
+        };
+        let interface = InterfaceState {
+            id: "eni-1".into(),
+            network: "vpc-1".into(),
+            workload: "i-1".into(),
+            name: "web-1".to_owned(),
+            addresses: Vec::new(),
+            groups: if member { vec!["sg-1".into()] } else { Vec::new() },
+            attach: AttachClass::Direct,
+            tags: BTreeMap::new(),
+            path_filters: Vec::new(),
+        };
+        let observed = Observed { groups: vec![group], interfaces: vec![interface], ..Observed::default() };
+        let rules = (1..=7).map(rule).collect();
+        let step = Step {
+            id: StepId(0),
+            scope: "scope".into(),
+            action: StepAction::RemoveRules { group: "sg-1".into(), direction: Direction::Ingress, rules },
+            title: String::new(),
+            reasons: Vec::new(),
+            after: Vec::new(),
+            settled_after: Vec::new(),
+        };
+        let blocks = check(&[&observed], &[step], &Reach::default(), &GuardSettings::default());
+        blocks.into_iter().map(|block| format!("{}: {}", block.code, block.message)).collect()
+    }
+
+    #[test]
+    fn too_many_removed_rules_trip_the_guard() {
+        assert_eq!(check_removal(true), ["remove-rules: 7 of 10 rules are removed (70 %, allowed are 20 %)"]);
+    }
+
+    #[test]
+    fn rules_of_a_group_that_nobody_is_in_are_no_loss() {
+        assert!(check_removal(false).is_empty());
+    }
 }

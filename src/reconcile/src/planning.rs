@@ -109,7 +109,8 @@ pub fn make_plan(
         .iter()
         .map(|observed| last.map_or_else(|| (*observed).clone(), |last| last.restore(observed)))
         .collect();
-    let graph_restored = reader.semantics(&restored.iter().collect::<Vec<_>>());
+    let restored: Vec<&Observed> = restored.iter().collect();
+    let graph_restored = reader.semantics(&restored);
     let intended = Context::new(&graph_restored, &compiled, &snapshot);
     let loss = changes::compare(&intended, &after);
 
@@ -121,7 +122,7 @@ pub fn make_plan(
     let (blocking, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocking);
     let mut blocks = steps.blocks;
     blocks.extend(blocking.into_iter().map(block_from));
-    blocks.extend(guard::check(&before, &steps.steps, &loss, &intent.guards));
+    blocks.extend(guard::check(&restored, &steps.steps, &loss, &intent.guards));
     blocks.extend(guard::protect(&intent.files.protect, &intended, &after, &intent.guards));
     // With a scope unread or drift left alone the end state is not meant to be equal to the intent.
     let partial = !unobserved.is_empty() || drift.iter().any(|item| !item.repaired);

@@ -27,6 +27,9 @@ pub(crate) struct End<'a> {
     pub(crate) intent: Intent<'a>,
 }
 
+/// A peer that is compared: its address, the interface behind it, and the class that it is seen as.
+type Point<'a> = (IpAddr, Option<(&'a InterfaceId, NodeIndex)>, Option<ClassId>);
+
 /// Every end that the policy wants enforced, with the interfaces that share it.
 pub(crate) fn ends<'a>(context: &Context<'a>) -> Vec<(End<'a>, Vec<&'a InterfaceId>)> {
     let mut by_key: BTreeMap<EndKey, Vec<&InterfaceId>> = BTreeMap::new();
@@ -78,7 +81,7 @@ impl<'a> End<'a> {
         let special = self.special_peers(context, &ours);
         let mut taken = AddressSet::empty();
         let mut witnesses = Vec::new();
-        let mut points: Vec<(IpAddr, Option<(&InterfaceId, NodeIndex)>, Option<ClassId>)> = Vec::new();
+        let mut points: Vec<Point<'_>> = Vec::new();
         for place in special {
             let peer = context.directory.interface(place);
             let class = context.compiled.class_of[place.workload as usize];

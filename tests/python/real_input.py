@@ -384,26 +384,33 @@ def wrong_inputs(bulkhead, ec2):
     print("  wrong input: each error says what to do, nothing changed")
 
 
-def kill_in_the_middle(program, seconds):
-    """kill -9 at several moments of an apply; a second apply converges without duplicate and orphan."""
-    for wait in seconds:
+def kill_in_the_middle(program, moments):
+    """kill -9 when so many groups exist; a second apply converges without duplicate and orphan."""
+    for moment in moments:
         with Moto() as moto, tempfile.TemporaryDirectory() as folder:
             ec2 = boto3.client("ec2", endpoint_url=moto.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
             Estate(ec2)
             bulkhead = Bulkhead(program, pathlib.Path(folder), moto.url)
             process = bulkhead.start("apply")
-            time.sleep(wait)
+            while len(owned(ec2)) < moment and process.poll() is None:
+                pass
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            half = len(owned(ec2))
+            half, attached = len(owned(ec2)), len(enforced(ec2))
             bulkhead.run("apply")
             groups = owned(ec2)
             check(len(groups) == len(set(groups)), f"no duplicate group after a kill: {groups}")
             used = {g for i in Cloud(ec2).interfaces.values() for g in i["groups"]}
             tagged = ec2.describe_security_groups(Filters=[{"Name": "tag:bulkhead:installation", "Values": [INSTALLATION]}])["SecurityGroups"]
             check(all(g["GroupId"] in used for g in tagged), "no orphan group after a kill")
-            compare(ec2, f"killed after {wait} s ({half} of {len(groups)} groups made), applied again")
+            compare(ec2, f"killed with {half} of {len(groups)} groups made and {attached} interfaces attached, applied again")
             bulkhead.run("plan", "--check")
+
+
+def enforced(ec2):
+    cloud = Cloud(ec2)
+    ours = {i for i, g in cloud.groups.items() if g["GroupName"].startswith(f"bulkhead-{INSTALLATION}-")}
+    return [i for i in cloud.interfaces.values() if ours & set(i["groups"])]
 
 
 def main():
@@ -428,7 +435,7 @@ def main():
             bulkhead.run("plan", "--check")
         lines = (pathlib.Path(folder) / "state" / "audit.jsonl").read_text().splitlines()
         check(len(lines) == 10 and all(json.loads(line)["policy_digest"] for line in lines), f"one audit line for each apply: {len(lines)}")
-    kill_in_the_middle(program, [0.15, 0.4, 0.8])
+    kill_in_the_middle(program, [0, 1, 4, 7])
     print(f"{CHECKS} passed, 0 failed")
 
 

@@ -108,10 +108,10 @@ mod tests {
     #[test]
     fn a_tag_becomes_a_label_in_lower_case_with_values_replaced() {
         let env = entry("env", "Environment", Part::Whole);
-        check(&[env.clone()], &[("Environment", "Production")], "env=prod");
-        check(&[env.clone()], &[("Environment", " Dev ")], "env=dev");
-        check(&[env.clone()], &[("environment", "dev")], "(no labels)");
-        check(&[env.clone()], &[("Environment", "  ")], "(no labels)");
+        check(std::slice::from_ref(&env), &[("Environment", "Production")], "env=prod");
+        check(std::slice::from_ref(&env), &[("Environment", " Dev ")], "env=dev");
+        check(std::slice::from_ref(&env), &[("environment", "dev")], "(no labels)");
+        check(std::slice::from_ref(&env), &[("Environment", "  ")], "(no labels)");
         let kept = MappingEntry { case: Case::Keep, ..env };
         check(&[kept], &[("Environment", "Production")], "env=Production");
     }
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_prefix_that_is_not_there_does_not_match() {
         let role = entry("role", "Name", Part::After("role-".to_owned()));
-        check(&[role.clone()], &[("Name", "role-db")], "role=db");
+        check(std::slice::from_ref(&role), &[("Name", "role-db")], "role=db");
         check(&[role], &[("Name", "db")], "(no labels)");
     }
 }

@@ -41,30 +41,34 @@ impl End {
 impl World {
     /// Whether the data plane lets the packet pass now.
     pub fn allows(&self, packet: &Packet) -> bool {
-        self.passes(packet, true)
+        self.passes(packet, Some(self.now_ms()))
+    }
+
+    /// Whether the data plane let the packet pass at a time, now or in the past: facts have histories.
+    pub fn allows_at(&self, packet: &Packet, at_ms: u64) -> bool {
+        self.passes(packet, Some(at_ms))
     }
 
     /// Whether the API's state would, once everything has settled.
     pub fn allows_by_api(&self, packet: &Packet) -> bool {
-        self.passes(packet, false)
+        self.passes(packet, None)
     }
 
-    fn passes(&self, packet: &Packet, on_plane: bool) -> bool {
+    fn passes(&self, packet: &Packet, at: Option<u64>) -> bool {
         let out = match &packet.source {
-            End::Interface(id, _) => self.end_passes(id, true, &packet.destination, packet, on_plane),
+            End::Interface(id, _) => self.end_passes(id, true, &packet.destination, packet, at),
             End::External(_) => true,
         };
         out && match &packet.destination {
-            End::Interface(id, _) => self.end_passes(id, false, &packet.source, packet, on_plane),
+            End::Interface(id, _) => self.end_passes(id, false, &packet.source, packet, at),
             End::External(_) => true,
         }
     }
 
-    fn end_passes(&self, own: &str, egress: bool, peer: &End, packet: &Packet, on_plane: bool) -> bool {
+    fn end_passes(&self, own: &str, egress: bool, peer: &End, packet: &Packet, at: Option<u64>) -> bool {
         let Some(interface) = self.state.interfaces.get(own) else { return false };
-        let sees = |fact: &Fact| {
-            if on_plane { self.plane.sees(own, fact, self.now_ms()) } else { self.plane.holds(fact) }
-        };
+        let sees =
+            |fact: &Fact| at.map_or_else(|| self.plane.holds(fact), |at| self.plane.sees(own, fact, at));
         let first = Fact::Member(own.to_owned(), String::new());
         let memberships =
             self.plane.range(first..).take_while(|fact| matches!(fact, Fact::Member(id, _) if id == own));

@@ -34,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether the published token buckets are enforced.
     pub throttle: bool,
+    /// How long every call of a client takes, in milliseconds of virtual time.
+    pub call_ms: u64,
 }
 
 impl Default for Settings {
@@ -45,6 +47,7 @@ impl Default for Settings {
             delay_ms: (50, 4000),
             limits: Limits::default(),
             throttle: true,
+            call_ms: 0,
         }
     }
 }
@@ -180,6 +183,7 @@ impl World {
     }
 
     fn answer(&mut self, authorization: &str, body: &[u8]) -> Answer {
+        self.now_ms += self.settings.call_ms;
         let params = Params::parse(body);
         let action = params.text("Action").to_owned();
         let mutating = actions::find(&action).is_some_and(|(_, mutating)| mutating);

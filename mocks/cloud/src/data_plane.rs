@@ -3,7 +3,7 @@
 //! The API says what is true; an interface acts on what has reached it. Each change of each fact reaches each
 //! viewer after its own delay, drawn from the seed. Changes of one fact stay in order; nothing else does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Facts with their histories.
 #[derive(Clone, Debug)]
@@ -41,6 +41,21 @@ impl<F: Ord + Clone> DataPlane<F> {
             holds = value;
         }
         holds
+    }
+
+    /// Every time since `from_ms` at which some viewer sees something new, sorted.
+    pub fn moments<'a>(&self, viewers: impl Iterator<Item = &'a str> + Clone, from_ms: u64) -> Vec<u64> {
+        let mut moments = BTreeSet::new();
+        for history in self.histories.values() {
+            for viewer in viewers.clone() {
+                let mut reached = 0;
+                for &(at, _, change) in history {
+                    reached = reached.max(at + self.delay(viewer, change));
+                    moments.extend((reached >= from_ms).then_some(reached));
+                }
+            }
+        }
+        moments.into_iter().collect()
     }
 
     /// Whether the fact holds by the API.

@@ -1,10 +1,11 @@
 //! The front over HTTP, for the real SDK and for clients that nobody here wrote.
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use tokio::net::TcpListener;
 
 use crate::world::{Answer, Ec2Front};
@@ -29,9 +30,9 @@ async fn answer(State(front): State<Ec2Front>, uri: Uri, headers: HeaderMap, bod
     let input = if body.is_empty() { query.as_bytes() } else { &body };
     let Answer { status, body, drop_connection } = front.handle(authorization, input);
     if drop_connection {
-        // A body that is shorter than it says: the client cannot know whether the call took effect.
-        let cut = [("content-type", "text/xml"), ("content-length", "1000000")];
-        return (StatusCode::OK, cut, String::from("<")).into_response();
+        // A body that breaks off: the client cannot know whether the call took effect.
+        let broken = stream::once(async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) });
+        return (StatusCode::OK, Body::from_stream(broken)).into_response();
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [("content-type", "text/xml;charset=UTF-8")], body).into_response()

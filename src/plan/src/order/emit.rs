@@ -48,7 +48,21 @@ impl Scheduler<'_> {
         let needs = candidate.needs.iter().map(|&need| (need, reach_of_need(need)));
         let verified: Vec<_> =
             needs.chain(candidate.after.iter().map(|&other| (other, Reach::All))).collect();
-        let settled: Vec<_> = candidate.waits.iter().map(|(&other, &reach)| (other, reach)).collect();
+        // A cloud puts egress into a new group by itself. That it was taken out again must have reached every
+        // interface before one joins.
+        let closed_first = candidate.needs.iter().filter(|&&need| {
+            matches!(candidate.action(), StepAction::Attach { .. })
+                && matches!(
+                    self.candidates[need].action(),
+                    StepAction::CreateGroup { open_egress: false, .. }
+                )
+        });
+        let settled: Vec<_> = candidate
+            .waits
+            .iter()
+            .map(|(&other, &reach)| (other, reach))
+            .chain(closed_first.map(|&need| (need, Reach::All)))
+            .collect();
         for (place, part) in (0u32..).zip(&candidate.parts) {
             let pick = |list: &[(usize, Reach)]| -> BTreeSet<StepId> {
                 let own = list.iter().filter(|(_, reach)| *reach == Reach::Own);

@@ -83,6 +83,9 @@ pub struct Applier<'a> {
     pub stop: StopFlag,
     /// Steps that are sent at the same time.
     pub concurrent_max: usize,
+    /// The time (by the clock) since which nobody is known to have written. `None`: not known, as in a fresh
+    /// process: an earlier one may have died a moment ago, and what it wrote may not have settled.
+    pub quiet_since_ms: Option<u64>,
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
 }
@@ -109,6 +112,7 @@ impl Applier<'_> {
             verified_at: BTreeMap::new(),
             read_at: self.clock.now_ms(),
         };
+        self.wait_for_quiet(&mut run).await;
         while run.statuses.len() < plan.steps.len() {
             if self.stop.load(Ordering::Relaxed) {
                 self.finish_rest(&mut run, |_| StepOutcome::Stopped);
@@ -128,6 +132,20 @@ impl Applier<'_> {
             }
         }
         (run.statuses.into_values().collect(), run.current)
+    }
+
+    /// What was read may have been written a moment before: nothing is built on it until that has settled.
+    async fn wait_for_quiet(&self, run: &mut Run<'_>) {
+        let settle_ms = run.plan.scopes.iter().map(|scope| scope.settle_ms).max().unwrap_or(0);
+        let now_ms = self.clock.now_ms();
+        let left_ms = (self.quiet_since_ms.unwrap_or(now_ms) + settle_ms).saturating_sub(now_ms);
+        if left_ms == 0 || run.plan.steps.is_empty() {
+            return;
+        }
+        let wait = Duration::from_millis(left_ms);
+        (self.progress)(Progress::Settling(wait));
+        self.clock.sleep(wait).await;
+        self.read(run, &all_scopes(run.plan)).await;
     }
 
     /// Steps that wait for a step that will never be verified.

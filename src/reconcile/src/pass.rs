@@ -64,6 +64,8 @@ pub struct Pass<'a> {
     pub stop: StopFlag,
     /// Steps that are sent at the same time.
     pub concurrent_max: usize,
+    /// See [`Applier::quiet_since_ms`]; the loop finds it out by itself after its first pass.
+    pub quiet_since_ms: Option<u64>,
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
 }
@@ -71,6 +73,15 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// Runs one pass.
     pub async fn run(&self, intent: &Intent, last: Option<&LastApplied>) -> PassStatus {
+        self.run_after(intent, last, self.quiet_since_ms).await
+    }
+
+    async fn run_after(
+        &self,
+        intent: &Intent,
+        last: Option<&LastApplied>,
+        quiet_since_ms: Option<u64>,
+    ) -> PassStatus {
         let reading = observe(self.reader, self.scopes).await;
         let unobserved =
             reading.unobserved.iter().map(|(id, error)| (id.clone(), error.to_string())).collect();
@@ -85,6 +96,7 @@ impl Pass<'_> {
                     clock: self.clock,
                     stop: self.stop.clone(),
                     concurrent_max: self.concurrent_max,
+                    quiet_since_ms,
                     progress: self.progress,
                 };
                 applier.apply(&enforced_only(&planned.plan), observed).await
@@ -102,9 +114,14 @@ impl Pass<'_> {
         mut intent: impl FnMut() -> Option<Intent>,
         mut after: impl FnMut(&PassStatus),
     ) {
+        let mut quiet_since_ms = self.quiet_since_ms;
+        let started_ms = self.clock.now_ms();
         while !self.stop.load(Ordering::Relaxed) {
             if let Some(intent) = intent() {
-                let status = self.run(&intent, last.as_ref()).await;
+                let status = self.run_after(&intent, last.as_ref(), quiet_since_ms).await;
+                let wrote = status.steps.iter().any(|step| !step.calls.is_empty());
+                quiet_since_ms =
+                    if wrote { Some(self.clock.now_ms()) } else { quiet_since_ms.or(Some(started_ms)) };
                 if status.converged() {
                     last = Some(LastApplied::of(&status.observed));
                 }

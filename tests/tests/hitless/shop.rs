@@ -1,8 +1,8 @@
 //! A small shop in two peered networks, and what may change in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -130,7 +130,7 @@ impl Shop {
 
     pub async fn converge(&mut self) {
         for _ in 0..6 {
-            if self.pass(&self.writer.clone(), false).await {
+            if self.pass(&self.writer.clone(), false, Arc::default()).await {
                 return;
             }
         }
@@ -145,22 +145,22 @@ impl Shop {
             front: self.front.clone(),
             second: self.vpcs[1].clone(),
             written: written.clone(),
-            crashed: Arc::new(Mutex::new(false)),
+            stop: Arc::new(AtomicBool::new(false)),
         };
         if let Fear::Faults { fault, stale_ms } = fear {
             let mut world = self.front.world();
             world.faults.rates = BTreeMap::from([(fault, 0.08)]);
             world.faults.stale_ms = stale_ms;
         }
-        self.pass(&writer, true).await;
-        self.crashed = *writer.crashed.lock().unwrap();
+        self.pass(&writer, true, writer.stop.clone()).await;
+        self.crashed = writer.stop.load(Ordering::SeqCst);
         {
             let mut world = self.front.world();
             world.faults.denied.clear();
         }
         if matches!(fear, Fear::Faults { .. }) {
             for _ in 0..4 {
-                self.pass(&self.writer.clone(), true).await;
+                self.pass(&self.writer.clone(), true, Arc::default()).await;
             }
             let mut world = self.front.world();
             world.faults.rates.clear();
@@ -170,15 +170,16 @@ impl Shop {
     }
 
     /// One pass; true if nothing was left to do.
-    async fn pass(&mut self, writer: &dyn CloudWriter, may_fail: bool) -> bool {
+    async fn pass(&mut self, writer: &dyn CloudWriter, may_fail: bool, stop: Arc<AtomicBool>) -> bool {
         let clock = WorldClock(self.front.clone());
         let pass = Pass {
             reader: &self.reader,
             writer: Some(writer),
             clock: &clock,
             scopes: &self.scopes,
-            stop: Arc::new(AtomicBool::new(false)),
+            stop,
             concurrent_max: 4,
+            quiet_since_ms: None,
             progress: &|_| {},
         };
         let status = pass.run(&intent(&self.changes), None).await;
@@ -196,7 +197,7 @@ struct Fearful {
     front: Ec2Front,
     second: String,
     written: Arc<AtomicUsize>,
-    crashed: Arc<Mutex<bool>>,
+    stop: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -209,9 +210,18 @@ impl CloudWriter for Fearful {
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, ProviderError> {
         let number = self.written.fetch_add(1, Ordering::SeqCst);
-        if matches!(self.fear, Fear::CrashAfter(after) if number >= after) {
-            *self.crashed.lock().unwrap() = true;
+        if matches!(self.fear, Fear::CrashAfter(after) if number > after) {
             return Err(ProviderError::new(ErrorKind::Transient, "apply", "the process is dead"));
+        }
+        if self.fear == Fear::CrashAfter(number) {
+            // Dead the moment after the write, long before it has settled.
+            let applied = self.inner.apply(scope, step, current, ids).await;
+            self.stop.store(true, Ordering::SeqCst);
+            return applied.and(Err(ProviderError::new(
+                ErrorKind::Transient,
+                "apply",
+                "the process is dead",
+            )));
         }
         if self.fear == Fear::UnreadableAfter(number) {
             self.front.world().faults.denied.insert(self.second.clone());

@@ -63,6 +63,7 @@ pub(super) async fn run(
         clock: &clock,
         stop: stop_on_signals(),
         concurrent_max: CONCURRENT_MAX,
+        quiet_since_ms: None,
         progress: &tell,
     };
     let (steps, last_read) = applier.apply(&plan, observed).await;

@@ -29,6 +29,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         scopes: &scopes,
         stop: stop.clone(),
         concurrent_max: CONCURRENT_MAX,
+        quiet_since_ms: None,
         progress: &tell,
     };
     let mut number = 0;

@@ -56,6 +56,8 @@ struct Stage {
     config: Config,
     files: Vec<SourceFile>,
     last: Option<LastApplied>,
+    /// The simulated cloud is new: nobody wrote before us.
+    quiet_since_ms: Option<u64>,
 }
 
 /// Tells the whole story.
@@ -173,7 +175,7 @@ async fn set_up() -> Result<Stage, Failure> {
         writers.add(scope, AwsWriter::new(ec2, settings));
     }
     let files = POLICY.iter().map(|(name, text)| file(&format!("policy/{name}"), text)).collect();
-    Ok(Stage { front, readers, writers, scopes, config, files, last: None })
+    Ok(Stage { front, readers, writers, scopes, config, files, last: None, quiet_since_ms: Some(0) })
 }
 
 impl Stage {
@@ -194,6 +196,7 @@ impl Stage {
             stop,
             // One after the other, so that the demo prints the same every time.
             concurrent_max: 1,
+            quiet_since_ms: self.quiet_since_ms,
             progress: &|_| {},
         };
         let status = pass.run(&self.intent()?, self.last.as_ref()).await;

@@ -152,7 +152,10 @@ class Estate:
     def launch(self, name, network, role, app, env, premade=False, plain=False):
         tags = [{"Key": k, "Value": v} for k, v in {"Name": name, "Role": role, "App": app, "Env": env}.items()]
         arguments = dict(ImageId=self.image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}])
-        place = dict(SubnetId=self.subnet[network])
+        # Addresses are chosen here: moto draws them and may draw one twice.
+        self.host = getattr(self, "host", 9) + 1
+        block = "10.1.1" if network == "shop" else "10.2.1"
+        place = dict(SubnetId=self.subnet[network], PrivateIpAddress=f"{block}.{self.host}")
         if plain:
             arguments |= place | {"SecurityGroupIds": [self.closed[network]]}
         elif premade:

@@ -23,7 +23,9 @@ impl Style {
 }
 
 /// Lines of one list that are printed before it is cut; the JSON form has them all.
-const LINES_MAX: usize = 40;
+const LINES_MAX: usize = 25;
+/// Steps of one round that are printed before it is cut.
+const STEPS_MAX: usize = 12;
 
 /// The report.
 pub fn terminal(plan: &Plan, style: Style) -> String {
@@ -175,7 +177,7 @@ fn steps(out: &mut String, style: Style, plan: &Plan) {
             let _ = writeln!(out, "  … verified and settled for {}", duration(settle));
         }
         let in_round: Vec<_> = plan.steps.iter().filter(|step| depth[step.id.0 as usize] == round).collect();
-        for step in in_round.iter().take(LINES_MAX) {
+        for step in in_round.iter().take(STEPS_MAX) {
             let because = if step.reasons.is_empty() {
                 String::new()
             } else {
@@ -189,8 +191,8 @@ fn steps(out: &mut String, style: Style, plan: &Plan) {
                 step.title
             );
         }
-        if in_round.len() > LINES_MAX {
-            let _ = writeln!(out, "  … and {} more", in_round.len() - LINES_MAX);
+        if in_round.len() > STEPS_MAX {
+            let _ = writeln!(out, "  … and {} more", in_round.len() - STEPS_MAX);
         }
     }
     let _ = writeln!(

@@ -1,0 +1,277 @@
+//! The binary as its user runs it, against the simulated cloud over HTTP: exit status, what is said, and that nothing is
+//! written where nothing may be.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use mock_aws::{Ec2Front, Settings, World, serve};
+
+const POLICY: &str = "
+labels: { role: [web, db], env: [prod] }
+ip_lists: { office: { addresses: [203.0.113.0/24] } }
+enforcement:
+  - { match: [env=prod], mode: full }
+rulesets:
+  - name: shop
+    scopes: [[env=prod]]
+    rules:
+      - { name: office, sources: [list:office], destinations: [role=web], services: [tcp/443] }
+      - { name: web-db, sources: [role=web], destinations: [role=db], services: [tcp/5432] }
+";
+
+/// A cloud with two peered networks, and a folder with a configuration.
+struct Lab {
+    front: Ec2Front,
+    endpoint: String,
+    folder: tempfile::TempDir,
+    vpcs: Vec<String>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+struct Ran {
+    status: i32,
+    text: String,
+}
+
+fn between(xml: &str, name: &str) -> String {
+    xml.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
+impl Lab {
+    fn new() -> Self {
+        let mut world = World::new(Settings { throttle: false, delay_ms: (0, 0), ..Settings::default() });
+        let mut vpcs = Vec::new();
+        let mut subnets = Vec::new();
+        for block in ["10.1.0.0/16", "10.2.0.0/16"] {
+            let vpc = between(&world.perform("CreateVpc", &[("CidrBlock", block)]).unwrap(), "vpcId");
+            let narrow = block.replace("0.0/16", "1.0/24");
+            let subnet = world.perform("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", &narrow)]).unwrap();
+            subnets.push(between(&subnet, "subnetId"));
+            vpcs.push(vpc);
+        }
+        let peering = world
+            .perform("CreateVpcPeeringConnection", &[("VpcId", &vpcs[0]), ("PeerVpcId", &vpcs[1])])
+            .unwrap();
+        let peering = between(&peering, "vpcPeeringConnectionId");
+        world.perform("AcceptVpcPeeringConnection", &[("VpcPeeringConnectionId", &peering)]).unwrap();
+        for (name, role, place) in [("web-1", "web", 0), ("web-2", "web", 1), ("db-1", "db", 1)] {
+            let eni = world.perform("CreateNetworkInterface", &[("SubnetId", &subnets[place])]).unwrap();
+            let eni = between(&eni, "networkInterfaceId");
+            let mut params = vec![("NetworkInterface.1.NetworkInterfaceId".to_owned(), eni)];
+            params.push(("TagSpecification.1.ResourceType".to_owned(), "instance".to_owned()));
+            for (n, (key, value)) in [("Name", name), ("role", role), ("env", "prod")].into_iter().enumerate()
+            {
+                params.push((format!("TagSpecification.1.Tag.{}.Key", n + 1), key.to_owned()));
+                params.push((format!("TagSpecification.1.Tag.{}.Value", n + 1), value.to_owned()));
+            }
+            let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            world.perform("RunInstances", &params).unwrap();
+        }
+        let front = Ec2Front::new(world);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(front.clone(), listener));
+        let lab = Self { front, endpoint, folder: tempfile::tempdir().unwrap(), vpcs, _runtime: runtime };
+        std::fs::create_dir(lab.path("policy")).unwrap();
+        lab.policy(POLICY);
+        lab.configure(true, &[&lab.vpcs.iter().map(String::as_str).collect::<Vec<_>>()]);
+        lab
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn policy(&self, text: &str) {
+        std::fs::write(self.path("policy/policy.yaml"), text).unwrap();
+    }
+
+    /// One scope for each list of networks.
+    fn configure(&self, enforce: bool, scopes: &[&[&str]]) {
+        let mut text = "installation: lab\npolicy: policy/\nstate: state/\nlabels:\n  - { key: role, tag: role }\n  - { key: env, tag: env }\nscopes:\n".to_owned();
+        for (number, networks) in scopes.iter().enumerate() {
+            let networks = networks.join(", ");
+            text.push_str(&format!(
+                "  - {{ name: s{number}, provider: aws, region: eu-west-1, networks: [{networks}], enforce: {enforce}, direction: both, settle: 10ms, share: 1.0 }}\n"
+            ));
+        }
+        std::fs::write(self.path("bulkhead.yaml"), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("bulkhead.yaml"))
+            .env("AWS_ENDPOINT_URL_EC2", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        Ran { status: output.status.code().unwrap(), text }
+    }
+
+    fn mutations(&self) -> usize {
+        self.front.world().calls.mutations().values().sum()
+    }
+
+    /// The run ends so, says so, and writes nothing.
+    fn refuses(&self, arguments: &[&str], status: i32, says: &[&str]) {
+        let before = self.mutations();
+        let ran = self.run(arguments);
+        assert_eq!(ran.status, status, "{}", ran.text);
+        for word in says {
+            assert!(ran.text.contains(word), "`{word}` is missing in:\n{}", ran.text);
+        }
+        assert_eq!(self.mutations(), before, "nothing is written");
+    }
+
+    fn perform(&self, action: &str, params: &[(&str, &str)]) -> String {
+        self.front.world().perform(action, params).unwrap()
+    }
+}
+
+#[test]
+fn plan_apply_and_a_second_plan() {
+    let lab = Lab::new();
+    lab.refuses(&["plan"], 0, &["PROVEN", "role=web env=prod → role=db env=prod  tcp/5432  opens"]);
+    lab.refuses(&["plan", "--check"], 3, &[]);
+    let applied = lab.run(&["apply"]);
+    assert_eq!(applied.status, 0, "{}", applied.text);
+    lab.refuses(&["plan", "--check"], 0, &["nothing to do: the cloud is equal to the policy (proven)"]);
+    let audit = std::fs::read_to_string(lab.path("state/audit.jsonl")).unwrap();
+    assert_eq!(audit.lines().count(), 1);
+    assert!(audit.contains("request") || audit.contains("CreateSecurityGroup"), "{audit}");
+}
+
+#[test]
+fn an_observed_scope_is_never_written() {
+    let lab = Lab::new();
+    lab.configure(false, &[&lab.vpcs.iter().map(String::as_str).collect::<Vec<_>>()]);
+    lab.refuses(&["apply"], 0, &["no scope has `enforce: true`: nothing is written"]);
+}
+
+#[test]
+fn wrong_policy_files_say_where_and_what() {
+    let lab = Lab::new();
+    lab.policy("labels: [unclosed\n");
+    lab.refuses(&["plan"], 1, &["policy.yaml:"]);
+    lab.policy(&POLICY.replace("sources: [role=web]", "sources: [role=wbe]"));
+    lab.refuses(&["plan"], 1, &["policy.yaml:11:", "wbe", "web"]);
+    lab.policy(&format!(
+        "{POLICY}label_groups:\n  a: {{ key: role, groups: [b] }}\n  b: {{ key: role, groups: [a] }}\n"
+    ));
+    lab.refuses(&["plan"], 1, &["a", "b", "cycl"]);
+}
+
+#[test]
+fn a_stored_plan_is_refused_when_the_world_has_moved() {
+    let lab = Lab::new();
+    let file = lab.path("plan.json").display().to_string();
+    assert_eq!(lab.run(&["plan", "-o", &file]).status, 0);
+    lab.policy(&POLICY.replace("tcp/5432", "tcp/5433"));
+    lab.refuses(&["apply", &file], 1, &["the world has moved", "it would now do something else"]);
+    lab.policy(POLICY);
+    assert_eq!(lab.run(&["apply", &file]).status, 0, "the plan is true again");
+    lab.refuses(&["apply", &file], 1, &["the world has moved", "--allow-equivalent"]);
+}
+
+#[test]
+fn sixty_one_rules_are_blocked_with_the_number() {
+    let lab = Lab::new();
+    // 60 lone addresses and the path MTU rule.
+    let addresses = (0..60).map(|n| format!("192.0.2.{}", n * 2 + 1)).collect::<Vec<_>>().join(", ");
+    lab.policy(&POLICY.replace("203.0.113.0/24", &addresses));
+    lab.refuses(&["apply"], 4, &["quota", "61 of 60"]);
+}
+
+#[test]
+fn a_sixth_group_on_an_interface_is_blocked_with_the_number() {
+    let lab = Lab::new();
+    let eni =
+        lab.front.world().state.interfaces.iter().find(|(_, i)| i.vpc == lab.vpcs[0]).unwrap().0.clone();
+    let mut params = vec![("NetworkInterfaceId".to_owned(), eni)];
+    for n in 1..=5 {
+        let name = format!("theirs-{n}");
+        let made = lab.perform(
+            "CreateSecurityGroup",
+            &[("GroupName", &name), ("GroupDescription", "theirs"), ("VpcId", &lab.vpcs[0])],
+        );
+        params.push((format!("SecurityGroupId.{n}"), between(&made, "groupId")));
+    }
+    let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    lab.perform("ModifyNetworkInterfaceAttribute", &params);
+    lab.refuses(&["apply"], 4, &["quota", "6 of 5"]);
+}
+
+#[test]
+fn a_name_that_somebody_else_holds_is_blocked() {
+    let lab = Lab::new();
+    let file = lab.path("plan.json");
+    lab.run(&["plan", "-o", &file.display().to_string()]);
+    let plan: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let create = &plan["steps"][0]["action"]["create_group"];
+    let (name, vpc) = (create["name"].as_str().unwrap(), create["network"].as_str().unwrap());
+    lab.perform(
+        "CreateSecurityGroup",
+        &[("GroupName", &name.to_uppercase()), ("GroupDescription", "theirs"), ("VpcId", vpc)],
+    );
+    lab.refuses(&["apply"], 4, &["name-taken", "of somebody else"]);
+}
+
+#[test]
+fn the_same_address_twice_in_connected_networks_is_blocked() {
+    let lab = Lab::new();
+    {
+        let mut world = lab.front.world();
+        let taken = world.state.interfaces.values().find(|i| i.vpc == lab.vpcs[0]).unwrap().addresses[0];
+        world.state.interfaces.values_mut().find(|i| i.vpc == lab.vpcs[1]).unwrap().addresses[0] = taken;
+    }
+    lab.refuses(&["apply"], 4, &["address-claimed-twice"]);
+}
+
+#[test]
+fn an_unreadable_half_of_the_account_breaks_nothing() {
+    let lab = Lab::new();
+    lab.configure(true, &[&[&lab.vpcs[0]], &[&lab.vpcs[1]]]);
+    assert_eq!(lab.run(&["apply"]).status, 0);
+    lab.policy(&POLICY.replace("tcp/5432", "tcp/5433"));
+    lab.front.world().faults.denied.insert(lab.vpcs[1].clone());
+    let before = lab.front.world().state.groups.values().map(|group| group.rules.len()).sum::<usize>();
+    let ran = lab.run(&["apply"]);
+    assert!(ran.text.contains("s1") && ran.text.contains("UnauthorizedOperation"), "{}", ran.text);
+    let after = lab.front.world().state.groups.values().map(|group| group.rules.len()).sum::<usize>();
+    assert!(after >= before, "makes only: {before} rules before, {after} after");
+    lab.front.world().faults.denied.clear();
+    assert_eq!(lab.run(&["apply"]).status, 0);
+    lab.refuses(&["plan", "--check"], 0, &["nothing to do"]);
+}
+
+#[test]
+fn an_account_that_cannot_be_read_at_all_says_what_to_do() {
+    let lab = Lab::new();
+    lab.front.world().faults.denied.extend(lab.vpcs.clone());
+    lab.refuses(&["apply"], 1, &["scope s0", "UnauthorizedOperation", "hint:"]);
+}
+
+#[test]
+fn explain_names_the_rule_or_the_one_that_is_missing() {
+    let lab = Lab::new();
+    lab.refuses(&["explain", "web-1", "db-1", "tcp/5432"], 0, &["shop/web-db"]);
+    lab.refuses(&["explain", "db-1", "web-1", "tcp/22"], 0, &["tcp/22"]);
+    lab.refuses(&["explain", "nobody", "web-1", "tcp/22"], 1, &["`nobody` is no workload"]);
+}
+
+#[test]
+fn deny_rules_and_selective_mode_are_blocked_with_the_reason() {
+    let lab = Lab::new();
+    lab.policy(&POLICY.replace("services: [tcp/5432] }", "services: [tcp/5432], action: override-deny }"));
+    lab.refuses(&["apply"], 4, &["deny-on-cloud", "shop/web-db"]);
+    lab.policy(&POLICY.replace("mode: full", "mode: selective"));
+    lab.refuses(&["apply"], 4, &["selective-on-cloud"]);
+}

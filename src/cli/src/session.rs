@@ -26,7 +26,9 @@ impl Failure {
     /// Prints it to standard error.
     pub fn print(&self) {
         for line in &self.lines {
-            anstream::eprintln!("error: {line}");
+            // A mistake in a file is rendered with its own head.
+            let head = if line.starts_with("error") { "" } else { "error: " };
+            anstream::eprintln!("{head}{line}");
         }
         if !self.hint.is_empty() {
             anstream::eprintln!("hint: {}", self.hint);

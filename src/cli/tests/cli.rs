@@ -261,6 +261,14 @@ fn an_account_that_cannot_be_read_at_all_says_what_to_do() {
 }
 
 #[test]
+fn a_wrong_region_says_what_to_check() {
+    let lab = Lab::new();
+    let text = std::fs::read_to_string(lab.path("bulkhead.yaml")).unwrap();
+    std::fs::write(lab.path("bulkhead.yaml"), text.replace("eu-west-1", "eu-central-1")).unwrap();
+    lab.refuses(&["plan"], 1, &["AuthFailure", "hint: check the keys, and that `region` of the scope"]);
+}
+
+#[test]
 fn explain_names_the_rule_or_the_one_that_is_missing() {
     let lab = Lab::new();
     lab.refuses(&["explain", "web-1", "db-1", "tcp/5432"], 0, &["shop/web-db"]);

@@ -1,8 +1,13 @@
 //! The actions of EC2 that the simulator knows.
 
+pub(crate) mod acl;
+pub(crate) mod addresses;
 pub(crate) mod describe;
+mod filter;
 pub(crate) mod groups;
 pub(crate) mod network;
+pub(crate) mod rules;
+pub(crate) mod tags;
 
 use crate::params::Params;
 use crate::state::{Ec2Error, State};
@@ -53,14 +58,16 @@ pub(crate) fn find(action: &str) -> Option<(Handler, bool)> {
         "DescribeNetworkAcls" => (describe::network_acls, false),
         "DescribeAccountAttributes" => (describe::account_attributes, false),
         "DescribeRegions" => (describe::regions, false),
+        "DescribeTags" => (describe::tags, false),
+        "DescribeAvailabilityZones" => (describe::availability_zones, false),
         "CreateSecurityGroup" => (groups::create, true),
         "DeleteSecurityGroup" => (groups::delete, true),
         "AuthorizeSecurityGroupIngress" => (groups::authorize_ingress, true),
         "AuthorizeSecurityGroupEgress" => (groups::authorize_egress, true),
         "RevokeSecurityGroupIngress" => (groups::revoke_ingress, true),
         "RevokeSecurityGroupEgress" => (groups::revoke_egress, true),
-        "CreateTags" => (groups::create_tags, true),
-        "DeleteTags" => (groups::delete_tags, true),
+        "CreateTags" => (tags::create, true),
+        "DeleteTags" => (tags::delete, true),
         "ModifyNetworkInterfaceAttribute" => (network::modify_interface, true),
         "CreateNetworkInterface" => (network::create_interface, true),
         "DeleteNetworkInterface" => (network::delete_interface, true),
@@ -72,8 +79,18 @@ pub(crate) fn find(action: &str) -> Option<(Handler, bool)> {
         "CreateVpcPeeringConnection" => (network::create_peering, true),
         "AcceptVpcPeeringConnection" => (network::accept_peering, true),
         "DeleteVpcPeeringConnection" => (network::delete_peering, true),
-        "CreateNetworkAclEntry" => (network::create_acl_entry, true),
-        "DeleteNetworkAclEntry" => (network::delete_acl_entry, true),
+        "CreateNetworkAclEntry" => (acl::create_entry, true),
+        "DeleteNetworkAclEntry" => (acl::delete_entry, true),
+        "CreateNetworkAcl" => (acl::create, true),
+        "ReplaceNetworkAclAssociation" => (acl::replace_association, true),
+        "DeleteVpc" => (network::delete_vpc, true),
+        "ModifySecurityGroupRules" => (rules::modify, true),
+        "UpdateSecurityGroupRuleDescriptionsIngress" => (rules::describe_ingress, true),
+        "UpdateSecurityGroupRuleDescriptionsEgress" => (rules::describe_egress, true),
+        "AssignPrivateIpAddresses" => (addresses::assign_ipv4, true),
+        "UnassignPrivateIpAddresses" => (addresses::unassign_ipv4, true),
+        "AssignIpv6Addresses" => (addresses::assign_ipv6, true),
+        "UnassignIpv6Addresses" => (addresses::unassign_ipv6, true),
         _ => return None,
     };
     Some(found)

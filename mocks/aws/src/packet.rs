@@ -78,10 +78,19 @@ impl World {
                 key.egress == egress
                     && service_matches(key, packet)
                     && sees(rule_fact)
-                    && self.source_matches(&interface.vpc, key, peer, &sees)
+                    && self.source_matches(&interface.vpc, group, key, peer, &sees)
             })
         });
-        admitted && self.acls_pass(&interface.subnet, egress, peer.address(), packet)
+        // An ACL sits on the edge of its subnet: traffic inside one subnet never meets it.
+        let inside = match peer {
+            End::Interface(id, _) => self
+                .state
+                .interfaces
+                .get(id)
+                .is_some_and(|there| !there.subnet.is_empty() && there.subnet == interface.subnet),
+            End::External(_) => false,
+        };
+        admitted && (inside || self.acls_pass(&interface.subnet, egress, peer.address(), packet))
     }
 
     fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = (&'a Fact, &'a RuleKey)> + 'a {
@@ -99,16 +108,32 @@ impl World {
         })
     }
 
-    fn source_matches(&self, vpc: &str, key: &RuleKey, peer: &End, sees: &impl Fn(&Fact) -> bool) -> bool {
+    fn source_matches(
+        &self,
+        vpc: &str,
+        own: &str,
+        key: &RuleKey,
+        peer: &End,
+        sees: &impl Fn(&Fact) -> bool,
+    ) -> bool {
         match &key.source {
             Source::Cidr(block) => block.contains(&peer.address()),
             Source::Group(group) => {
                 let End::Interface(id, _) = peer else { return false };
                 let there = self.state.interfaces.get(id).map(|interface| interface.vpc.as_str());
                 there.is_some_and(|there| self.state.peered(vpc, there))
+                    && !self.is_stale(own, key)
                     && sees(&Fact::Member(id.clone(), group.clone()))
             }
         }
+    }
+
+    /// Whether the rule was made over a peering that is gone: another peering does not revive it.
+    fn is_stale(&self, group: &str, key: &RuleKey) -> bool {
+        let held = self.state.groups.get(group);
+        let rule = held.and_then(|group| group.rules.values().find(|rule| rule.key == *key));
+        rule.and_then(|rule| rule.peering.as_ref())
+            .is_some_and(|id| self.state.peerings.get(id).is_none_or(|peering| peering.status != "active"))
     }
 
     fn acls_pass(&self, subnet: &str, egress: bool, far: IpAddr, packet: &Packet) -> bool {
@@ -123,7 +148,12 @@ fn acl_passes(acl: &Acl, egress: bool, far: IpAddr, packet: &Packet) -> bool {
         let protocol = entry.protocol == "-1" || entry.protocol == packet.protocol.to_string();
         let ports = !matches!(packet.protocol, 6 | 17)
             || entry.ports.is_none_or(|(from, to)| (from..=to).contains(&packet.detail));
-        protocol && ports && entry.block.contains(&far)
+        let icmp = !matches!(packet.protocol, 1 | 58)
+            || entry.icmp.is_none_or(|(kind, code)| {
+                let detail = i64::from(packet.detail);
+                (kind == -1 || kind == detail >> 8) && (code == -1 || code == detail & 0xff)
+            });
+        protocol && ports && icmp && entry.block.contains(&far)
     });
     matching.next().is_some_and(|(_, entry)| entry.allow)
 }

@@ -40,6 +40,10 @@ pub struct State {
     pub peerings: BTreeMap<String, Peering>,
     /// Network ACLs by id.
     pub acls: BTreeMap<String, Acl>,
+    /// Tags of peerings and network ACLs by id.
+    pub other_tags: BTreeMap<String, Tags>,
+    /// Interfaces that were attached to an instance and not made with it: they outlive it.
+    pub kept_interfaces: BTreeSet<String>,
     /// Numbers ids.
     pub counter: u64,
 }
@@ -68,6 +72,8 @@ pub struct Subnet {
     pub tags: Tags,
     /// The next host number to give out.
     pub next_host: u32,
+    /// The addresses that are given out.
+    pub used: BTreeSet<IpAddr>,
 }
 
 /// A security group.
@@ -191,6 +197,8 @@ pub struct AclEntry {
     pub block: IpNet,
     /// First and last port.
     pub ports: Option<(u16, u16)>,
+    /// ICMP type and code; −1 is any.
+    pub icmp: Option<(i64, i64)>,
 }
 
 impl State {
@@ -227,6 +235,10 @@ impl State {
             "subnet" => self.subnets.get_mut(id).map(|subnet| &mut subnet.tags),
             "sgr" => {
                 self.groups.values_mut().find_map(|group| group.rules.get_mut(id)).map(|rule| &mut rule.tags)
+            }
+            "acl" if self.acls.contains_key(id) => Some(self.other_tags.entry(id.to_owned()).or_default()),
+            "pcx" if self.peerings.contains_key(id) => {
+                Some(self.other_tags.entry(id.to_owned()).or_default())
             }
             _ => None,
         }

@@ -108,6 +108,11 @@ impl World {
         self.now_ms += ms;
     }
 
+    /// The next time at which some interface sees something new: what a step-by-step test moves to.
+    pub fn next_change_ms(&self) -> Option<u64> {
+        self.plane.next_change(self.state.interfaces.keys().map(String::as_str), self.now_ms)
+    }
+
     /// Performs an action as somebody who is never throttled and meets no fault: for seeding and for drift.
     ///
     /// # Errors
@@ -186,7 +191,8 @@ impl World {
         self.now_ms += self.settings.call_ms;
         let params = Params::parse(body);
         let action = params.text("Action").to_owned();
-        let mutating = actions::find(&action).is_some_and(|(_, mutating)| mutating);
+        let known = actions::find(&action);
+        let mutating = known.is_some_and(|(_, mutating)| mutating);
         let request_id =
             format!("{:08x}-0000-4000-8000-{:012x}", self.settings.seed as u32, self.calls.all().len() + 1);
         let refused = self.refusal(authorization, &action, &params);
@@ -205,7 +211,7 @@ impl World {
                 "UnauthorizedOperation".to_owned(),
                 "You are not authorized to perform this operation.".to_owned(),
             )),
-            _ if params.flag("DryRun") => Err((
+            _ if known.is_some() && params.flag("DryRun") => Err((
                 412,
                 "DryRunOperation".to_owned(),
                 "Request would have succeeded, but DryRun flag is set.".to_owned(),
@@ -213,7 +219,7 @@ impl World {
             _ => self.run(&action, &params).map_err(|error| (400, error.code, error.message)),
         };
         let word = outcome.as_ref().map_or_else(|error| error.1.clone(), |_| "ok".to_owned());
-        self.calls.note(&action, self.now_ms, mutating, &word);
+        self.calls.note(&action, self.now_ms, mutating, &word, &shortened(body));
         match outcome {
             Ok(inner) => Answer {
                 status: 200,
@@ -249,12 +255,24 @@ impl World {
         if self.settings.throttle {
             let unbounded = params.filters().is_empty() && params.get("MaxResults").is_none();
             let (capacity, refill) = published(action, unbounded);
-            if !self.buckets.take(action, capacity, refill, self.now_ms) {
+            // Whole reads have a bucket of their own.
+            let key = if action.starts_with("Describe") && capacity < 100.0 {
+                format!("{action} of all")
+            } else {
+                action.to_owned()
+            };
+            if !self.buckets.take(&key, capacity, refill, self.now_ms) {
                 return deny(503, "RequestLimitExceeded", "Request limit exceeded.");
             }
         }
         None
     }
+}
+
+/// A request for the call log.
+fn shortened(body: &[u8]) -> String {
+    const BYTES_MAX: usize = 300;
+    String::from_utf8_lossy(body.get(..BYTES_MAX).unwrap_or(body)).into_owned()
 }
 
 /// Capacity and refill per second of an action's bucket (`providers.md` 1.1).

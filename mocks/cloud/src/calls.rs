@@ -15,6 +15,8 @@ pub struct CallRecord {
     pub mutating: bool,
     /// `ok`, or the error code.
     pub outcome: String,
+    /// The request, shortened.
+    pub request: String,
 }
 
 /// All calls, in order.
@@ -25,10 +27,16 @@ pub struct CallLog {
 
 impl CallLog {
     /// Notes a call; returns its ordinal.
-    pub fn note(&mut self, action: &str, at_ms: u64, mutating: bool, outcome: &str) -> u64 {
+    pub fn note(&mut self, action: &str, at_ms: u64, mutating: bool, outcome: &str, request: &str) -> u64 {
         let ordinal = self.calls.len() as u64 + 1;
-        let call =
-            CallRecord { ordinal, action: action.to_owned(), at_ms, mutating, outcome: outcome.to_owned() };
+        let call = CallRecord {
+            ordinal,
+            action: action.to_owned(),
+            at_ms,
+            mutating,
+            outcome: outcome.to_owned(),
+            request: request.to_owned(),
+        };
         self.calls.push(call);
         ordinal
     }

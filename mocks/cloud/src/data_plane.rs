@@ -58,6 +58,26 @@ impl<F: Ord + Clone> DataPlane<F> {
         moments.into_iter().collect()
     }
 
+    /// The first time after now at which a change reaches one of the viewers.
+    pub fn next_change<'a>(
+        &self,
+        viewers: impl Iterator<Item = &'a str> + Clone,
+        now_ms: u64,
+    ) -> Option<u64> {
+        // A history whose last change has reached everybody has nothing to come.
+        let open =
+            self.histories.values().filter(|h| h.last().is_some_and(|(at, ..)| at + self.max_ms > now_ms));
+        let arrivals = open.flat_map(|history| {
+            viewers.clone().flat_map(move |viewer| {
+                history.iter().scan(0, move |reached, &(at, _, change)| {
+                    *reached = (at + self.delay(viewer, change)).max(*reached);
+                    Some(*reached)
+                })
+            })
+        });
+        arrivals.filter(|at| *at > now_ms).min()
+    }
+
     /// Whether the fact holds by the API.
     pub fn holds(&self, fact: &F) -> bool {
         self.histories.get(fact).and_then(|history| history.last()).is_some_and(|change| change.1)
@@ -108,6 +128,21 @@ mod tests {
             assert!(!plane.sees("a", &"rule", 1010), "the later change wins in the end");
             assert!(!plane.holds(&"rule"));
         }
+    }
+
+    #[test]
+    fn the_next_change_is_when_a_viewer_sees_something_new() {
+        let mut plane = DataPlane::new(3, 10, 1000);
+        plane.note("rule", true, 5);
+        let viewers = ["a", "b"];
+        let mut now = 5;
+        while let Some(next) = plane.next_change(viewers.into_iter(), now) {
+            let seen = |at| viewers.map(|viewer| plane.sees(viewer, &"rule", at));
+            assert_eq!(seen(next - 1), seen(now), "nothing between");
+            assert_ne!(seen(next), seen(now), "something at it");
+            now = next;
+        }
+        assert!(viewers.iter().all(|viewer| plane.sees(viewer, &"rule", now)));
     }
 
     #[test]

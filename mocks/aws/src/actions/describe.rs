@@ -1,121 +1,133 @@
-//! Reads: filters, pages, and EC2's shapes.
+//! Reads: what each kind of object offers to filters, and EC2's shapes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::filter::{Row, chosen, page};
 use super::{Answer, Call};
-use crate::params::Params;
-use crate::state::{Ec2Error, Group, GroupRule, Instance, Interface, RuleKey, Source, State, Tags, refuse};
+use crate::state::{
+    Ec2Error, Group, GroupRule, Instance, Interface, RuleKey, Source, State, Subnet, Tags, Vpc, refuse,
+};
 use crate::xml::{items, node, tag_set, text};
 
-/// What an object offers to filters, by filter name.
-type Attributes = Vec<(&'static str, String)>;
-
-/// Filters, sorts and pages a list.
-fn page(params: &Params, set: &str, objects: Vec<(Attributes, Tags, String)>) -> Answer {
-    let filters = params.filters();
-    for (name, _) in &filters {
-        let known = objects
-            .first()
-            .is_none_or(|(attributes, _, _)| attributes.iter().any(|(known, _)| known == name));
-        if !known && !name.starts_with("tag:") && name != "tag-key" {
-            return Err(refuse("InvalidParameterValue", format!("The filter '{name}' is invalid")));
-        }
-    }
-    let passes = |attributes: &Attributes, tags: &Tags| {
-        filters.iter().all(|(name, values)| {
-            if let Some(key) = name.strip_prefix("tag:") {
-                return tags.get(key).is_some_and(|value| values.contains(value));
-            }
-            if name == "tag-key" {
-                return tags.keys().any(|key| values.contains(key));
-            }
-            attributes.iter().any(|(known, value)| known == name && values.contains(value))
-        })
-    };
-    let found: Vec<String> =
-        objects.into_iter().filter(|(a, t, _)| passes(a, t)).map(|(_, _, xml)| xml).collect();
-    let start: usize = match params.get("NextToken") {
-        None | Some("") => 0,
-        Some(token) => token
-            .strip_prefix("page-")
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(|| refuse("InvalidNextToken", "The token is not valid"))?,
-    };
-    let size = match params.number("MaxResults") {
-        None => usize::MAX,
-        Some(size @ 5..=1000) => size as usize,
-        Some(size) => {
-            return Err(refuse(
-                "InvalidParameterValue",
-                format!("Value ( {size} ) for parameter maxResults is invalid. Expecting 5 to 1000"),
-            ));
-        }
-    };
-    let end = start.saturating_add(size).min(found.len());
-    let more = if end < found.len() { text("nextToken", format!("page-{end}")) } else { String::new() };
-    Ok(items(set, found.into_iter().skip(start).take(end.saturating_sub(start))) + &more)
+/// A row from its tags, its values by filter name, and its XML.
+fn row<'a>(
+    tags: &'a Tags,
+    values: impl Fn(&str) -> Vec<String> + 'a,
+    render: impl Fn() -> String + 'a,
+) -> Row<'a> {
+    Row { tags, values: Box::new(values), render: Box::new(render) }
 }
 
 pub(crate) fn vpcs(call: &mut Call<'_>) -> Answer {
-    let chosen = call.params.list("VpcId");
-    let list =
-        call.state.vpcs.iter().filter(|(id, _)| chosen.is_empty() || chosen.contains(id)).map(|(id, vpc)| {
-            let v4: Vec<String> =
-                vpc.cidrs.iter().filter(|b| b.addr().is_ipv4()).map(ToString::to_string).collect();
-            let v6: Vec<String> =
-                vpc.cidrs.iter().filter(|b| b.addr().is_ipv6()).map(ToString::to_string).collect();
-            let state = |name: &str| node(name, text("state", "associated"));
-            let body = text("vpcId", id)
-                + &text("ownerId", call.account)
-                + &text("state", "available")
-                + &text("cidrBlock", v4.first().cloned().unwrap_or_default())
-                + &items(
-                    "cidrBlockAssociationSet",
-                    v4.iter().map(|block| text("cidrBlock", block) + &state("cidrBlockState")),
-                )
-                + &items(
-                    "ipv6CidrBlockAssociationSet",
-                    v6.iter().map(|block| text("ipv6CidrBlock", block) + &state("ipv6CidrBlockState")),
-                )
-                + &text("isDefault", vpc.is_default)
-                + &tag_set(&vpc.tags);
-            (vec![("vpc-id", id.clone())], vpc.tags.clone(), body)
-        });
-    page(call.params, "vpcSet", list.collect())
+    const KNOWN: [&str; 6] =
+        ["vpc-id", "cidr", "cidr-block-association.cidr-block", "is-default", "state", "owner-id"];
+    let (state, account) = (&*call.state, call.account);
+    let wanted = chosen(call.params, "VpcId", "InvalidVpcID.NotFound", |id| state.vpcs.contains_key(id))?;
+    let rows = state.vpcs.iter().filter(|(id, _)| wanted(id)).map(|(id, vpc)| {
+        let values = move |name: &str| match name {
+            "vpc-id" => vec![id.clone()],
+            "is-default" => vec![vpc.is_default.to_string()],
+            "state" => vec!["available".to_owned()],
+            "owner-id" => vec![account.to_owned()],
+            _ => vpc.cidrs.iter().filter(|b| b.addr().is_ipv4()).map(ToString::to_string).collect(),
+        };
+        row(&vpc.tags, values, move || vpc_xml(account, id, vpc))
+    });
+    page(call.params, "vpcSet", &KNOWN, rows)
+}
+
+pub(crate) fn vpc_xml(account: &str, id: &str, vpc: &Vpc) -> String {
+    let of = |ipv6: bool| vpc.cidrs.iter().filter(move |block| block.addr().is_ipv6() == ipv6);
+    let state = |name: &str| node(name, text("state", "associated"));
+    text("vpcId", id)
+        + &text("ownerId", account)
+        + &text("state", "available")
+        + &text("cidrBlock", of(false).next().map(ToString::to_string).unwrap_or_default())
+        + &items(
+            "cidrBlockAssociationSet",
+            of(false).map(|block| text("cidrBlock", block) + &state("cidrBlockState")),
+        )
+        + &items(
+            "ipv6CidrBlockAssociationSet",
+            of(true).map(|block| text("ipv6CidrBlock", block) + &state("ipv6CidrBlockState")),
+        )
+        + &text("isDefault", vpc.is_default)
+        + &tag_set(&vpc.tags)
 }
 
 pub(crate) fn subnets(call: &mut Call<'_>) -> Answer {
-    let list = call.state.subnets.iter().map(|(id, subnet)| {
-        let body = text("subnetId", id)
-            + &text("vpcId", &subnet.vpc)
-            + &text("cidrBlock", subnet.cidr)
-            + &text("state", "available")
-            + &tag_set(&subnet.tags);
-        (vec![("subnet-id", id.clone()), ("vpc-id", subnet.vpc.clone())], subnet.tags.clone(), body)
+    const KNOWN: [&str; 6] = ["subnet-id", "vpc-id", "cidr-block", "cidr", "state", "availability-zone"];
+    let (state, region) = (&*call.state, call.region);
+    let wanted =
+        chosen(call.params, "SubnetId", "InvalidSubnetID.NotFound", |id| state.subnets.contains_key(id))?;
+    let rows = state.subnets.iter().filter(|(id, _)| wanted(id)).map(|(id, subnet)| {
+        let values = move |name: &str| match name {
+            "subnet-id" => vec![id.clone()],
+            "vpc-id" => vec![subnet.vpc.clone()],
+            "state" => vec!["available".to_owned()],
+            "availability-zone" => vec![format!("{region}a")],
+            _ => vec![subnet.cidr.to_string()],
+        };
+        row(&subnet.tags, values, move || subnet_xml(region, id, subnet))
     });
-    page(call.params, "subnetSet", list.collect())
+    page(call.params, "subnetSet", &KNOWN, rows)
+}
+
+pub(crate) fn subnet_xml(region: &str, id: &str, subnet: &Subnet) -> String {
+    let ipv6 = subnet
+        .ipv6
+        .iter()
+        .map(|block| text("ipv6CidrBlock", block) + &node("ipv6CidrBlockState", text("state", "associated")));
+    text("subnetId", id)
+        + &text("vpcId", &subnet.vpc)
+        + &text("cidrBlock", subnet.cidr)
+        + &items("ipv6CidrBlockAssociationSet", ipv6)
+        + &text("availabilityZone", format!("{region}a"))
+        + &text("state", "available")
+        + &tag_set(&subnet.tags)
 }
 
 pub(crate) fn security_groups(call: &mut Call<'_>) -> Answer {
-    let chosen = call.params.list("GroupId");
-    if let Some(missing) = chosen.iter().find(|id| !call.state.groups.contains_key(*id)) {
-        return Err(refuse(
-            "InvalidGroup.NotFound",
-            format!("The security group '{missing}' does not exist"),
-        ));
-    }
-    let list = call.state.groups.iter().filter(|(id, _)| chosen.is_empty() || chosen.contains(id)).map(
-        |(id, group)| {
-            let attributes = vec![
-                ("group-id", id.clone()),
-                ("group-name", group.name.clone()),
-                ("vpc-id", group.vpc.clone()),
-                ("description", group.description.clone()),
-            ];
-            (attributes, group.tags.clone(), group_xml(call.account, call.state, id, group))
-        },
-    );
-    page(call.params, "securityGroupInfo", list.collect())
+    const KNOWN: [&str; 11] = [
+        "group-id",
+        "group-name",
+        "vpc-id",
+        "description",
+        "owner-id",
+        "ip-permission.group-id",
+        "ip-permission.cidr",
+        "ip-permission.protocol",
+        "egress.ip-permission.group-id",
+        "egress.ip-permission.cidr",
+        "egress.ip-permission.protocol",
+    ];
+    let (state, account) = (&*call.state, call.account);
+    let wanted = chosen(call.params, "GroupId", "InvalidGroup.NotFound", |id| state.groups.contains_key(id))?;
+    let rows = state.groups.iter().filter(|(id, _)| wanted(id)).map(|(id, group)| {
+        let values = move |name: &str| match name {
+            "group-id" => vec![id.clone()],
+            "group-name" => vec![group.name.clone()],
+            "vpc-id" => vec![group.vpc.clone()],
+            "description" => vec![group.description.clone()],
+            "owner-id" => vec![account.to_owned()],
+            rules => rule_values(group, rules),
+        };
+        row(&group.tags, values, move || group_xml(account, state, id, group))
+    });
+    page(call.params, "securityGroupInfo", &KNOWN, rows)
+}
+
+/// The values of all rules together: several such filters match any combination of rules, not one rule.
+fn rule_values(group: &Group, name: &str) -> Vec<String> {
+    let egress = name.starts_with("egress.");
+    let keys = group.rules.values().map(|rule| &rule.key).filter(|key| key.egress == egress);
+    let value = |key: &RuleKey| match (name.rsplit('.').next(), &key.source) {
+        (Some("protocol"), _) => Some(key.protocol.clone()),
+        (Some("group-id"), Source::Group(peer)) => Some(peer.clone()),
+        (Some("cidr"), Source::Cidr(block)) if block.addr().is_ipv4() => Some(block.to_string()),
+        _ => None,
+    };
+    keys.filter_map(value).collect()
 }
 
 fn group_xml(account: &str, state: &State, id: &str, group: &Group) -> String {
@@ -194,33 +206,96 @@ pub(crate) fn flat_rule(account: &str, group: &str, id: &str, rule: &GroupRule) 
 }
 
 pub(crate) fn security_group_rules(call: &mut Call<'_>) -> Answer {
-    let list = call
-        .state
-        .groups
-        .iter()
-        .flat_map(|(group_id, group)| group.rules.iter().map(move |(id, rule)| (group_id, id, rule)));
-    let list = list.map(|(group, id, rule)| {
-        let attributes = vec![("group-id", group.clone()), ("security-group-rule-id", id.clone())];
-        (attributes, rule.tags.clone(), flat_rule(call.account, group, id, rule))
+    let (state, account, params) = (&*call.state, call.account, call.params);
+    let ids: BTreeSet<String> = params.list("SecurityGroupRuleId").into_iter().collect();
+    // A filter on groups is the usual one: only these are walked.
+    let only: Option<Vec<String>> = params
+        .filters()
+        .into_iter()
+        .find(|(name, values)| name == "group-id" && !values.iter().any(|v| v.contains(['*', '?', '\\'])))
+        .map(|(_, values)| values);
+    let groups: Vec<(&String, &Group)> = match &only {
+        Some(only) => {
+            let only: BTreeSet<&String> = only.iter().collect();
+            only.into_iter().filter_map(|id| state.groups.get_key_value(id)).collect()
+        }
+        None => state.groups.iter().collect(),
+    };
+    let rules: Vec<(&String, &String, &GroupRule)> = groups
+        .into_iter()
+        .flat_map(|(group, held)| held.rules.iter().map(move |(id, rule)| (group, id, rule)))
+        .filter(|(_, id, _)| ids.is_empty() || ids.contains(*id))
+        .collect();
+    if !ids.is_empty() && only.is_none() && rules.len() != ids.len() {
+        return Err(refuse("InvalidSecurityGroupRuleId.NotFound", "A security group rule ID does not exist"));
+    }
+    let rows = rules.into_iter().map(|(group, id, rule)| {
+        let values = move |name: &str| match name {
+            "group-id" => vec![group.clone()],
+            _ => vec![id.clone()],
+        };
+        row(&rule.tags, values, move || flat_rule(account, group, id, rule))
     });
-    page(call.params, "securityGroupRuleSet", list.collect())
+    page(params, "securityGroupRuleSet", &["group-id", "security-group-rule-id"], rows)
 }
 
 pub(crate) fn network_interfaces(call: &mut Call<'_>) -> Answer {
-    let chosen = call.params.list("NetworkInterfaceId");
-    let list = call.state.interfaces.iter().filter(|(id, _)| chosen.is_empty() || chosen.contains(id)).map(
-        |(id, interface)| {
-            let mut attributes = vec![
-                ("network-interface-id", id.clone()),
-                ("vpc-id", interface.vpc.clone()),
-                ("subnet-id", interface.subnet.clone()),
-                ("attachment.instance-id", interface.instance.clone().unwrap_or_default()),
-            ];
-            attributes.extend(interface.groups.iter().map(|group| ("group-id", group.clone())));
-            (attributes, interface.tags.clone(), interface_xml(call.account, call.state, id, interface))
-        },
-    );
-    page(call.params, "networkInterfaceSet", list.collect())
+    const KNOWN: [&str; 14] = [
+        "network-interface-id",
+        "vpc-id",
+        "subnet-id",
+        "attachment.instance-id",
+        "group-id",
+        "group-name",
+        "private-ip-address",
+        "addresses.private-ip-address",
+        "ipv6-addresses.ipv6-address",
+        "interface-type",
+        "requester-id",
+        "requester-managed",
+        "status",
+        "description",
+    ];
+    let (state, account) = (&*call.state, call.account);
+    let wanted = chosen(call.params, "NetworkInterfaceId", "InvalidNetworkInterfaceID.NotFound", |id| {
+        state.interfaces.contains_key(id)
+    })?;
+    let rows = state.interfaces.iter().filter(|(id, _)| wanted(id)).map(|(id, interface)| {
+        row(
+            &interface.tags,
+            move |name: &str| interface_values(state, id, interface, name),
+            move || interface_xml(account, state, id, interface),
+        )
+    });
+    page(call.params, "networkInterfaceSet", &KNOWN, rows)
+}
+
+fn interface_values(state: &State, id: &str, interface: &Interface, name: &str) -> Vec<String> {
+    let addresses =
+        |ipv6: bool| interface.addresses.iter().filter(move |a| a.is_ipv6() == ipv6).map(ToString::to_string);
+    match name {
+        "network-interface-id" => vec![id.to_owned()],
+        "vpc-id" => vec![interface.vpc.clone()],
+        "subnet-id" => vec![interface.subnet.clone()],
+        "attachment.instance-id" => interface.instance.iter().cloned().collect(),
+        "group-id" => interface.groups.iter().cloned().collect(),
+        "group-name" => interface
+            .groups
+            .iter()
+            .filter_map(|group| state.groups.get(group))
+            .map(|group| group.name.clone())
+            .collect(),
+        "private-ip-address" => addresses(false).take(1).collect(),
+        "addresses.private-ip-address" => addresses(false).collect(),
+        "ipv6-addresses.ipv6-address" => addresses(true).collect(),
+        "interface-type" => vec![interface.kind.clone()],
+        "requester-id" => interface.requester.iter().cloned().collect(),
+        "requester-managed" => vec![interface.requester.is_some().to_string()],
+        "status" => {
+            vec![if interface.instance.is_some() { "in-use" } else { "available" }.to_owned()]
+        }
+        _ => vec![interface.description.clone()],
+    }
 }
 
 pub(crate) fn interface_xml(account: &str, state: &State, id: &str, interface: &Interface) -> String {
@@ -255,75 +330,187 @@ pub(crate) fn interface_xml(account: &str, state: &State, id: &str, interface: &
         + &text("interfaceType", &interface.kind)
 }
 
-pub(crate) fn instances(call: &mut Call<'_>) -> Answer {
-    let list =
-        call.state.instances.iter().filter(|(_, instance)| !instance.terminated).map(|(id, instance)| {
-            let attributes = vec![("instance-id", id.clone()), ("vpc-id", instance.vpc.clone())];
-            let body = text("reservationId", id.replacen("i-", "r-", 1))
-                + &text("ownerId", call.account)
-                + &items("instancesSet", [instance_xml(call.account, call.state, id, instance)]);
-            (attributes, instance.tags.clone(), body)
-        });
-    page(call.params, "reservationSet", list.collect())
+/// The interfaces of every instance, in one walk.
+fn by_instance(state: &State) -> BTreeMap<&str, Vec<(&str, &Interface)>> {
+    let mut found: BTreeMap<&str, Vec<(&str, &Interface)>> = BTreeMap::new();
+    for (id, interface) in &state.interfaces {
+        if let Some(instance) = &interface.instance {
+            found.entry(instance).or_default().push((id, interface));
+        }
+    }
+    found
 }
 
-pub(crate) fn instance_xml(account: &str, state: &State, id: &str, instance: &Instance) -> String {
-    let own = state.interfaces.iter().filter(|(_, i)| i.instance.as_deref() == Some(id));
+pub(crate) fn instances(call: &mut Call<'_>) -> Answer {
+    const KNOWN: [&str; 7] = [
+        "instance-id",
+        "vpc-id",
+        "subnet-id",
+        "instance-state-name",
+        "instance.group-id",
+        "network-interface.network-interface-id",
+        "private-ip-address",
+    ];
+    let (state, account) = (&*call.state, call.account);
+    let wanted = chosen(call.params, "InstanceId", "InvalidInstanceID.NotFound", |id| {
+        state.instances.contains_key(id)
+    })?;
+    let by_instance = by_instance(state);
+    let rows = state.instances.iter().filter(|(id, _)| wanted(id)).map(|(id, instance)| {
+        let own: &[(&str, &Interface)] = by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let values = move |name: &str| match name {
+            "instance-id" => vec![id.clone()],
+            "vpc-id" => vec![instance.vpc.clone()],
+            "instance-state-name" => vec![state_of(instance).1.to_owned()],
+            "subnet-id" => own.iter().map(|(_, i)| i.subnet.clone()).collect(),
+            "instance.group-id" => own.iter().flat_map(|(_, i)| i.groups.iter().cloned()).collect(),
+            "private-ip-address" => own
+                .first()
+                .map(|(id, i)| interface_values(state, id, i, "private-ip-address"))
+                .unwrap_or_default(),
+            _ => own.iter().map(|(id, _)| (*id).to_owned()).collect(),
+        };
+        let render = move || {
+            text("reservationId", id.replacen("i-", "r-", 1))
+                + &text("ownerId", account)
+                + &items("instancesSet", [instance_xml(account, state, id, instance, own)])
+        };
+        row(&instance.tags, values, render)
+    });
+    page(call.params, "reservationSet", &KNOWN, rows)
+}
+
+/// EC2's code and name of an instance's state.
+pub(crate) fn state_of(instance: &Instance) -> (u8, &'static str) {
+    if instance.terminated { (48, "terminated") } else { (16, "running") }
+}
+
+/// Instances that were just made, with their interfaces looked up in one walk.
+pub(crate) fn new_instances_xml(account: &str, state: &State, ids: &[String]) -> Vec<String> {
+    let by_instance = by_instance(state);
+    let body = |id: &String| {
+        let own = by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        Some(instance_xml(account, state, id, state.instances.get(id)?, own))
+    };
+    ids.iter().filter_map(body).collect()
+}
+
+fn instance_xml(
+    account: &str,
+    state: &State,
+    id: &str,
+    instance: &Instance,
+    own: &[(&str, &Interface)],
+) -> String {
+    let (code, name) = state_of(instance);
+    let primary = own.first().map(|(_, interface)| {
+        let address = interface.addresses.iter().find(|a| a.is_ipv4()).map(ToString::to_string);
+        text("subnetId", &interface.subnet) + &text("privateIpAddress", address.unwrap_or_default())
+    });
     text("instanceId", id)
-        + &node("instanceState", text("code", 16) + &text("name", "running"))
+        + &node("instanceState", text("code", code) + &text("name", name))
         + &text("vpcId", &instance.vpc)
+        + &primary.unwrap_or_default()
         + &tag_set(&instance.tags)
         + &items(
             "networkInterfaceSet",
-            own.map(|(id, interface)| interface_xml(account, state, id, interface)),
+            own.iter().map(|(id, interface)| interface_xml(account, state, id, interface)),
         )
 }
 
 pub(crate) fn peerings(call: &mut Call<'_>) -> Answer {
-    let list = call.state.peerings.iter().map(|(id, peering)| {
-        let side = |name: &str, vpc: &str| {
-            node(name, text("vpcId", vpc) + &text("ownerId", call.account) + &text("region", call.region))
+    const KNOWN: [&str; 4] =
+        ["vpc-peering-connection-id", "status-code", "requester-vpc-info.vpc-id", "accepter-vpc-info.vpc-id"];
+    static NONE: Tags = Tags::new();
+    let (state, account, region) = (&*call.state, call.account, call.region);
+    let code = "InvalidVpcPeeringConnectionID.NotFound";
+    let wanted = chosen(call.params, "VpcPeeringConnectionId", code, |id| state.peerings.contains_key(id))?;
+    let rows = state.peerings.iter().filter(|(id, _)| wanted(id)).map(|(id, peering)| {
+        let values = move |name: &str| match name {
+            "vpc-peering-connection-id" => vec![id.clone()],
+            "status-code" => vec![peering.status.clone()],
+            "requester-vpc-info.vpc-id" => vec![peering.requester.clone()],
+            _ => vec![peering.accepter.clone()],
         };
-        let body = text("vpcPeeringConnectionId", id)
-            + &side("requesterVpcInfo", &peering.requester)
-            + &side("accepterVpcInfo", &peering.accepter)
-            + &node("status", text("code", &peering.status) + &text("message", &peering.status));
-        (
-            vec![("vpc-peering-connection-id", id.clone()), ("status-code", peering.status.clone())],
-            Tags::new(),
-            body,
-        )
+        let side = move |name: &str, vpc: &str| {
+            node(name, text("vpcId", vpc) + &text("ownerId", account) + &text("region", region))
+        };
+        let tags = state.other_tags.get(id).unwrap_or(&NONE);
+        row(tags, values, move || {
+            text("vpcPeeringConnectionId", id)
+                + &side("requesterVpcInfo", &peering.requester)
+                + &side("accepterVpcInfo", &peering.accepter)
+                + &node("status", text("code", &peering.status) + &text("message", &peering.status))
+                + &tag_set(tags)
+        })
     });
-    page(call.params, "vpcPeeringConnectionSet", list.collect())
+    page(call.params, "vpcPeeringConnectionSet", &KNOWN, rows)
 }
 
 pub(crate) fn network_acls(call: &mut Call<'_>) -> Answer {
-    let list = call.state.acls.iter().map(|(id, acl)| {
-        let entries = acl.entries.iter().map(|((egress, number), entry)| {
-            let block = if entry.block.addr().is_ipv6() {
-                text("ipv6CidrBlock", entry.block)
-            } else {
-                text("cidrBlock", entry.block)
-            };
-            let ports = entry.ports.map(|(from, to)| node("portRange", text("from", from) + &text("to", to)));
-            text("ruleNumber", number)
-                + &text("protocol", &entry.protocol)
-                + &text("ruleAction", if entry.allow { "allow" } else { "deny" })
-                + &text("egress", egress)
-                + &block
-                + &ports.unwrap_or_default()
-        });
-        let associations =
-            acl.subnets.iter().map(|subnet| text("networkAclId", id) + &text("subnetId", subnet));
-        let body = text("networkAclId", id)
-            + &text("vpcId", &acl.vpc)
-            + &text("default", acl.is_default)
-            + &items("entrySet", entries)
-            + &items("associationSet", associations)
-            + &tag_set(&Tags::new());
-        (vec![("network-acl-id", id.clone()), ("vpc-id", acl.vpc.clone())], Tags::new(), body)
+    const KNOWN: [&str; 4] = ["network-acl-id", "vpc-id", "default", "association.subnet-id"];
+    static NONE: Tags = Tags::new();
+    let state = &*call.state;
+    let wanted = chosen(call.params, "NetworkAclId", "InvalidNetworkAclID.NotFound", |id| {
+        state.acls.contains_key(id)
+    })?;
+    let rows = state.acls.iter().filter(|(id, _)| wanted(id)).map(|(id, acl)| {
+        let values = move |name: &str| match name {
+            "network-acl-id" => vec![id.clone()],
+            "vpc-id" => vec![acl.vpc.clone()],
+            "default" => vec![acl.is_default.to_string()],
+            _ => acl.subnets.iter().cloned().collect(),
+        };
+        let tags = state.other_tags.get(id).unwrap_or(&NONE);
+        row(tags, values, move || super::acl::acl_xml(id, acl, tags))
     });
-    page(call.params, "networkAclSet", list.collect())
+    page(call.params, "networkAclSet", &KNOWN, rows)
+}
+
+pub(crate) fn tags(call: &mut Call<'_>) -> Answer {
+    static NONE: Tags = Tags::new();
+    let state = &*call.state;
+    let all = state.vpcs.iter().map(|(id, vpc)| ("vpc", id, &vpc.tags));
+    let all =
+        all.chain(state.subnets.iter().map(|(id, subnet)| ("subnet", id, &subnet.tags)))
+            .chain(state.groups.iter().map(|(id, group)| ("security-group", id, &group.tags)))
+            .chain(state.groups.values().flat_map(|group| {
+                group.rules.iter().map(|(id, rule)| ("security-group-rule", id, &rule.tags))
+            }))
+            .chain(state.interfaces.iter().map(|(id, i)| ("network-interface", id, &i.tags)))
+            .chain(state.instances.iter().map(|(id, instance)| ("instance", id, &instance.tags)))
+            .chain(state.other_tags.iter().map(|(id, tags)| {
+                (if id.starts_with("pcx-") { "vpc-peering-connection" } else { "network-acl" }, id, tags)
+            }));
+    let rows = all.flat_map(|(kind, id, tags)| {
+        tags.iter().map(move |(key, value)| {
+            let values = move |name: &str| {
+                let found = match name {
+                    "resource-id" => id,
+                    "resource-type" => kind,
+                    "key" => key,
+                    _ => value,
+                };
+                vec![found.to_owned()]
+            };
+            row(&NONE, values, move || {
+                text("resourceId", id)
+                    + &text("resourceType", kind)
+                    + &text("key", key)
+                    + &text("value", value)
+            })
+        })
+    });
+    page(call.params, "tagSet", &["resource-id", "resource-type", "key", "value"], rows)
+}
+
+pub(crate) fn availability_zones(call: &mut Call<'_>) -> Answer {
+    let zones = ["a", "b"].map(|zone| {
+        text("zoneName", format!("{}{zone}", call.region))
+            + &text("zoneState", "available")
+            + &text("regionName", call.region)
+    });
+    Ok(items("availabilityZoneInfo", zones))
 }
 
 pub(crate) fn account_attributes(call: &mut Call<'_>) -> Answer {

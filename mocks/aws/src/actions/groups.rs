@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{Answer, Call};
 use crate::actions::describe::flat_rule;
+use crate::params::Params;
 use crate::state::{Ec2Error, Group, GroupRule, RuleKey, Source, Tags, refuse};
 use crate::world::Fact;
 use crate::xml;
@@ -53,21 +54,28 @@ pub(crate) fn create(call: &mut Call<'_>) -> Answer {
         rules: Default::default(),
     };
     call.state.groups.insert(id.clone(), group);
-    let mut blocks = vec!["0.0.0.0/0"];
-    if has_ipv6 {
-        blocks.push("::/0");
-    }
-    for block in blocks.into_iter().filter_map(|block| block.parse().ok()) {
-        let key = RuleKey {
-            egress: true,
-            protocol: "-1".to_owned(),
-            from: -1,
-            to: -1,
-            source: Source::Cidr(block),
-        };
-        insert(call, &id, key, String::new(), Tags::new(), None);
-    }
+    default_rules(call, &id, false, has_ipv6);
     Ok(xml::text("groupId", &id) + &xml::text("return", true) + &xml::tag_set(&tags))
+}
+
+/// What a new group may do: everything out; a VPC's own group also lets its members reach each other.
+pub(super) fn default_rules(call: &mut Call<'_>, group: &str, is_default: bool, has_ipv6: bool) {
+    let blocks = ["0.0.0.0/0"].into_iter().chain(has_ipv6.then_some("::/0"));
+    let mut sources: Vec<(bool, Source)> =
+        blocks.filter_map(|block| Some((true, Source::Cidr(block.parse().ok()?)))).collect();
+    if is_default {
+        sources.push((false, Source::Group(group.to_owned())));
+    }
+    for (number, (egress, source)) in sources.into_iter().enumerate() {
+        let key = RuleKey { egress, protocol: "-1".to_owned(), from: -1, to: -1, source };
+        if is_default {
+            // Named after their group: a VPC takes as many new ids as it always did, so seeded estates keep theirs.
+            let id = format!("{}{number}", group.replacen("sg-", "sgr-", 1));
+            insert_as(call, id, group, key, String::new(), Tags::new(), None);
+        } else {
+            insert(call, group, key, String::new(), Tags::new(), None);
+        }
+    }
 }
 
 /// Names and descriptions: up to 255 of a limited character set.
@@ -85,9 +93,13 @@ pub(crate) fn delete(call: &mut Call<'_>) -> Answer {
             format!("the specified group: \"{id}\" name: \"default\" cannot be deleted by a user"),
         ));
     }
+    let vpc = group.vpc.clone();
     let attached = call.state.interfaces.values().any(|interface| interface.groups.contains(&id));
+    // A reference from a peered VPC does not hold the group: it goes stale.
     let named = call.state.groups.iter().any(|(other, group)| {
-        *other != id && group.rules.values().any(|rule| rule.key.source == Source::Group(id.clone()))
+        *other != id
+            && group.vpc == vpc
+            && group.rules.values().any(|rule| rule.key.source == Source::Group(id.clone()))
     });
     if attached || named {
         return Err(refuse("DependencyViolation", format!("resource {id} has a dependent object")));
@@ -98,7 +110,7 @@ pub(crate) fn delete(call: &mut Call<'_>) -> Answer {
     Ok(xml::text("return", true))
 }
 
-fn existing<'a>(call: &'a Call<'_>, id: &str) -> Result<&'a Group, Ec2Error> {
+pub(super) fn existing<'a>(call: &'a Call<'_>, id: &str) -> Result<&'a Group, Ec2Error> {
     call.state
         .groups
         .get(id)
@@ -114,16 +126,16 @@ pub(crate) fn authorize_egress(call: &mut Call<'_>) -> Answer {
 }
 
 /// A rule of a request.
-struct Wanted {
-    key: RuleKey,
-    description: String,
-    peering: Option<String>,
+pub(super) struct Wanted {
+    pub(super) key: RuleKey,
+    pub(super) description: String,
+    pub(super) peering: Option<String>,
 }
 
 fn authorize(call: &mut Call<'_>, egress: bool) -> Answer {
     let id = call.params.text("GroupId").to_owned();
     existing(call, &id)?;
-    let wanted = wanted_rules(call, &id, egress)?;
+    let wanted = wanted_rules(call, &id, egress, true)?;
     if wanted.is_empty() {
         return Err(refuse("MissingParameter", "The request must contain the parameter ipPermissions"));
     }
@@ -131,24 +143,10 @@ fn authorize(call: &mut Call<'_>, egress: bool) -> Answer {
         call.state.groups[&id].rules.values().map(|rule| rule.key.clone()).collect();
     for rule in &wanted {
         if !held.insert(rule.key.clone()) {
-            return Err(refuse(
-                "InvalidPermission.Duplicate",
-                format!(
-                    "the specified rule \"peer: {:?}, {}, from port: {}, to port: {}, ALLOW\" already exists",
-                    rule.key.source, rule.key.protocol, rule.key.from, rule.key.to
-                ),
-            ));
+            return Err(duplicate(&rule.key));
         }
     }
-    for is_ipv6 in [false, true] {
-        let used = held.iter().filter(|key| key.egress == egress && counts_in(key, is_ipv6)).count();
-        if used > call.limits.rules_per_group {
-            return Err(refuse(
-                "RulesPerSecurityGroupLimitExceeded",
-                "The maximum number of rules per security group has been reached.",
-            ));
-        }
-    }
+    checked_limits(call, &held, egress)?;
     let tags = call.params.tags_for("security-group-rule");
     let mut answer = Vec::new();
     for rule in wanted {
@@ -158,7 +156,39 @@ fn authorize(call: &mut Call<'_>, egress: bool) -> Answer {
     Ok(xml::text("return", true) + &xml::items("securityGroupRuleSet", answer))
 }
 
-fn insert(
+pub(super) fn duplicate(key: &RuleKey) -> Ec2Error {
+    let peer = match &key.source {
+        Source::Cidr(block) => block.to_string(),
+        Source::Group(group) => group.clone(),
+    };
+    refuse(
+        "InvalidPermission.Duplicate",
+        format!(
+            "the specified rule \"peer: {peer}, {}, from port: {}, to port: {}, ALLOW\" already exists",
+            key.protocol, key.from, key.to
+        ),
+    )
+}
+
+/// The quota of each family in one direction.
+pub(super) fn checked_limits(
+    call: &Call<'_>,
+    keys: &BTreeSet<RuleKey>,
+    egress: bool,
+) -> Result<(), Ec2Error> {
+    for is_ipv6 in [false, true] {
+        let used = keys.iter().filter(|key| key.egress == egress && counts_in(key, is_ipv6)).count();
+        if used > call.limits.rules_per_group {
+            return Err(refuse(
+                "RulesPerSecurityGroupLimitExceeded",
+                "The maximum number of rules per security group has been reached.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn insert(
     call: &mut Call<'_>,
     group: &str,
     key: RuleKey,
@@ -167,6 +197,18 @@ fn insert(
     peering: Option<String>,
 ) -> String {
     let rule_id = call.state.new_id("sgr");
+    insert_as(call, rule_id, group, key, description, tags, peering)
+}
+
+fn insert_as(
+    call: &mut Call<'_>,
+    rule_id: String,
+    group: &str,
+    key: RuleKey,
+    description: String,
+    tags: Tags,
+    peering: Option<String>,
+) -> String {
     call.facts.push((Fact::Rule(group.to_owned(), key.clone()), true));
     if let Some(group) = call.state.groups.get_mut(group) {
         group.rules.insert(rule_id.clone(), GroupRule { key, description, tags, peering });
@@ -182,8 +224,14 @@ fn counts_in(key: &RuleKey, is_ipv6: bool) -> bool {
     }
 }
 
-fn wanted_rules(call: &Call<'_>, group: &str, egress: bool) -> Result<Vec<Wanted>, Ec2Error> {
-    let mut wanted = Vec::new();
+/// The rules of a request. Only a new rule needs a peer that can be reached: a stale one can still be revoked.
+pub(super) fn wanted_rules(
+    call: &Call<'_>,
+    group: &str,
+    egress: bool,
+    is_new: bool,
+) -> Result<Vec<Wanted>, Ec2Error> {
+    let mut wanted: Vec<Wanted> = flat(call.params, egress)?.into_iter().collect();
     for permission in call.params.members("IpPermissions") {
         let at = |name: &str| format!("{permission}.{name}");
         let (protocol, from, to) = service(
@@ -202,7 +250,7 @@ fn wanted_rules(call: &Call<'_>, group: &str, egress: bool) -> Result<Vec<Wanted
         }
         for pair in call.params.members(&at("Groups")) {
             let peer = call.params.text(&format!("{pair}.GroupId")).to_owned();
-            let peering = reachable(call, group, &peer)?;
+            let peering = if is_new { reachable(call, group, &peer)? } else { None };
             let description = described(call.params.text(&format!("{pair}.Description")))?;
             wanted.push(Wanted { key: key(Source::Group(peer)), description, peering });
         }
@@ -213,7 +261,16 @@ fn wanted_rules(call: &Call<'_>, group: &str, egress: bool) -> Result<Vec<Wanted
     Ok(wanted)
 }
 
-fn described(text: &str) -> Result<String, Ec2Error> {
+/// The old form of a request: one rule, with its service and block at the top.
+fn flat(params: &Params, egress: bool) -> Result<Option<Wanted>, Ec2Error> {
+    let Some(block) = params.get("CidrIp") else { return Ok(None) };
+    let (protocol, from, to) =
+        service(params.text("IpProtocol"), params.number("FromPort"), params.number("ToPort"))?;
+    let key = RuleKey { egress, protocol, from, to, source: Source::Cidr(cidr(block, false)?) };
+    Ok(Some(Wanted { key, description: String::new(), peering: None }))
+}
+
+pub(super) fn described(text: &str) -> Result<String, Ec2Error> {
     if fits(text) {
         Ok(text.to_owned())
     } else {
@@ -225,21 +282,26 @@ fn described(text: &str) -> Result<String, Ec2Error> {
 }
 
 /// Host bits are cleared, as the real cloud does; anything that is no block is refused.
-fn cidr(text: &str, ipv6: bool) -> Result<IpNet, Ec2Error> {
+pub(super) fn cidr(text: &str, ipv6: bool) -> Result<IpNet, Ec2Error> {
     let block: Option<IpNet> = text.parse().ok();
     let fitting = block.filter(|block| matches!(block, IpNet::V6(_)) == ipv6).map(|block| block.trunc());
     fitting.ok_or_else(|| refuse("InvalidParameterValue", format!("CIDR block {text} is malformed")))
 }
 
 /// Protocol by EC2's name, with its ports (ICMP: type and code) checked.
-fn service(protocol: &str, from: Option<i64>, to: Option<i64>) -> Result<(String, i64, i64), Ec2Error> {
+pub(super) fn service(
+    protocol: &str,
+    from: Option<i64>,
+    to: Option<i64>,
+) -> Result<(String, i64, i64), Ec2Error> {
     let name = match protocol {
         "6" | "tcp" => "tcp",
         "17" | "udp" => "udp",
         "1" | "icmp" => "icmp",
         "58" | "icmpv6" => "icmpv6",
         "-1" | "all" => "-1",
-        number if number.parse::<u8>().is_ok() => number,
+        // One spelling for each number: no sign, no leading zero.
+        number if number.parse::<u8>().is_ok_and(|n| n.to_string() == number) => number,
         other => {
             return Err(refuse(
                 "InvalidParameterValue",
@@ -271,7 +333,7 @@ fn service(protocol: &str, from: Option<i64>, to: Option<i64>) -> Result<(String
 }
 
 /// Whether a group may be referred to; the peering over which it is.
-fn reachable(call: &Call<'_>, own: &str, peer: &str) -> Result<Option<String>, Ec2Error> {
+pub(super) fn reachable(call: &Call<'_>, own: &str, peer: &str) -> Result<Option<String>, Ec2Error> {
     let there = existing(call, peer)?.vpc.clone();
     let here = call.state.groups[own].vpc.clone();
     if here == there {
@@ -301,7 +363,7 @@ fn revoke(call: &mut Call<'_>, egress: bool) -> Answer {
     existing(call, &id)?;
     let by_id = call.params.list("SecurityGroupRuleId");
     let keys: Vec<RuleKey> = if by_id.is_empty() {
-        wanted_rules(call, &id, egress)?.into_iter().map(|rule| rule.key).collect()
+        wanted_rules(call, &id, egress, false)?.into_iter().map(|rule| rule.key).collect()
     } else {
         Vec::new()
     };
@@ -334,28 +396,6 @@ fn revoke(call: &mut Call<'_>, egress: bool) -> Answer {
     for rule in doomed {
         let removed = call.state.groups.get_mut(&id).and_then(|group| group.rules.remove(&rule));
         call.facts.extend(removed.map(|rule| (Fact::Rule(id.clone(), rule.key), false)));
-    }
-    Ok(xml::text("return", true))
-}
-
-pub(crate) fn create_tags(call: &mut Call<'_>) -> Answer {
-    let tags = call.params.tags("Tag");
-    for id in call.params.list("ResourceId") {
-        let Some(held) = call.state.tags_mut(&id) else {
-            return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
-        };
-        held.extend(tags.iter().cloned());
-    }
-    Ok(xml::text("return", true))
-}
-
-pub(crate) fn delete_tags(call: &mut Call<'_>) -> Answer {
-    let tags = call.params.tags("Tag");
-    for id in call.params.list("ResourceId") {
-        let Some(held) = call.state.tags_mut(&id) else {
-            return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
-        };
-        held.retain(|key, _| !tags.iter().any(|(doomed, _)| doomed == key));
     }
     Ok(xml::text("return", true))
 }

@@ -1,33 +1,39 @@
 //! VPCs, subnets, interfaces, instances, peerings: what an estate is seeded with, and membership writes.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::describe::{instance_xml, interface_xml, not_found};
+use super::addresses::{Wish, parsed, release, take};
+use super::describe::{interface_xml, new_instances_xml, not_found, state_of, subnet_xml, vpc_xml};
+use super::groups::default_rules;
 use super::{Answer, Call};
-use crate::state::{Acl, AclEntry, Ec2Error, Group, Instance, Interface, Peering, Subnet, Tags, Vpc, refuse};
+use crate::params::Params;
+use crate::state::{
+    Acl, AclEntry, Ec2Error, Group, Instance, Interface, Peering, State, Subnet, Tags, Vpc, refuse,
+};
 use crate::world::Fact;
-use crate::xml::{items, node, tag_set, text};
+use crate::xml::{items, node, text};
 
 pub(crate) fn create_vpc(call: &mut Call<'_>) -> Answer {
     let block = block(call.params.text("CidrBlock"))?;
+    if !matches!(block, IpNet::V4(_)) || !(16..=28).contains(&block.prefix_len()) {
+        return Err(refuse("InvalidVpc.Range", format!("The CIDR '{block}' is invalid.")));
+    }
     let id = call.state.new_id("vpc");
     let mut cidrs = vec![block];
     if call.params.flag("AmazonProvidedIpv6CidrBlock") {
-        cidrs.extend(next_ipv6(call.state.vpcs.len()));
+        cidrs.extend(next_ipv6(call.state));
     }
-    let tags = call.params.tags_for("vpc");
-    add_vpc(call, &id, Vpc { cidrs, is_default: false, tags: tags.clone() });
-    Ok(node(
-        "vpc",
-        text("vpcId", &id) + &text("cidrBlock", block) + &text("state", "available") + &tag_set(&tags),
-    ))
+    let vpc = Vpc { cidrs, is_default: false, tags: call.params.tags_for("vpc") };
+    let body = vpc_xml(call.account, &id, &vpc);
+    add_vpc(call, &id, vpc);
+    Ok(node("vpc", body))
 }
 
 /// A VPC with its default group and its default, open, ACL.
 pub(crate) fn add_vpc(call: &mut Call<'_>, id: &str, vpc: Vpc) {
+    let has_ipv6 = vpc.cidrs.iter().any(|block| matches!(block, IpNet::V6(_)));
     call.state.vpcs.insert(id.to_owned(), vpc);
     let group = call.state.new_id("sg");
     let default = Group {
@@ -37,7 +43,8 @@ pub(crate) fn add_vpc(call: &mut Call<'_>, id: &str, vpc: Vpc) {
         tags: Tags::new(),
         rules: Default::default(),
     };
-    call.state.groups.insert(group, default);
+    call.state.groups.insert(group.clone(), default);
+    default_rules(call, &group, true, has_ipv6);
     let acl_id = call.state.new_id("acl");
     let mut acl = Acl { vpc: id.to_owned(), is_default: true, ..Acl::default() };
     for egress in [false, true] {
@@ -45,7 +52,7 @@ pub(crate) fn add_vpc(call: &mut Call<'_>, id: &str, vpc: Vpc) {
             if let Ok(block) = block.parse() {
                 acl.entries.insert(
                     (egress, number),
-                    AclEntry { protocol: "-1".to_owned(), allow: true, block, ports: None },
+                    AclEntry { protocol: "-1".to_owned(), allow: true, block, ports: None, icmp: None },
                 );
             }
         }
@@ -53,23 +60,25 @@ pub(crate) fn add_vpc(call: &mut Call<'_>, id: &str, vpc: Vpc) {
     call.state.acls.insert(acl_id, acl);
 }
 
-fn next_ipv6(number: usize) -> Option<IpNet> {
-    format!("2600:1f18:{:x}:{:x}00::/56", number / 256 + 1, number % 256).parse().ok()
+/// The next IPv6 block that no VPC holds.
+fn next_ipv6(state: &State) -> Option<IpNet> {
+    let held: BTreeSet<&IpNet> = state.vpcs.values().flat_map(|vpc| &vpc.cidrs).collect();
+    let block = |number: usize| format!("2600:1f18:{:x}:{:x}00::/56", number / 256 + 1, number % 256).parse();
+    (0..=held.len()).filter_map(|number| block(number).ok()).find(|block| !held.contains(block))
 }
 
 fn block(text: &str) -> Result<IpNet, Ec2Error> {
-    text.parse::<IpNet>().map_err(|_| {
+    text.parse::<IpNet>().map(|block| block.trunc()).map_err(|_| {
         refuse("InvalidParameterValue", format!("Value ({text}) for parameter cidrBlock is invalid."))
     })
 }
 
 pub(crate) fn associate_cidr(call: &mut Call<'_>) -> Answer {
-    let number = call.state.vpcs.len();
     let id = call.params.text("VpcId").to_owned();
     let added = if call.params.flag("AmazonProvidedIpv6CidrBlock") {
-        next_ipv6(number + 100)
+        next_ipv6(call.state)
     } else {
-        call.params.get("CidrBlock").or(call.params.get("Ipv6CidrBlock")).and_then(|text| text.parse().ok())
+        Some(block(call.params.get("CidrBlock").or(call.params.get("Ipv6CidrBlock")).unwrap_or_default())?)
     };
     let vpc = call.state.vpcs.get_mut(&id).ok_or_else(|| not_found("InvalidVpcID", &id))?;
     vpc.cidrs.extend(added);
@@ -78,41 +87,59 @@ pub(crate) fn associate_cidr(call: &mut Call<'_>) -> Answer {
 
 pub(crate) fn create_subnet(call: &mut Call<'_>) -> Answer {
     let vpc = call.params.text("VpcId").to_owned();
-    if !call.state.vpcs.contains_key(&vpc) {
-        return Err(not_found("InvalidVpcID", &vpc));
-    }
+    let owner = call.state.vpcs.get(&vpc).ok_or_else(|| not_found("InvalidVpcID", &vpc))?;
     let cidr = block(call.params.text("CidrBlock"))?;
-    let ipv6 = call.params.get("Ipv6CidrBlock").and_then(|text| text.parse().ok());
+    let ipv6 = call.params.get("Ipv6CidrBlock").map(block).transpose()?;
+    for wanted in std::iter::once(&cidr).chain(&ipv6) {
+        if !owner.cidrs.iter().any(|held| held.contains(wanted)) {
+            return Err(refuse("InvalidSubnet.Range", format!("The CIDR '{wanted}' is invalid.")));
+        }
+        let neighbours = call.state.subnets.values().filter(|subnet| subnet.vpc == vpc);
+        let mut taken = neighbours.flat_map(|subnet| std::iter::once(&subnet.cidr).chain(&subnet.ipv6));
+        if taken.any(|held| held.contains(wanted) || wanted.contains(held)) {
+            return Err(refuse(
+                "InvalidSubnet.Conflict",
+                format!("The CIDR '{wanted}' conflicts with another subnet"),
+            ));
+        }
+    }
     let id = call.state.new_id("subnet");
     let tags = call.params.tags_for("subnet");
-    call.state
-        .subnets
-        .insert(id.clone(), Subnet { vpc: vpc.clone(), cidr, ipv6, tags: tags.clone(), next_host: 4 });
+    let subnet = Subnet { vpc: vpc.clone(), cidr, ipv6, tags, next_host: 4, used: BTreeSet::new() };
+    let body = subnet_xml(call.region, &id, &subnet);
+    call.state.subnets.insert(id.clone(), subnet);
     if let Some(acl) = call.state.acls.values_mut().find(|acl| acl.vpc == vpc && acl.is_default) {
         acl.subnets.insert(id.clone());
     }
-    Ok(node(
-        "subnet",
-        text("subnetId", &id)
-            + &text("vpcId", &vpc)
-            + &text("cidrBlock", cidr)
-            + &text("state", "available")
-            + &tag_set(&tags),
-    ))
+    Ok(node("subnet", body))
 }
 
-/// The next free addresses of a subnet.
-fn next_addresses(subnet: &mut Subnet, want_ipv6: bool) -> Vec<IpAddr> {
-    let host = subnet.next_host;
-    subnet.next_host += 1;
-    let mut addresses = Vec::new();
-    if let IpNet::V4(block) = subnet.cidr {
-        addresses.push(IpAddr::V4(Ipv4Addr::from_bits(block.network().to_bits() + host)));
+pub(crate) fn delete_vpc(call: &mut Call<'_>) -> Answer {
+    let id = call.params.text("VpcId").to_owned();
+    if !call.state.vpcs.contains_key(&id) {
+        return Err(not_found("InvalidVpcID", &id));
     }
-    if let (true, Some(IpNet::V6(block))) = (want_ipv6, subnet.ipv6) {
-        addresses.push(IpAddr::V6(Ipv6Addr::from_bits(block.network().to_bits() + u128::from(host))));
+    let state = &mut *call.state;
+    let held = state.subnets.values().any(|subnet| subnet.vpc == id)
+        || state.interfaces.values().any(|interface| interface.vpc == id)
+        || state.groups.values().any(|group| group.vpc == id && group.name != "default")
+        || state.acls.values().any(|acl| acl.vpc == id && !acl.is_default);
+    if held {
+        return Err(refuse(
+            "DependencyViolation",
+            format!("The vpc '{id}' has dependencies and cannot be deleted."),
+        ));
     }
-    addresses
+    for (group_id, group) in state.groups.extract_if(.., |_, group| group.vpc == id) {
+        let rules = group.rules.into_values();
+        call.facts.extend(rules.map(|rule| (Fact::Rule(group_id.clone(), rule.key), false)));
+    }
+    state.acls.retain(|_, acl| acl.vpc != id);
+    for peering in state.peerings.values_mut().filter(|p| p.requester == id || p.accepter == id) {
+        peering.status = "deleted".to_owned();
+    }
+    state.vpcs.remove(&id);
+    Ok(text("return", true))
 }
 
 pub(crate) fn create_interface(call: &mut Call<'_>) -> Answer {
@@ -136,24 +163,12 @@ fn new_interface(
     let params = call.params;
     let at = |name: &str| format!("{prefix}{name}");
     let subnet_id = params.text(&at("SubnetId")).to_owned();
-    let subnet =
-        call.state.subnets.get_mut(&subnet_id).ok_or_else(|| not_found("InvalidSubnetID", &subnet_id))?;
-    let vpc = subnet.vpc.clone();
-    let want_ipv6 = params.number(&at("Ipv6AddressCount")).unwrap_or(0) > 0
-        || !params.members(&at("Ipv6Addresses")).is_empty();
-    let mut addresses = next_addresses(subnet, want_ipv6);
-    if let Some(chosen) = params.get(&at("PrivateIpAddress")).and_then(|text| text.parse().ok()) {
-        addresses[0] = chosen;
-    }
-    let listed = params.members(&at("PrivateIpAddresses")).into_iter().filter_map(|entry| {
-        params.get(&format!("{entry}.PrivateIpAddress")).and_then(|text| text.parse().ok())
-    });
-    let listed: Vec<IpAddr> = listed.collect();
-    if !listed.is_empty() {
-        addresses.retain(IpAddr::is_ipv6);
-        addresses = listed.into_iter().chain(addresses).collect();
-    }
+    let subnet = call.state.subnets.get(&subnet_id);
+    let vpc = subnet.ok_or_else(|| not_found("InvalidSubnetID", &subnet_id))?.vpc.clone();
     let groups = checked_groups(call, &vpc, groups)?;
+    let wish = wish(params, prefix)?;
+    let subnet = call.state.subnets.get_mut(&subnet_id);
+    let addresses = take(subnet.ok_or_else(|| not_found("InvalidSubnetID", &subnet_id))?, &wish)?;
     let id = call.state.new_id("eni");
     let interface = Interface {
         vpc,
@@ -166,6 +181,24 @@ fn new_interface(
     call.state.interfaces.insert(id.clone(), interface);
     set_groups(call, &id, groups);
     Ok(id)
+}
+
+/// The addresses that a new interface asks for, its primary one first.
+fn wish(params: &Params, prefix: &str) -> Result<Wish, Ec2Error> {
+    let at = |name: &str| format!("{prefix}{name}");
+    let listed = |list: &str, field: &str| {
+        let entries = params.members(&at(list)).into_iter();
+        entries.filter_map(|entry| params.get(&format!("{entry}.{field}")).map(str::to_owned)).collect()
+    };
+    let mut chosen = parsed(params.get(&at("PrivateIpAddress")).into_iter().map(str::to_owned).collect())?;
+    chosen.extend(parsed(listed("PrivateIpAddresses", "PrivateIpAddress"))?);
+    let more_ipv4 = usize::from(chosen.is_empty()) + number(params, &at("SecondaryPrivateIpAddressCount"));
+    chosen.extend(parsed(listed("Ipv6Addresses", "Ipv6Address"))?);
+    Ok(Wish { chosen, more_ipv4, more_ipv6: number(params, &at("Ipv6AddressCount")) })
+}
+
+fn number(params: &Params, name: &str) -> usize {
+    params.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
 /// The groups for an interface of a VPC; the default group if none is named.
@@ -218,6 +251,13 @@ pub(crate) fn modify_interface(call: &mut Call<'_>) -> Answer {
     let interface =
         call.state.interfaces.get(&id).ok_or_else(|| not_found("InvalidNetworkInterfaceID", &id))?;
     let groups = call.params.list("SecurityGroupId");
+    if let (true, Some(description)) = (groups.is_empty(), call.params.get("Description.Value")) {
+        let description = description.to_owned();
+        if let Some(interface) = call.state.interfaces.get_mut(&id) {
+            interface.description = description;
+        }
+        return Ok(text("return", true));
+    }
     if groups.is_empty() {
         return Err(refuse("InvalidParameterValue", "You must specify at least one security group"));
     }
@@ -236,67 +276,133 @@ pub(crate) fn modify_interface(call: &mut Call<'_>) -> Answer {
 
 pub(crate) fn delete_interface(call: &mut Call<'_>) -> Answer {
     let id = call.params.text("NetworkInterfaceId").to_owned();
-    if !call.state.interfaces.contains_key(&id) {
-        return Err(not_found("InvalidNetworkInterfaceID", &id));
+    let interface = call.state.interfaces.get(&id);
+    let interface = interface.ok_or_else(|| not_found("InvalidNetworkInterfaceID", &id))?;
+    if interface.instance.is_some() {
+        return Err(refuse(
+            "InvalidParameterValue",
+            format!("Network interface '{id}' is currently in use."),
+        ));
     }
-    set_groups(call, &id, BTreeSet::new());
-    call.state.interfaces.remove(&id);
+    remove_interface(call, &id);
     Ok(text("return", true))
 }
 
+fn remove_interface(call: &mut Call<'_>, id: &str) {
+    set_groups(call, id, BTreeSet::new());
+    if let Some(interface) = call.state.interfaces.remove(id) {
+        release(call, &interface.subnet, &interface.addresses);
+    }
+}
+
 pub(crate) fn run_instances(call: &mut Call<'_>) -> Answer {
+    /// Instances in one call.
+    const INSTANCES_MAX: usize = 1000;
+    let count = number(call.params, "MaxCount").clamp(1, INSTANCES_MAX);
+    let mut made = Vec::new();
+    for _ in 0..count {
+        match run_instance(call) {
+            Ok(id) => made.push(id),
+            Err(error) => {
+                made.iter().for_each(|id| undo_instance(call, id));
+                return Err(error);
+            }
+        }
+    }
+    let bodies = new_instances_xml(call.account, call.state, &made);
+    let reservation = made.first().map(|id| id.replacen("i-", "r-", 1)).unwrap_or_default();
+    Ok(text("reservationId", reservation) + &text("ownerId", call.account) + &items("instancesSet", bodies))
+}
+
+/// Starts one instance, or leaves nothing behind.
+fn run_instance(call: &mut Call<'_>) -> Result<String, Ec2Error> {
     let id = call.state.new_id("i");
     let params = call.params;
+    let tags = params.tags_for("instance");
     let specs = params.members("NetworkInterface");
-    let plain = specs.is_empty();
-    let prefixes =
-        if plain { vec![String::new()] } else { specs.iter().map(|spec| format!("{spec}.")).collect() };
-    let mut vpc = String::new();
+    let prefixes = if specs.is_empty() {
+        vec![String::new()]
+    } else {
+        specs.iter().map(|spec| format!("{spec}.")).collect()
+    };
+    call.state.instances.insert(id.clone(), Instance { vpc: String::new(), tags, terminated: false });
     for prefix in prefixes {
-        let attached = params.get(&format!("{prefix}NetworkInterfaceId")).map(str::to_owned);
+        let attached = params.get(&format!("{prefix}NetworkInterfaceId"));
         let interface = match attached {
-            Some(existing) => {
-                let found = call
-                    .state
-                    .interfaces
-                    .get_mut(&existing)
-                    .ok_or_else(|| not_found("InvalidNetworkInterfaceID", &existing))?;
-                found.instance = Some(id.clone());
-                existing
-            }
+            Some(held) => attach(call, held, &id),
             None => {
                 let groups = params.list(&format!("{prefix}SecurityGroupId"));
-                new_interface(call, &prefix, &groups, Some(&id))?
+                new_interface(call, &prefix, &groups, Some(&id))
             }
         };
-        vpc.clone_from(&call.state.interfaces[&interface].vpc);
+        match interface {
+            Ok(interface) => {
+                let vpc = call.state.interfaces.get(&interface).map(|i| i.vpc.clone());
+                if let Some(instance) = call.state.instances.get_mut(&id) {
+                    instance.vpc = vpc.unwrap_or_default();
+                }
+            }
+            Err(error) => {
+                undo_instance(call, &id);
+                return Err(error);
+            }
+        }
     }
-    let instance = Instance { vpc, tags: params.tags_for("instance"), terminated: false };
-    call.state.instances.insert(id.clone(), instance);
-    let body = instance_xml(call.account, call.state, &id, &call.state.instances[&id]);
-    Ok(text("reservationId", id.replacen("i-", "r-", 1))
-        + &text("ownerId", call.account)
-        + &items("instancesSet", [body]))
+    Ok(id)
+}
+
+/// Attaches an interface that is there already: it outlives the instance.
+fn attach(call: &mut Call<'_>, interface: &str, instance: &str) -> Result<String, Ec2Error> {
+    let found = call.state.interfaces.get_mut(interface);
+    let found = found.ok_or_else(|| not_found("InvalidNetworkInterfaceID", interface))?;
+    if found.instance.is_some() {
+        return Err(refuse("InvalidNetworkInterface.InUse", format!("Interface '{interface}' is in use.")));
+    }
+    found.instance = Some(instance.to_owned());
+    call.state.kept_interfaces.insert(interface.to_owned());
+    Ok(interface.to_owned())
+}
+
+/// Takes an instance off its interfaces: those made with it go, those attached to it stay.
+fn detach_all(call: &mut Call<'_>, instance: &str) {
+    let own = call.state.interfaces.iter().filter(|(_, i)| i.instance.as_deref() == Some(instance));
+    let own: Vec<String> = own.map(|(id, _)| id.clone()).collect();
+    for id in own {
+        if call.state.kept_interfaces.remove(&id) {
+            if let Some(interface) = call.state.interfaces.get_mut(&id) {
+                interface.instance = None;
+            }
+        } else {
+            remove_interface(call, &id);
+        }
+    }
+}
+
+fn undo_instance(call: &mut Call<'_>, id: &str) {
+    detach_all(call, id);
+    call.state.instances.remove(id);
 }
 
 pub(crate) fn terminate_instances(call: &mut Call<'_>) -> Answer {
-    for id in call.params.list("InstanceId") {
-        let instance =
-            call.state.instances.get_mut(&id).ok_or_else(|| not_found("InvalidInstanceID", &id))?;
-        instance.terminated = true;
-        let own: Vec<String> = call
-            .state
-            .interfaces
-            .iter()
-            .filter(|(_, i)| i.instance.as_deref() == Some(&id))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for interface in own {
-            set_groups(call, &interface, BTreeSet::new());
-            call.state.interfaces.remove(&interface);
-        }
+    let ids = call.params.list("InstanceId");
+    if let Some(missing) = ids.iter().find(|id| !call.state.instances.contains_key(*id)) {
+        return Err(not_found("InvalidInstanceID", missing));
     }
-    Ok(items("instancesSet", []))
+    let mut changes = Vec::new();
+    for id in ids {
+        let Some(instance) = call.state.instances.get_mut(&id) else { continue };
+        let (code, name) = state_of(instance);
+        instance.terminated = true;
+        let (now_code, now_name) = state_of(instance);
+        let state = |of: &str, code: u8, name: &str| node(of, text("code", code) + &text("name", name));
+        changes.push(
+            text("instanceId", &id)
+                + &state("currentState", now_code, now_name)
+                + &state("previousState", code, name),
+        );
+        detach_all(call, &id);
+    }
+    Ok(items("instancesSet", changes))
 }
 
 pub(crate) fn create_peering(call: &mut Call<'_>) -> Answer {
@@ -307,13 +413,17 @@ pub(crate) fn create_peering(call: &mut Call<'_>) -> Answer {
             return Err(not_found("InvalidVpcID", vpc));
         }
     }
+    let blocks = |id: &str| call.state.vpcs.get(id).map(|vpc| vpc.cidrs.clone()).unwrap_or_default();
+    let (here, there) = (blocks(&requester), blocks(&accepter));
+    let overlap = here.iter().any(|a| there.iter().any(|b| a.contains(b) || b.contains(a)));
+    let status = if overlap { "failed" } else { "pending-acceptance" };
     let id = call.state.new_id("pcx");
-    call.state
-        .peerings
-        .insert(id.clone(), Peering { requester, accepter, status: "pending-acceptance".to_owned() });
+    let tags = call.params.tags_for("vpc-peering-connection");
+    call.state.other_tags.insert(id.clone(), tags);
+    call.state.peerings.insert(id.clone(), Peering { requester, accepter, status: status.to_owned() });
     Ok(node(
         "vpcPeeringConnection",
-        text("vpcPeeringConnectionId", &id) + &node("status", text("code", "pending-acceptance")),
+        text("vpcPeeringConnectionId", &id) + &node("status", text("code", status)),
     ))
 }
 
@@ -321,6 +431,12 @@ pub(crate) fn accept_peering(call: &mut Call<'_>) -> Answer {
     let id = call.params.text("VpcPeeringConnectionId").to_owned();
     let peering =
         call.state.peerings.get_mut(&id).ok_or_else(|| not_found("InvalidVpcPeeringConnectionID", &id))?;
+    if peering.status != "pending-acceptance" && peering.status != "active" {
+        return Err(refuse(
+            "InvalidStateTransition",
+            format!("The peering '{id}' is {} and cannot be accepted", peering.status),
+        ));
+    }
     peering.status = "active".to_owned();
     Ok(node(
         "vpcPeeringConnection",
@@ -333,31 +449,5 @@ pub(crate) fn delete_peering(call: &mut Call<'_>) -> Answer {
     let peering =
         call.state.peerings.get_mut(&id).ok_or_else(|| not_found("InvalidVpcPeeringConnectionID", &id))?;
     peering.status = "deleted".to_owned();
-    Ok(text("return", true))
-}
-
-pub(crate) fn create_acl_entry(call: &mut Call<'_>) -> Answer {
-    let params = call.params;
-    let id = params.text("NetworkAclId");
-    let entry = AclEntry {
-        protocol: params.text("Protocol").to_owned(),
-        allow: params.text("RuleAction") == "allow",
-        block: block(params.get("CidrBlock").or(params.get("Ipv6CidrBlock")).unwrap_or_default())?,
-        ports: params
-            .number("PortRange.From")
-            .zip(params.number("PortRange.To"))
-            .map(|(from, to)| (from as u16, to as u16)),
-    };
-    let number = params.number("RuleNumber").unwrap_or_default() as u32;
-    let acl = call.state.acls.get_mut(id).ok_or_else(|| not_found("InvalidNetworkAclID", id))?;
-    acl.entries.insert((params.flag("Egress"), number), entry);
-    Ok(text("return", true))
-}
-
-pub(crate) fn delete_acl_entry(call: &mut Call<'_>) -> Answer {
-    let id = call.params.text("NetworkAclId");
-    let number = call.params.number("RuleNumber").unwrap_or_default() as u32;
-    let acl = call.state.acls.get_mut(id).ok_or_else(|| not_found("InvalidNetworkAclID", id))?;
-    acl.entries.remove(&(call.params.flag("Egress"), number));
     Ok(text("return", true))
 }

@@ -55,8 +55,8 @@ impl Bench {
         let limits = Limits { groups_per_region: 5000, ..Limits::default() };
         let mut world =
             World::new(Settings { throttle: false, limits, delay_ms: (0, 0), ..Settings::default() });
-        let vpc = between(&world.perform("CreateVpc", &[("CidrBlock", "10.0.0.0/12")]).unwrap(), "vpcId");
-        let subnet = world.perform("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", "10.0.0.0/12")]).unwrap();
+        let vpc = between(&world.perform("CreateVpc", &[("CidrBlock", "10.0.0.0/16")]).unwrap(), "vpcId");
+        let subnet = world.perform("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", "10.0.0.0/16")]).unwrap();
         let subnet = between(&subnet, "subnetId");
         for number in 0..classes * MEMBERS {
             let eni = world.perform("CreateNetworkInterface", &[("SubnetId", &subnet)]).unwrap();

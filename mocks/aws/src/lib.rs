@@ -47,17 +47,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod packet;
 pub mod params;
 pub mod server;
 pub mod state;
 pub mod world;
 
 mod actions;
+mod packet;
 mod xml;
 
 pub use actions::Limits;
-pub use packet::{End, Packet};
+pub use mock_cloud::{End, Packet};
 pub use server::serve;
 pub use state::{Ec2Error, State};
 pub use world::{Answer, Ec2Front, Fact, Settings, World};

@@ -5,38 +5,10 @@
 
 use std::net::IpAddr;
 
+use mock_cloud::{End, Packet};
+
 use crate::state::{Acl, RuleKey, Source};
 use crate::world::{Fact, World};
-
-/// One end of a packet.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum End {
-    /// An interface with one of its addresses.
-    Interface(String, IpAddr),
-    /// Something outside.
-    External(IpAddr),
-}
-
-/// A packet that opens a connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Packet {
-    /// Who opens it.
-    pub source: End,
-    /// Who is connected to.
-    pub destination: End,
-    /// IANA number.
-    pub protocol: u8,
-    /// Destination port, or ICMP `type << 8 | code`.
-    pub detail: u16,
-}
-
-impl End {
-    fn address(&self) -> IpAddr {
-        match self {
-            Self::Interface(_, address) | Self::External(address) => *address,
-        }
-    }
-}
 
 impl World {
     /// Whether the data plane lets the packet pass now.

@@ -7,8 +7,10 @@ pub mod bucket;
 pub mod calls;
 pub mod data_plane;
 pub mod fault;
+pub mod packet;
 
 pub use bucket::Buckets;
 pub use calls::{CallLog, CallRecord};
 pub use data_plane::DataPlane;
 pub use fault::{Fault, Faults};
+pub use packet::{End, Packet};

@@ -18,6 +18,7 @@ COMMANDS = {
     "differential": "cargo test --workspace --test differential",
     "observe": "cargo test --workspace --test observe",
     "hitless": "cargo test -p plan --test hitless",
+    "proof": "cargo test -p plan --test prove",
     "aws-unit": "cargo test --workspace --lib -- lower:: convert:: marks::",
 }
 ROW = re.compile(r"^\|\s*([\w-]+)\s*\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `([\w-]+)` \|$")

@@ -1,41 +1,55 @@
 //! The proof: what the objects admit and what the policy intends, compared over sets of packets (DESIGN 6).
 //!
-//! Shares nothing with a driver's lowering but the set types of `policy`. Each end (interface and
-//! direction) is compared on its own. Its peers fall into *points* that neither side can tell apart:
-//! interfaces that a class or a member list names, with each address; and the regions into which all address
-//! sets at that end cut the rest of the address space.
+//! Shares nothing with a driver's lowering but the set types of `policy`.
 //!
-//! The universe: ICMP exists only between IPv4 addresses and ICMPv6 only between IPv6 addresses.
+//! ```text
+//! graph, compiled, snapshot ─ends─▶ End: interfaces with the same network, class, direction and lists
+//!                                    │ peers (on the address line, cut by every set of the end)
+//!                                    ▼
+//!                          Kind: peers that look alike, their intent, one packet that stands for them
+//!                                    ├─ours──▶ 1. our lists alone admit exactly the intent
+//!                                    └─foreign▶ 2. exposure, 3. obstruction
+//! ```
+//!
+//! The universe: ICMP exists only between IPv4 addresses and ICMPv6 only between IPv6 addresses; an address that
+//! one interface in reach holds comes from nobody else; nobody sends to himself.
 
 mod ends;
 pub(crate) mod foreign;
 mod intent;
+mod line;
+mod ours;
+mod peers;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use policy::compiled::essential_services;
 use policy::service::protocol;
-use policy::{AddressDirectory, AddressSet, CompiledPolicy, InterfaceId, ServiceSet, Snapshot};
+use policy::{AddressDirectory, AddressSet, CompiledPolicy, InterfaceId, Place, ServiceSet, Snapshot};
+use rustc_hash::FxHashMap;
 
 use crate::graph::{FilterGraph, NodeIndex};
-use crate::plan::{ProofSummary, Witness};
-use crate::scope::Direction;
-use ends::End;
+use crate::plan::ProofSummary;
+use peers::Seat;
 
 /// At most this many witnesses are kept; one is enough to refuse a plan.
 pub const WITNESSES_MAX: usize = 10;
 
-/// Proves a state of the world against the policy.
+/// Proves a state of the world against the policy. Linear in ends × the interfaces and address sets that an end
+/// names (times the logarithm of those).
 pub fn prove(graph: &FilterGraph, compiled: &CompiledPolicy, snapshot: &Snapshot) -> ProofSummary {
     let context = Context::new(graph, compiled, snapshot);
     let mut summary = ProofSummary { equivalent: true, ..ProofSummary::default() };
-    for (end, interfaces) in ends::ends(&context) {
-        summary.checked_ends += interfaces.len() as u64;
-        let witnesses = end.compare(&context, &interfaces, &mut summary.checked_pairs);
+    for end in ends::ends(&context) {
+        let (kinds, peers) = peers::kinds(&context, &end);
+        let interfaces = end.interfaces.len() as u64;
+        summary.checked_ends += interfaces;
+        summary.checked_pairs += peers * interfaces;
+        let witnesses = ours::compare(&context, &end, &kinds);
         summary.equivalent &= witnesses.is_empty();
         let room = WITNESSES_MAX.saturating_sub(summary.witnesses.len());
         summary.witnesses.extend(witnesses.into_iter().take(room));
-        foreign::report(&context, &end, &interfaces, &mut summary);
+        foreign::report(&context, &end, &kinds, &mut summary);
     }
     summary
 }
@@ -46,22 +60,58 @@ pub struct Context<'a> {
     pub(crate) compiled: &'a CompiledPolicy,
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) directory: AddressDirectory<'a>,
-    pub(crate) places: BTreeMap<&'a InterfaceId, policy::Place>,
-    pub(crate) nodes: BTreeMap<&'a InterfaceId, NodeIndex>,
+    pub(crate) places: FxHashMap<&'a InterfaceId, Place>,
+    pub(crate) nodes: FxHashMap<&'a InterfaceId, NodeIndex>,
+    /// The place of each node, if the snapshot knows it.
+    place_of: Vec<Option<Place>>,
+    universes: [Universe; 2],
 }
 
 impl<'a> Context<'a> {
     /// Indexes a graph and what it is compared with.
     pub fn new(graph: &'a FilterGraph, compiled: &'a CompiledPolicy, snapshot: &'a Snapshot) -> Self {
-        let mut places = BTreeMap::new();
+        let mut places = FxHashMap::default();
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
-                places.insert(&interface.id, policy::Place { workload: w as u32, interface: i as u32 });
+                places.insert(&interface.id, Place { workload: w as u32, interface: i as u32 });
             }
         }
-        let nodes =
-            graph.nodes.iter().enumerate().map(|(n, node)| (&node.interface, NodeIndex(n as u32))).collect();
-        Self { graph, compiled, snapshot, directory: AddressDirectory::new(snapshot), places, nodes }
+        let numbered = graph.nodes.iter().enumerate();
+        let nodes = numbered.map(|(n, node)| (&node.interface, NodeIndex(n as u32))).collect();
+        let place_of = graph.nodes.iter().map(|node| places.get(&node.interface).copied()).collect();
+        let universes = [protocol::ICMPV6, protocol::ICMP].map(Universe::without);
+        let directory = AddressDirectory::new(snapshot);
+        Self { graph, compiled, snapshot, directory, places, nodes, place_of, universes }
+    }
+
+    /// The services of the family of an address.
+    pub(crate) fn universe(&self, address: IpAddr) -> &Universe {
+        &self.universes[usize::from(address.is_ipv6())]
+    }
+
+    /// The id of the interface in a seat, or `external`.
+    pub(crate) fn name(&self, seat: Seat) -> &'a str {
+        seat.place.map_or("external", |place| self.directory.interface(place).id.as_str())
+    }
+
+    pub(crate) fn seat_text(&self, seat: Seat) -> String {
+        format!("{} {}", self.name(seat), seat.address)
+    }
+}
+
+/// The services that exist between addresses of one family.
+pub(crate) struct Universe {
+    /// All of them.
+    pub(crate) services: ServiceSet,
+    /// Those that pass whatever the rules say.
+    pub(crate) essential: ServiceSet,
+}
+
+impl Universe {
+    fn without(absent: u8) -> Self {
+        let services = ServiceSet::all().difference(&ServiceSet::protocol(absent));
+        let essential = essential_services().intersection(&services);
+        Self { services, essential }
     }
 }
 
@@ -72,38 +122,6 @@ pub(crate) fn universe(address: IpAddr) -> ServiceSet {
 }
 
 /// One address of a region that is not among `taken`.
-pub(crate) fn address_outside(region: &AddressSet, taken: &AddressSet) -> Option<IpAddr> {
+pub fn address_outside(region: &AddressSet, taken: &AddressSet) -> Option<IpAddr> {
     region.difference(taken).first()
-}
-
-pub(crate) fn end_text(interface: Option<&InterfaceId>, address: IpAddr) -> String {
-    interface.map_or_else(|| format!("external {address}"), |id| format!("{id} {address}"))
-}
-
-impl End<'_> {
-    /// A witness, with source and destination in the order of the packet.
-    pub(crate) fn witness(
-        &self,
-        own: (&InterfaceId, IpAddr),
-        peer: (Option<&InterfaceId>, IpAddr),
-        excess: &ServiceSet,
-        admitted: bool,
-        because: String,
-    ) -> Witness {
-        let (own_text, peer_text) = (end_text(Some(own.0), own.1), end_text(peer.0, peer.1));
-        let (source, destination) = match self.direction {
-            Direction::Ingress => (peer_text, own_text),
-            Direction::Egress => (own_text, peer_text),
-        };
-        let service = excess.first().map(|point| point.to_string()).unwrap_or_default();
-        Witness {
-            admitted,
-            at: own.0.to_string(),
-            direction: self.direction,
-            source,
-            destination,
-            service,
-            because,
-        }
-    }
 }

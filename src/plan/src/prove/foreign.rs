@@ -1,186 +1,125 @@
 //! Statements 2 and 3: what foreign objects add to the intent, and what they cut from it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use policy::{AddressSet, ClassId, InterfaceId, ServiceSet, View};
+use policy::{ServicePoint, ServiceSet};
 
 use super::Context;
-use super::ends::End;
-use crate::graph::{Effect, Entry, FilterList, NodeIndex, Peers};
+use super::ends::{End, ListAt, first_match};
+use super::peers::{Kind, Seat};
+use crate::graph::{Effect, Entry, FilterList, Peers};
 use crate::plan::{Exposure, ProofSummary};
+use crate::state::Owner;
 
 /// Reports both for one end.
-pub(crate) fn report(
-    context: &Context<'_>,
-    end: &End<'_>,
-    interfaces: &[&InterfaceId],
-    summary: &mut ProofSummary,
-) {
-    for list in end.lists(context, false) {
-        for entry in list.entries.iter().filter(|entry| entry.effect == Effect::Permit) {
-            let excess = beyond(context, end, entry);
-            if let Some((peer, services, witness)) = excess {
-                summary.exposures.push(line(context, end, interfaces, list, entry, peer, &services, witness));
+pub(crate) fn report(context: &Context<'_>, end: &End<'_>, kinds: &[Kind], summary: &mut ProofSummary) {
+    for at in end.first_stage().iter().filter(|at| at.list.owner != Owner::Ours) {
+        summary.exposures.extend(exposures(context, end, kinds, at));
+    }
+    for stage in end.stages.iter().skip(1) {
+        summary.obstructions.extend(obstruction(context, end, kinds, stage));
+    }
+}
+
+/// Services that are too many or too few, with a packet that shows it.
+#[derive(Default)]
+struct Excess {
+    services: ServiceSet,
+    example: Option<(Seat, ServicePoint)>,
+}
+
+impl Excess {
+    /// The first packet is the example, unless one with somebody outside comes later: that says more.
+    fn add(&mut self, peer: Seat, services: &ServiceSet) {
+        let outside = |seat: Seat| seat.place.is_none();
+        let better = self.example.is_none_or(|(known, _)| outside(peer) && !outside(known));
+        if let (Some(service), true) = (services.first(), better) {
+            self.example = Some((peer, service));
+        }
+        self.services = self.services.union(services);
+    }
+
+    fn line(self, context: &Context<'_>, end: &End<'_>, peer: Option<String>, because: String) -> Exposure {
+        let class = &context.compiled.class(end.class).description;
+        let count = end.interfaces.len();
+        let (seat, witness) = match self.example {
+            Some((seat, service)) => {
+                (context.seat_text(seat), format!("{} on {service}", context.seat_text(seat)))
+            }
+            None => Default::default(),
+        };
+        Exposure {
+            at: format!("{class} ({count} interface{})", if count == 1 { "" } else { "s" }),
+            direction: end.direction,
+            peer: peer.unwrap_or(seat),
+            services: self.services.to_string(),
+            because,
+            witness,
+        }
+    }
+}
+
+/// What each entry of a foreign list admits beyond the intent.
+fn exposures(context: &Context<'_>, end: &End<'_>, kinds: &[Kind], at: &ListAt<'_>) -> Vec<Exposure> {
+    let mut by_entry: BTreeMap<u32, Excess> = BTreeMap::new();
+    for kind in kinds {
+        let beyond = context.universe(kind.peer.address).services.difference(&kind.intended);
+        let mut blocked = ServiceSet::empty();
+        for &number in &kind.entries[at.among(&kind.entries)] {
+            let entry = end.entries[number as usize];
+            match entry.effect {
+                Effect::Block => blocked = blocked.union(&entry.services),
+                Effect::Permit => {
+                    let excess = entry.services.intersection(&beyond).difference(&blocked);
+                    if !excess.is_empty() {
+                        by_entry.entry(number).or_default().add(kind.peer, &excess);
+                    }
+                }
             }
         }
     }
-    for stage in end.key.stages.iter().skip(1) {
-        for list in stage.lists.iter().map(|&list| &context.graph.lists[list as usize]) {
-            obstruction(context, end, interfaces, list, summary);
-        }
-    }
+    let line = |(number, excess): (u32, Excess)| {
+        let entry = end.entries[number as usize];
+        let because = format!("{} ({}): {}", at.list.name, at.list.id, entry.rule);
+        excess.line(context, end, Some(peer_text(entry)), because)
+    };
+    by_entry.into_iter().map(line).collect()
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one line of the report")]
-fn line(
-    context: &Context<'_>,
-    end: &End<'_>,
-    interfaces: &[&InterfaceId],
-    list: &FilterList,
-    entry: &Entry,
-    peer: String,
-    services: &ServiceSet,
-    witness: String,
-) -> Exposure {
-    let class = &context.compiled.class(end.key.class).description;
-    let count = interfaces.len();
-    Exposure {
-        at: format!("{class} ({count} interface{})", if count == 1 { "" } else { "s" }),
-        direction: end.direction,
-        peer,
-        services: services.to_string(),
-        because: format!("{} ({}): {}", list.name, list.id, entry.rule),
-        witness,
-    }
-}
-
-/// What a foreign entry admits beyond the intent: peers, services, an example.
-fn beyond(context: &Context<'_>, end: &End<'_>, entry: &Entry) -> Option<(String, ServiceSet, String)> {
-    let mut sum = ServiceSet::empty();
-    let mut example = None;
-    for (address, class, name) in points(context, end, &entry.peers) {
-        let reach = entry.services.intersection(&super::universe(address));
-        let excess = reach.difference(&end.intent.at(class, address));
-        if let (Some(service), None) = (excess.first(), &example) {
-            example = Some(format!("{name} {address} on {service}"));
-        }
-        sum = sum.union(&excess);
-    }
-    let peer = match &entry.peers {
+fn peer_text(entry: &Entry) -> String {
+    match &entry.peers {
         Peers::Addresses(set) => set.to_string(),
         Peers::Members(nodes) => format!("{} members of a group", nodes.len()),
-    };
-    example.map(|example| (peer, sum, example))
-}
-
-/// Points that the intent cannot tell apart further, of an entry's peers.
-fn points(context: &Context<'_>, end: &End<'_>, peers: &Peers) -> Vec<(IpAddr, Option<ClassId>, String)> {
-    match peers {
-        Peers::Members(nodes) => nodes.iter().flat_map(|node| member_points(context, end, *node)).collect(),
-        Peers::Addresses(set) => {
-            let mut pieces = vec![set.clone()];
-            for cut in end.intent.address_sets() {
-                pieces = pieces
-                    .into_iter()
-                    .flat_map(|piece| [piece.intersection(cut), piece.difference(cut)])
-                    .filter(|piece| !piece.is_empty())
-                    .collect();
-            }
-            pieces.iter().flat_map(both_families).map(|address| point(context, end, address)).collect()
-        }
     }
 }
 
-fn both_families(piece: &AddressSet) -> Vec<IpAddr> {
-    let v6 = piece.difference(&AddressSet::from_parts(
-        policy::RangeSet::range(0, u32::MAX),
-        policy::RangeSet::default(),
-    ));
-    let first: BTreeSet<IpAddr> = piece.first().into_iter().chain(v6.first()).collect();
-    first.into_iter().collect()
-}
-
-fn point(context: &Context<'_>, end: &End<'_>, address: IpAddr) -> (IpAddr, Option<ClassId>, String) {
-    match context.directory.holder(Some(&end.key.network), address) {
-        View::Interface(place) => {
-            let class = context.compiled.class_of[place.workload as usize];
-            (address, Some(class), context.directory.interface(place).id.to_string())
-        }
-        _ => (address, None, "external".to_owned()),
-    }
-}
-
-fn member_points(
-    context: &Context<'_>,
-    end: &End<'_>,
-    node: NodeIndex,
-) -> Vec<(IpAddr, Option<ClassId>, String)> {
-    let node = &context.graph.nodes[node.0 as usize];
-    let Some(&place) = context.places.get(&node.interface) else { return Vec::new() };
-    if !context.snapshot.connected(&end.key.network, &node.network) {
-        return Vec::new();
-    }
-    let class = context.compiled.class_of[place.workload as usize];
-    let interface = context.directory.interface(place);
-    interface.addresses.iter().map(|&address| (address, Some(class), interface.id.to_string())).collect()
-}
-
-/// What the intent allows and one ordered list stops.
+/// What the intent allows and a later stage stops.
 fn obstruction(
     context: &Context<'_>,
     end: &End<'_>,
-    interfaces: &[&InterfaceId],
-    list: &FilterList,
-    summary: &mut ProofSummary,
-) {
-    let everything = Peers::Addresses(AddressSet::any());
-    let named = end.intent.classes().flat_map(|class| context.compiled.class(class).members.iter().copied());
-    let inside = named.flat_map(|workload| {
-        let class = context.compiled.class_of[workload as usize];
-        let interfaces = &context.snapshot.workloads[workload as usize].interfaces;
-        interfaces
-            .iter()
-            .flat_map(move |i| i.addresses.iter().map(move |&a| (a, Some(class), i.id.to_string())))
-    });
-    let cut_points = list.entries.iter().flat_map(|entry| points(context, end, &entry.peers));
-    let mut stopped = ServiceSet::empty();
-    let mut example = None;
-    for (address, class, name) in inside.chain(points(context, end, &everything)).chain(cut_points) {
-        let missing = end.intent.at(class, address).difference(&passes(list, address));
-        if let (Some(service), None) = (missing.first(), &example) {
-            example = Some((format!("{name} {address}"), format!("{name} {address} on {service}")));
+    kinds: &[Kind],
+    stage: &[ListAt<'_>],
+) -> Option<Exposure> {
+    let mut stopped = Excess::default();
+    for kind in kinds {
+        let passed =
+            stage.iter().fold(ServiceSet::empty(), |sum, at| sum.union(&at.passes(end, &kind.entries)));
+        let missing = kind.intended.difference(&passed);
+        if !missing.is_empty() {
+            stopped.add(kind.peer, &missing);
         }
-        stopped = stopped.union(&missing);
     }
-    if let Some((peer, witness)) = example {
-        let class = &context.compiled.class(end.key.class).description;
-        summary.obstructions.push(Exposure {
-            at: format!("{class} ({} interfaces)", interfaces.len()),
-            direction: end.direction,
-            peer,
-            services: stopped.to_string(),
-            because: format!("{} ({})", list.name, list.id),
-            witness,
-        });
-    }
+    let lists = stage.iter().map(|at| format!("{} ({})", at.list.name, at.list.id));
+    let because = lists.collect::<Vec<_>>().join(", ");
+    (!stopped.services.is_empty()).then(|| stopped.line(context, end, None, because))
 }
 
 /// What an ordered list of address entries lets pass at an address: the first match decides.
 pub(crate) fn passes(list: &FilterList, address: IpAddr) -> ServiceSet {
-    let (mut passed, mut decided) = (ServiceSet::empty(), ServiceSet::empty());
-    for entry in &list.entries {
-        let matches = match &entry.peers {
-            Peers::Addresses(set) => set.contains(address),
-            Peers::Members(_) => false,
-        };
-        if matches {
-            let fresh = entry.services.difference(&decided);
-            if entry.effect == Effect::Permit {
-                passed = passed.union(&fresh);
-            }
-            decided = decided.union(&fresh);
-        }
-    }
-    passed
+    let matches = |entry: &&Entry| match &entry.peers {
+        Peers::Addresses(set) => set.contains(address),
+        Peers::Members(_) => false,
+    };
+    first_match(list.entries.iter().filter(matches))
 }

@@ -1,12 +1,12 @@
 //! What the policy intends at one end, peer by peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use policy::compiled::essential_services;
-use policy::{Action, AddressSet, ClassId, CompiledPolicy, CompiledRule, RuleRef, ServiceSet};
+use policy::{Action, AddressSet, ClassId, CompiledPolicy, CompiledRule, ServicePoint, ServiceSet, Side};
 
-use super::universe;
+use super::Universe;
+use super::line::Line;
 use crate::scope::Direction;
 
 /// The rules that count at an end, as sets.
@@ -15,61 +15,82 @@ pub(crate) struct Intent<'a> {
     override_deny: Part<'a>,
 }
 
-/// Rules of one action: by class of the peer, and by its address.
-#[derive(Default)]
+/// What the rules say about an address, whoever holds it: the same for every address of a cell.
+pub(crate) struct CellIntent {
+    allowed: ServiceSet,
+    denied: ServiceSet,
+}
+
+/// Rules of one action, each with the side of the peer.
 struct Part<'a> {
+    rules: Vec<(&'a Side, &'a CompiledRule)>,
+    /// By class of the peer.
     classes: BTreeMap<ClassId, ServiceSet>,
-    addresses: Vec<(&'a AddressSet, &'a ServiceSet, &'a RuleRef)>,
-    rules: Vec<&'a CompiledRule>,
 }
 
 impl<'a> Intent<'a> {
     /// The intent at a full-mode end of a class. A plain deny changes nothing there (E4).
     pub(crate) fn new(compiled: &'a CompiledPolicy, class: ClassId, direction: Direction) -> Self {
-        let rules: Vec<&CompiledRule> = match direction {
-            Direction::Ingress => compiled.ingress_rules(class).collect(),
-            Direction::Egress => compiled.egress_rules(class).collect(),
+        let rules: Vec<(&Side, &CompiledRule)> = match direction {
+            Direction::Ingress => compiled.ingress_rules(class).map(|rule| (&rule.sources, rule)).collect(),
+            Direction::Egress => {
+                compiled.egress_rules(class).map(|rule| (&rule.destinations, rule)).collect()
+            }
         };
         let part = |action: Action| {
-            let mut part = Part::default();
-            for rule in rules.iter().filter(|rule| rule.action == action) {
-                let peer = if direction == Direction::Ingress { &rule.sources } else { &rule.destinations };
-                for class in compiled.classes_of(peer) {
-                    let known = part.classes.entry(class).or_default();
-                    *known = known.union(&rule.services);
-                }
-                if !peer.addresses.is_empty() {
-                    part.addresses.push((&peer.addresses, &rule.services, &rule.origin));
-                }
-                part.rules.push(rule);
-            }
-            part
+            let rules = rules.iter().filter(|(_, rule)| rule.action == action);
+            Part::new(compiled, rules.copied().collect())
         };
         Self { allow: part(Action::Allow), override_deny: part(Action::OverrideDeny) }
     }
 
-    /// Every class that the intent names.
+    /// Every class that the intent names; one may come twice.
     pub(crate) fn classes(&self) -> impl Iterator<Item = ClassId> + '_ {
         self.allow.classes.keys().chain(self.override_deny.classes.keys()).copied()
     }
 
+    /// Whether the intent names a class.
+    pub(crate) fn names(&self, class: ClassId) -> bool {
+        self.allow.classes.contains_key(&class) || self.override_deny.classes.contains_key(&class)
+    }
+
     /// Every address set that the intent names.
     pub(crate) fn address_sets(&self) -> impl Iterator<Item = &'a AddressSet> + '_ {
-        self.allow.addresses.iter().chain(&self.override_deny.addresses).map(|(set, _, _)| *set)
+        self.allow.rules.iter().chain(&self.override_deny.rules).map(|(side, _)| &side.addresses)
     }
 
-    /// What may pass to or from a peer: seen as a workload of a class, or as nobody known.
-    pub(crate) fn at(&self, class: Option<ClassId>, address: IpAddr) -> ServiceSet {
-        let allowed = self.allow.at(class, address);
-        let denied = self.override_deny.at(class, address);
-        allowed.difference(&denied).union(&essential_services()).intersection(&universe(address))
+    /// What the rules say about each cell of a line that was cut by [`Self::address_sets`].
+    pub(crate) fn by_cell(&self, line: &Line) -> Vec<CellIntent> {
+        let (allowed, denied) = (self.allow.by_cell(line), self.override_deny.by_cell(line));
+        allowed.into_iter().zip(denied).map(|(allowed, denied)| CellIntent { allowed, denied }).collect()
     }
 
-    /// The allow rules behind a service, for people.
-    pub(crate) fn reasons(&self, services: &ServiceSet) -> String {
-        let behind = self.allow.rules.iter().filter(|rule| !rule.services.intersection(services).is_empty());
-        let names: std::collections::BTreeSet<String> =
-            behind.map(|rule| format!("rule {}", rule.origin)).collect();
+    /// What may pass to or from a peer in a cell: seen as a workload of a class, or as nobody known.
+    pub(crate) fn at(&self, class: Option<ClassId>, cell: &CellIntent, universe: &Universe) -> ServiceSet {
+        let with_class = |part: &Part<'_>, by_address: &ServiceSet| match class
+            .and_then(|class| part.classes.get(&class))
+        {
+            Some(by_class) => by_class.union(by_address),
+            None => by_address.clone(),
+        };
+        let allowed = with_class(&self.allow, &cell.allowed);
+        let denied = with_class(&self.override_deny, &cell.denied);
+        allowed.difference(&denied).union(&universe.essential).intersection(&universe.services)
+    }
+
+    /// The allow rules behind a service that passes, for people.
+    pub(crate) fn reasons(
+        &self,
+        compiled: &CompiledPolicy,
+        class: Option<ClassId>,
+        address: IpAddr,
+        service: ServicePoint,
+    ) -> String {
+        let behind = self.allow.rules.iter().filter(|(peer, rule)| {
+            let by_class = class.is_some_and(|class| compiled.selects(peer, class));
+            (by_class || peer.addresses.contains(address)) && rule.services.contains(service)
+        });
+        let names: BTreeSet<String> = behind.map(|(_, rule)| format!("rule {}", rule.origin)).collect();
         if names.is_empty() {
             "essential".to_owned()
         } else {
@@ -78,10 +99,24 @@ impl<'a> Intent<'a> {
     }
 }
 
-impl Part<'_> {
-    fn at(&self, class: Option<ClassId>, address: IpAddr) -> ServiceSet {
-        let by_class = class.and_then(|class| self.classes.get(&class)).cloned().unwrap_or_default();
-        let covering = self.addresses.iter().filter(|(set, _, _)| set.contains(address));
-        covering.fold(by_class, |sum, (_, services, _)| sum.union(services))
+impl<'a> Part<'a> {
+    fn new(compiled: &CompiledPolicy, rules: Vec<(&'a Side, &'a CompiledRule)>) -> Self {
+        let mut classes: BTreeMap<ClassId, ServiceSet> = BTreeMap::new();
+        for (peer, rule) in &rules {
+            let selectors = peer.selectors.iter().map(|id| &compiled.selectors[id.0 as usize]);
+            for &class in selectors.flat_map(|selector| &selector.classes) {
+                let known = classes.entry(class).or_default();
+                *known = known.union(&rule.services);
+            }
+        }
+        Self { rules, classes }
+    }
+
+    fn by_cell(&self, line: &Line) -> Vec<ServiceSet> {
+        let sets = self.rules.iter().enumerate().map(|(n, (peer, _))| (n as u32, &peer.addresses));
+        let sum = |rules: Vec<u32>| {
+            rules.iter().map(|&rule| self.rules[rule as usize].1.services.clone()).collect::<ServiceSet>()
+        };
+        line.covered_by(sets).into_iter().map(sum).collect()
     }
 }

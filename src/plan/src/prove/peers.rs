@@ -1,0 +1,186 @@
+//! The peers that an end is compared against, in kinds.
+//!
+//! Peers that look alike from an end are treated alike by both sides, so one of them stands for all:
+//!
+//! - interfaces that a class of the intent or a member list names, each with each of its addresses;
+//! - the rest of each cell of the address line: nobody there has a name that counts at this end.
+
+use std::net::IpAddr;
+
+use policy::{ClassId, Place, ServiceSet, View};
+use rustc_hash::FxHashMap;
+
+use super::Context;
+use super::ends::End;
+use super::line::{Cell, Line};
+use crate::graph::Peers;
+
+/// An address with the interface that holds it, if one is seen to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Seat {
+    pub(crate) place: Option<Place>,
+    pub(crate) address: IpAddr,
+}
+
+/// Peers that neither side can tell apart, with one packet that stands for them.
+pub(crate) struct Kind {
+    /// The class that the peer is seen as, if the intent names it.
+    pub(crate) class: Option<ClassId>,
+    /// The numbers of the entries that match the peer, sorted.
+    pub(crate) entries: Vec<u32>,
+    /// What the intent lets pass.
+    pub(crate) intended: ServiceSet,
+    /// The filtered end of the packet.
+    pub(crate) own: Seat,
+    /// Its far end.
+    pub(crate) peer: Seat,
+}
+
+/// What tells peers apart.
+#[derive(PartialEq, Eq, Hash)]
+struct Look {
+    class: Option<ClassId>,
+    /// The numbers of the entries that name the peer by identity, sorted.
+    named_by: Vec<u32>,
+    cell: Cell,
+}
+
+/// Every kind of peer that the end can exchange packets with, and how many peers were sorted into kinds.
+///
+/// Time is that of sorting the interfaces that the end names.
+pub(crate) fn kinds(context: &Context<'_>, end: &End<'_>) -> (Vec<Kind>, u64) {
+    let line = Line::cut(end.intent.address_sets().chain(end.address_sets().map(|(_, set)| set)));
+    let mut looks = Looks::default();
+    let taken = named_peers(context, end, &line, &mut looks);
+    for cell in line.cells() {
+        plain_peers(context, end, line.free(cell, &taken), cell, &mut looks);
+    }
+    let by_address = line.covered_by(end.address_sets());
+    let by_cell = end.intent.by_cell(&line);
+    let counted = looks.peers;
+    let kinds = looks.sorted().into_iter().filter_map(|(look, peers)| {
+        let (own, peer) = packet(context, end, &peers)?;
+        let Look { class, named_by: mut entries, cell } = look;
+        entries.extend(&by_address[cell]);
+        entries.sort_unstable();
+        let intended = end.intent.at(class, &by_cell[cell], context.universe(peer.address));
+        Some(Kind { class, entries, intended, own, peer })
+    });
+    (kinds.collect(), counted)
+}
+
+/// Adds every interface that the end names; the answer is the addresses that are taken for one of them, sorted.
+fn named_peers(context: &Context<'_>, end: &End<'_>, line: &Line, looks: &mut Looks) -> Vec<IpAddr> {
+    let mut taken = Vec::new();
+    for names in named(context, end).chunk_by(|a, b| a.0 == b.0) {
+        let Some(&(place, _)) = names.first() else { continue };
+        let interface = context.directory.interface(place);
+        let in_reach = interface.network.as_ref().is_some_and(|n| context.snapshot.connected(end.network, n));
+        let class = context.compiled.class_of[place.workload as usize];
+        let class = Some(class).filter(|class| end.intent.names(*class));
+        let named_by: Vec<u32> = names.iter().filter_map(|(_, entry)| *entry).collect();
+        for &address in &interface.addresses {
+            let seen = context.directory.holder(Some(end.network), address) == View::Interface(place);
+            if seen {
+                taken.push(address);
+            }
+            if seen || in_reach {
+                let look = Look { class, named_by: named_by.clone(), cell: line.cell(address) };
+                looks.add(look, Seat { place: Some(place), address });
+            }
+        }
+    }
+    taken.sort_unstable();
+    taken
+}
+
+/// The interfaces that an entry names (with its number), or a class of the intent; sorted by interface.
+fn named(context: &Context<'_>, end: &End<'_>) -> Vec<(Place, Option<u32>)> {
+    let mut named = Vec::new();
+    for class in end.intent.classes() {
+        for &workload in &context.compiled.class(class).members {
+            let interfaces = context.snapshot.workloads[workload as usize].interfaces.len() as u32;
+            named.extend((0..interfaces).map(|interface| (Place { workload, interface }, None)));
+        }
+    }
+    for (number, entry) in end.entries.iter().enumerate() {
+        let Peers::Members(nodes) = &entry.peers else { continue };
+        for node in nodes.iter() {
+            // A reference reaches no further than identity does.
+            if context.snapshot.connected(end.network, &context.graph.nodes[node.0 as usize].network) {
+                named.extend(context.place_of[node.0 as usize].map(|place| (place, Some(number as u32))));
+            }
+        }
+    }
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// Adds the rest of a cell: whoever is there, only the address counts.
+fn plain_peers(
+    context: &Context<'_>,
+    end: &End<'_>,
+    free: impl Iterator<Item = IpAddr>,
+    cell: Cell,
+    looks: &mut Looks,
+) {
+    let mut first = None;
+    for address in free {
+        let place = match context.directory.holder(Some(end.network), address) {
+            View::Interface(place) => Some(place),
+            View::Shadowed | View::Ambiguous | View::External => None,
+        };
+        // The first may be the end itself: go on to an address that somebody else has.
+        if first.is_none() || place != first {
+            looks.add(Look { class: None, named_by: Vec::new(), cell }, Seat { place, address });
+            if first.is_some() || place.is_none() {
+                return;
+            }
+            first = place;
+        }
+    }
+}
+
+/// A packet between an interface of the end and one of the peers; none if they share no family, or if the only
+/// peer is the only interface.
+fn packet(context: &Context<'_>, end: &End<'_>, peers: &[Seat]) -> Option<(Seat, Seat)> {
+    peers.iter().find_map(|&peer| {
+        let others = end.interfaces.iter().filter(|own| peer.place != Some(**own));
+        let own = others.copied().find_map(|place| {
+            let addresses = &context.directory.interface(place).addresses;
+            let address = *addresses.iter().find(|own| own.is_ipv6() == peer.address.is_ipv6())?;
+            Some(Seat { place: Some(place), address })
+        });
+        Some((own?, peer))
+    })
+}
+
+/// Sorts peers by their look, and keeps as many of each as it takes to have one that is not the end itself.
+#[derive(Default)]
+struct Looks {
+    peers: u64,
+    by_look: FxHashMap<Look, usize>,
+    examples: Vec<Vec<Seat>>,
+}
+
+impl Looks {
+    fn add(&mut self, look: Look, peer: Seat) {
+        self.peers += 1;
+        let number = *self.by_look.entry(look).or_insert(self.examples.len());
+        if number == self.examples.len() {
+            self.examples.push(Vec::new());
+        }
+        let examples = &mut self.examples[number];
+        if examples.len() < 2 && examples.iter().all(|example| example.place != peer.place) {
+            examples.push(peer);
+        }
+    }
+
+    /// In the order in which the looks were first seen.
+    fn sorted(self) -> Vec<(Look, Vec<Seat>)> {
+        let mut looks: Vec<(usize, Look)> = self.by_look.into_iter().map(|(look, n)| (n, look)).collect();
+        looks.sort_unstable_by_key(|(number, _)| *number);
+        looks.into_iter().map(|(_, look)| look).zip(self.examples).collect()
+    }
+}

@@ -1,0 +1,12 @@
+//! The behaviour of the simulated Azure, driven through its front.
+//!
+//! One module for each area; every line of a script is one request and what the real cloud answers to it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod data_plane;
+mod groups;
+mod harness;
+mod interfaces;
+mod networks;
+mod packets;
+mod rules;

@@ -70,9 +70,11 @@ pub mod world;
 mod login;
 mod operations;
 mod packet;
+mod reads;
 mod render;
 mod requests;
 mod throttle;
+mod writes;
 
 pub use error::ArmError;
 pub use front::{Answer, AzureFront, Headers};

@@ -2,8 +2,10 @@
 //!
 //! Written from `providers.md` 1.2 alone. Inbound: security admin rules, the subnet's security group, the
 //! interface's; outbound the other way round. In each the first rule that matches decides, and every one must
-//! allow. Connections are stateful: only the packet that opens one is asked about. Whether there is a route is no
-//! question here; peerings only decide what `VirtualNetwork` means.
+//! allow. Two rules that a viewer sees at the same priority while a change is under way are taken in the order of
+//! their names. Connections are stateful: only the packet that opens one is asked about. Where an interface is and
+//! which addresses it has is always as of now. Whether there is a route is no question here; peerings only decide
+//! what `VirtualNetwork` means.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

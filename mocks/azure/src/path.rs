@@ -186,6 +186,10 @@ pub enum Target {
     Operation(String),
     /// The result of a long-running operation.
     OperationResult(String),
+    /// The service tags with their blocks, as a location knows them.
+    ServiceTags(String),
+    /// Quotas and how much of them is used in a location.
+    Usages(String),
     /// A resource provider's registration.
     Provider(String),
     /// A type that the simulation does not know.
@@ -234,6 +238,13 @@ impl Target {
                     Self::OperationResult((*id).to_owned())
                 } else {
                     Self::Operation((*id).to_owned())
+                }
+            }
+            Some([locations, location, what]) if locations.eq_ignore_ascii_case("locations") => {
+                match what.to_lowercase().as_str() {
+                    "servicetags" => Self::ServiceTags((*location).to_owned()),
+                    "usages" => Self::Usages((*location).to_owned()),
+                    _ => unknown(),
                 }
             }
             Some(tail) => Self::of_provider(&scope, group, space, tail).unwrap_or_else(unknown),

@@ -203,11 +203,14 @@ impl Plane {
             return;
         }
         let mut members: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
-        for fact in self.versions.keys() {
-            if let Key::Member(group, of) = fact
-                && of == key
-            {
-                members.entry(group.clone()).or_default();
+        let first = Key::Member(String::new(), String::new());
+        for fact in self.versions.range(first..).map(|(fact, _)| fact) {
+            match fact {
+                Key::Member(group, of) if of == key => {
+                    members.entry(group.clone()).or_default();
+                }
+                Key::Member(..) => {}
+                _ => break,
             }
         }
         let mut own = None;

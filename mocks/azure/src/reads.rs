@@ -34,6 +34,8 @@ impl World {
             }
             Target::Operation(id) => self.read_operation(id),
             Target::OperationResult(id) => self.read_result(id),
+            Target::ServiceTags(location) => Ok(Reply::new(200, self.list_service_tags(location))),
+            Target::Usages(_) => Ok(Reply::new(200, self.list_usages(state))),
             Target::Subscriptions => Ok(Reply::new(200, json!({ "value": [self.subscription()] }))),
             Target::Subscription(_) => Ok(Reply::new(200, self.subscription())),
             Target::Tenants => Ok(Reply::new(
@@ -50,6 +52,40 @@ impl World {
                 "The method is not supported for this resource.",
             )),
         }
+    }
+
+    fn list_service_tags(&self, location: &str) -> Value {
+        let tag = |(name, blocks): (&String, &Vec<ipnet::IpNet>)| {
+            let (service, region) = name.split_once('.').unwrap_or((name, ""));
+            json!({
+                "name": name,
+                "id": name,
+                "properties": {
+                    "changeNumber": "1",
+                    "region": region.to_lowercase(),
+                    "systemService": service,
+                    "addressPrefixes": blocks,
+                },
+            })
+        };
+        json!({
+            "name": location,
+            "cloud": "Public",
+            "changeNumber": "1",
+            "values": self.service_tags.iter().map(tag).collect::<Vec<Value>>(),
+        })
+    }
+
+    fn list_usages(&self, state: &State) -> Value {
+        let limits = &self.settings.limits;
+        let usage = |name: &str, kind: Kind, limit: usize| {
+            let used = state.of_kind(kind).count();
+            json!({ "unit": "Count", "currentValue": used, "limit": limit, "name": { "value": name, "localizedValue": name } })
+        };
+        json!({ "value": [
+            usage("NetworkSecurityGroups", Kind::SecurityGroup, limits.security_groups),
+            usage("ApplicationSecurityGroups", Kind::ApplicationGroup, limits.application_groups),
+        ] })
     }
 
     fn subscription(&self) -> Value {

@@ -94,6 +94,8 @@ impl Request {
             Target::Action(id, action) => format!("{method} {}/{action}", id.kind.type_path().1),
             Target::Operation(_) => "GET operations".to_owned(),
             Target::OperationResult(_) => "GET operationResults".to_owned(),
+            Target::ServiceTags(_) => "LIST serviceTags".to_owned(),
+            Target::Usages(_) => "LIST usages".to_owned(),
             Target::Provider(_) | Target::Unknown(_) => format!("{method} other"),
         }
     }
@@ -114,6 +116,10 @@ impl World {
         self.check_request(request)?;
         match (request.method.as_str(), &request.target) {
             ("GET", _) => self.read(request),
+            ("HEAD", Target::Resource(id)) => {
+                let status = if self.state.get(&id.key).is_some() { 204 } else { 404 };
+                Ok(Reply::new(status, Value::Null))
+            }
             ("PUT", Target::Resource(id)) => self.put(request, id),
             ("PATCH", Target::Resource(id)) => self.patch(request, id),
             ("DELETE", Target::Resource(id)) => self.delete(request, id),

@@ -10,8 +10,7 @@ use crate::state::{Object, Rule, State, Typed};
 /// Creates or replaces a security group. Its rules are replaced as a whole: one that is left out is deleted.
 pub fn put(state: &mut State, write: Write<'_>) -> Result<(), ArmError> {
     let Write { id, mut body, limits } = write;
-    let count = state.of_kind(Kind::SecurityGroup).filter(|(key, _)| **key != id.key).count();
-    limit(count + 1, limits.security_groups, "NetworkSecurityGroups")?;
+    limit(count_with(state, id, &body), limits.security_groups, "NetworkSecurityGroups")?;
     let listed =
         body.get_mut("properties").and_then(Value::as_object_mut).and_then(|p| p.remove("securityRules"));
     let rules = read_rules(state, id, listed, limits)?;
@@ -84,10 +83,17 @@ pub fn put_rule(state: &mut State, write: Write<'_>) -> Result<(), ArmError> {
 
 /// Creates or replaces an application security group, which holds nothing but its name.
 pub fn put_application_group(state: &mut State, write: Write<'_>) -> Result<(), ArmError> {
-    let count = state.of_kind(Kind::ApplicationGroup).filter(|(key, _)| **key != write.id.key).count();
-    limit(count + 1, write.limits.application_groups, "ApplicationSecurityGroups")?;
+    let count = count_with(state, write.id, &write.body);
+    limit(count, write.limits.application_groups, "ApplicationSecurityGroups")?;
     store(state, write.id, write.body, Typed::Other);
     Ok(())
+}
+
+/// How many of a kind there will be in the location of one of them.
+fn count_with(state: &State, id: &ResourceId, body: &Object) -> usize {
+    let location = body.get("location").and_then(Value::as_str).unwrap_or_default();
+    let others = state.of_kind(id.kind).filter(|(key, _)| **key != id.key);
+    1 + others.filter(|(_, other)| other.location().eq_ignore_ascii_case(location)).count()
 }
 
 fn limit(count: usize, most: usize, what: &str) -> Result<(), ArmError> {

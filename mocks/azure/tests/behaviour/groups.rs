@@ -104,12 +104,13 @@ fn an_application_group_stays_while_a_member_or_a_rule_has_it() {
 }
 
 #[test]
-fn groups_are_counted_for_the_subscription() {
+fn groups_are_counted_for_each_location() {
     let limits = Limits { security_groups: 2, application_groups: 3, ..Limits::default() };
     let cloud = Cloud::seeded(Settings { limits, ..quick() });
     assert_eq!(cloud.put("nsg/b", at(json!({}))), "ok");
     assert_eq!(cloud.put("nsg/c", at(json!({}))), "ResourceCountExceedsLimitDueToTemplate");
     assert_eq!(cloud.put("nsg/b", at(json!({}))), "ok", "one that is there is not counted twice");
+    assert_eq!(cloud.put("nsg/d", json!({ "location": "northeurope" })), "ok");
     assert_eq!(cloud.put("asg/more", at(json!({}))), "ResourceCountExceedsLimitDueToTemplate");
 }
 

@@ -76,6 +76,16 @@ fn groups_mean_their_members_also_in_the_group_of_a_subnet() {
 }
 
 #[test]
+fn only_the_addresses_of_a_configuration_in_a_group_are_members() {
+    let cloud = estate(&["100 in allow Tcp asg:web asg:db 5432", "4000 in deny * * asg:db *"]);
+    let mut body = interface("vnet/v/t", &["web"]);
+    let second = json!({ "name": "two", "properties": { "subnet": id("vnet/v/t") } });
+    body["properties"]["ipConfigurations"].as_array_mut().unwrap().push(second);
+    cloud.seed("nic/c", body);
+    cloud.check_packets("c tcp/5432 b pass\nc@10.0.2.5 tcp/5432 b cut");
+}
+
+#[test]
 fn members_elsewhere_do_not_count() {
     let cloud = estate(&["100 in allow * asg:far * *"]);
     cloud.check_packets("far tcp/1 a cut");

@@ -99,3 +99,28 @@ fn load_balancers_are_kept_as_they_are() {
     assert_eq!(cloud.put("lb/l", body), "ok");
     assert_eq!(cloud.get("lb/l")["properties"]["probes"][0]["properties"]["port"], 80);
 }
+
+#[test]
+fn quotas_and_service_tags_of_a_location_are_listed() {
+    let cloud = Cloud::quick();
+    let at = format!("{SUBSCRIPTION}/providers/Microsoft.Network/locations/westeurope");
+    let usages = cloud.get(&format!("{at}/usages"));
+    let line = |one: &Value| {
+        format!("{} {} of {}", one["name"]["value"].as_str().unwrap(), one["currentValue"], one["limit"])
+    };
+    let lines: Vec<String> = usages["value"].as_array().unwrap().iter().map(line).collect();
+    assert_eq!(lines, ["NetworkSecurityGroups 1 of 5000", "ApplicationSecurityGroups 3 of 3000"]);
+    let block = "203.0.113.0/24".parse().unwrap();
+    cloud.front.world().service_tags.insert("Storage.WestEurope".to_owned(), vec![block]);
+    let tags = cloud.get(&format!("{at}/serviceTags"));
+    assert_eq!(tags["values"][0]["properties"]["addressPrefixes"], json!(["203.0.113.0/24"]));
+    assert_eq!(tags["values"][0]["properties"]["systemService"], "Storage");
+}
+
+#[test]
+fn a_head_only_says_whether_something_is_there() {
+    let cloud = Cloud::quick();
+    let [there, missing] = ["rg", "nsg/none"].map(|short| cloud.call("HEAD", short, Value::Null));
+    assert_eq!([there.status, missing.status], [204, 404]);
+    assert_eq!([there.body, missing.body], ["", ""]);
+}

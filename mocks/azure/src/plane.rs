@@ -10,8 +10,9 @@ use ipnet::IpNet;
 use mock_cloud::DataPlane;
 
 use crate::path::Kind;
+use crate::resources::rule::groups_of;
 use crate::resources::{manager, network};
-use crate::state::{Provisioning, Rule, State, Typed};
+use crate::state::{Provisioning, Rule, State, Typed, network_of_subnet};
 
 /// Something that the data plane acts on. All names are keys: ids in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -58,7 +59,7 @@ pub enum Held {
 #[derive(Clone, Debug)]
 pub struct Plane {
     /// When which version reaches whom.
-    pub delays: DataPlane<Fact>,
+    pub(crate) delays: DataPlane<Fact>,
     /// fact → (time, what it says; none is that it is gone), oldest first.
     versions: BTreeMap<Key, Vec<(u64, Option<Held>)>>,
     max_ms: u64,
@@ -101,12 +102,94 @@ impl Plane {
         for (version, (noted, held)) in versions.iter().enumerate().rev() {
             // What everybody has heard of needs no look at the delays.
             let settled = noted + self.max_ms <= at;
-            if *noted <= at && (settled || self.delays.sees(viewer, &Fact { key: key.clone(), version }, at))
+            if *noted <= at
+                && (settled || self.delays.sees(short(viewer), &Fact { key: key.clone(), version }, at))
             {
                 return held.as_ref();
             }
         }
         None
+    }
+
+    /// When an interface hears of what matters to it, from a time on: sorted, each once. A superseded version may
+    /// give a moment at which nothing changes.
+    pub fn moments(&self, state: &State, interface: &str, from_ms: u64) -> BTreeSet<u64> {
+        let mut moments = BTreeSet::new();
+        for key in self.keys_for(state, interface) {
+            let versions = self.versions.get(&key).into_iter().flatten();
+            for (version, (noted, _)) in
+                versions.enumerate().filter(|(_, (noted, _))| noted + self.max_ms >= from_ms)
+            {
+                let reached = self.arrival(interface, Fact { key: key.clone(), version }, *noted);
+                moments.extend((reached >= from_ms).then_some(reached));
+            }
+        }
+        moments
+    }
+
+    /// When a version reaches a viewer.
+    fn arrival(&self, viewer: &str, fact: Fact, noted: u64) -> u64 {
+        // Seen once is seen for ever: search for the first time.
+        let (mut low, mut high) = (noted, noted + self.max_ms);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.delays.sees(short(viewer), &fact, middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
+    }
+
+    /// The facts that an interface acts on: its security groups with their rules, the members that these name, its
+    /// network. What it acted on before counts as well.
+    fn keys_for(&self, state: &State, interface: &str) -> Vec<Key> {
+        let Some(Typed::Interface { configurations, .. }) = state.get(interface).map(|held| &held.typed)
+        else {
+            return Vec::new();
+        };
+        let mut keys = vec![Key::OfInterface(interface.to_owned())];
+        keys.extend(configurations.iter().map(|one| Key::OfSubnet(one.subnet.clone())));
+        let mut groups: BTreeSet<&String> = BTreeSet::new();
+        for (_, held) in keys.iter().filter_map(|key| self.versions.get(key)).flatten() {
+            groups.extend(
+                held.iter().filter_map(|held| if let Held::Group(group) = held { Some(group) } else { None }),
+            );
+        }
+        let mut named: BTreeSet<&String> = BTreeSet::new();
+        for group in groups {
+            let first = Key::Rule(group.clone(), String::new());
+            for (key, versions) in self.versions.range(first..) {
+                if !matches!(key, Key::Rule(of, _) if of == group) {
+                    break;
+                }
+                keys.push(key.clone());
+                for (_, held) in versions {
+                    if let Some(Held::Rule(rule)) = held {
+                        named.extend(groups_of(rule));
+                    }
+                }
+            }
+        }
+        for group in named {
+            let members =
+                self.versions.range(Key::Member(group.clone(), String::new())..).map(|(key, _)| key);
+            keys.extend(members.take_while(|key| matches!(key, Key::Member(of, _) if of == group)).cloned());
+        }
+        if let Some(network) = configurations.first().and_then(|one| network_of_subnet(&one.subnet)) {
+            keys.extend([Key::Network(network.to_owned()), Key::Admin(network.to_owned())]);
+        }
+        keys
+    }
+
+    /// The first time after now at which an interface hears of something that matters to it.
+    pub fn next_change(&self, state: &State, now_ms: u64) -> Option<u64> {
+        if self.delays.is_settled(now_ms) {
+            return None;
+        }
+        let interfaces = state.interfaces().map(|(key, _)| key);
+        interfaces.filter_map(|interface| self.moments(state, interface, now_ms + 1).first().copied()).min()
     }
 
     /// Notes what a fact says from now on, if it says something new.
@@ -229,4 +312,9 @@ impl Plane {
             self.note(Key::Member(group, key.to_owned()), held, now_ms);
         }
     }
+}
+
+/// A viewer without its subscription, which is the same for all: delays are drawn from its letters, again and again.
+fn short(viewer: &str) -> &str {
+    viewer.split_once("/resourcegroups/").map_or(viewer, |(_, rest)| rest)
 }

@@ -128,10 +128,20 @@ impl World {
     /// The next time at which some interface sees something new or an operation ends: what a step-by-step test
     /// moves to.
     pub fn next_change_ms(&self) -> Option<u64> {
-        let viewers: Vec<&str> = self.state.interfaces().map(|(key, _)| key.as_str()).collect();
-        let seen = self.plane.delays.next_change(viewers.iter().copied(), self.now_ms);
+        let seen = self.plane.next_change(&self.state, self.now_ms);
         let ends = self.operations.next_end_ms().filter(|end| *end > self.now_ms);
         seen.into_iter().chain(ends).min()
+    }
+
+    /// When an interface (by its key) hears of something that matters to it, from a time on, sorted. Between these
+    /// moments [`World::allows_at`] does not change for packets whose ends are asked.
+    pub fn moments(&self, interface: &str, from_ms: u64) -> Vec<u64> {
+        self.plane.moments(&self.state, interface, from_ms).into_iter().collect()
+    }
+
+    /// Whether every change has reached every interface and no operation is under way.
+    pub fn is_settled(&self) -> bool {
+        self.plane.delays.is_settled(self.now_ms) && self.operations.next_end_ms().is_none()
     }
 
     /// Performs a request as somebody who is never throttled, meets no fault and waits for nobody: for seeding and

@@ -56,6 +56,36 @@ fn stepping_by_the_next_change_misses_no_moment() {
 }
 
 #[test]
+fn nothing_changes_between_the_moments_of_both_ends() {
+    let mut turns = 0;
+    for seed in 0..10 {
+        let cloud = slow(seed);
+        let from = cloud.front.world().now_ms();
+        cloud.rule("r", "100 in allow Tcp asg:web,far asg:db 80");
+        cloud.front.world().advance_ms(700);
+        cloud.interface("a", "vnet/v/s", &["far"]);
+        cloud.seed("nsg/own", crate::harness::at(serde_json::json!({})));
+        cloud.seed("nsg/own/stop", rule("100 in deny Tcp * * 80"));
+        let mut body = crate::harness::interface("vnet/v/s", &["db"]);
+        body["properties"]["networkSecurityGroup"] = crate::harness::id("nsg/own");
+        cloud.seed("nic/b", body);
+        cloud.settle();
+        let packet = cloud.packet("a tcp/80 b");
+        let world = cloud.front.world();
+        assert!(world.is_settled());
+        let ends = ["nic/a", "nic/b"].map(|name| crate::harness::path(name).to_lowercase());
+        let moments: BTreeSet<u64> = ends.iter().flat_map(|end| world.moments(end, from)).collect();
+        for at in from..world.now_ms() {
+            if world.allows_at(&packet, at) != world.allows_at(&packet, at + 1) {
+                turns += 1;
+                assert!(moments.contains(&(at + 1)), "seed {seed}: turns at {}", at + 1);
+            }
+        }
+    }
+    assert!(turns > 0, "the estate is one in which something happens");
+}
+
+#[test]
 fn the_past_can_be_asked() {
     let cloud = slow(3);
     let packet = cloud.packet("a tcp/80 b");

@@ -45,9 +45,9 @@ pub fn prove(graph: &FilterGraph, compiled: &CompiledPolicy, snapshot: &Snapshot
         let interfaces = end.interfaces.len() as u64;
         summary.checked_ends += interfaces;
         summary.checked_pairs += peers * interfaces;
-        let witnesses = ours::compare(&context, &end, &kinds);
-        summary.equivalent &= witnesses.is_empty();
         let room = WITNESSES_MAX.saturating_sub(summary.witnesses.len());
+        let witnesses = ours::compare(&context, &end, &kinds, room);
+        summary.equivalent &= witnesses.is_empty();
         summary.witnesses.extend(witnesses.into_iter().take(room));
         foreign::report(&context, &end, &kinds, &mut summary);
     }

@@ -9,10 +9,13 @@ use crate::plan::Witness;
 use crate::scope::Direction;
 use crate::state::Owner;
 
-/// Witnesses against the statement at one end; none is a proof.
-pub(crate) fn compare(context: &Context<'_>, end: &End<'_>, kinds: &[Kind]) -> Vec<Witness> {
+/// Witnesses against the statement at one end, no more than are `wanted` but one if there is any; none is a proof.
+pub(crate) fn compare(context: &Context<'_>, end: &End<'_>, kinds: &[Kind], wanted: usize) -> Vec<Witness> {
     let mut witnesses = Vec::new();
     for kind in kinds {
+        if witnesses.len() >= wanted.max(1) {
+            break;
+        }
         let admitted = admitted(context, end, kind);
         if admitted == kind.intended {
             continue;

@@ -330,11 +330,11 @@ pub(crate) fn interface_xml(account: &str, state: &State, id: &str, interface: &
         + &text("interfaceType", &interface.kind)
 }
 
-/// The interfaces of every instance, in one walk.
-fn by_instance(state: &State) -> BTreeMap<&str, Vec<(&str, &Interface)>> {
+/// The interfaces of instances, in one walk.
+fn by_instance(state: &State, wanted: impl Fn(&str) -> bool) -> BTreeMap<&str, Vec<(&str, &Interface)>> {
     let mut found: BTreeMap<&str, Vec<(&str, &Interface)>> = BTreeMap::new();
     for (id, interface) in &state.interfaces {
-        if let Some(instance) = &interface.instance {
+        if let Some(instance) = interface.instance.as_deref().filter(|instance| wanted(instance)) {
             found.entry(instance).or_default().push((id, interface));
         }
     }
@@ -355,7 +355,7 @@ pub(crate) fn instances(call: &mut Call<'_>) -> Answer {
     let wanted = chosen(call.params, "InstanceId", "InvalidInstanceID.NotFound", |id| {
         state.instances.contains_key(id)
     })?;
-    let by_instance = by_instance(state);
+    let by_instance = by_instance(state, &wanted);
     let rows = state.instances.iter().filter(|(id, _)| wanted(id)).map(|(id, instance)| {
         let own: &[(&str, &Interface)] = by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
         let values = move |name: &str| match name {
@@ -387,7 +387,7 @@ pub(crate) fn state_of(instance: &Instance) -> (u8, &'static str) {
 
 /// Instances that were just made, with their interfaces looked up in one walk.
 pub(crate) fn new_instances_xml(account: &str, state: &State, ids: &[String]) -> Vec<String> {
-    let by_instance = by_instance(state);
+    let by_instance = by_instance(state, |id| ids.iter().any(|wanted| wanted == id));
     let body = |id: &String| {
         let own = by_instance.get(id.as_str()).map(Vec::as_slice).unwrap_or_default();
         Some(instance_xml(account, state, id, state.instances.get(id)?, own))

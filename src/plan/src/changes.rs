@@ -1,7 +1,10 @@
 //! Who may talk to whom before and after, by labels: what opens and what closes.
 //!
 //! Works on two filter graphs of the same interfaces. Only ends whose entries differ are looked at, and of
-//! their peers only those that a differing entry names; each flow is then judged at both ends.
+//! their peers only those that a differing entry names; each flow is then judged at both ends. Interfaces that
+//! are alike are judged once.
+
+mod alike;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,8 +15,9 @@ use policy::{AddressSet, ClassId, InterfaceId, ServiceSet};
 use crate::graph::{Effect, Entry, FilterGraph, NodeIndex, Peers};
 use crate::plan::Change;
 use crate::prove::foreign::passes;
-use crate::prove::{Context, universe};
+use crate::prove::{Context, address_outside, universe};
 use crate::scope::Direction;
+use alike::{AtomIndex, Atoms};
 
 /// What changes between two states.
 #[derive(Clone, Debug, Default)]
@@ -35,37 +39,40 @@ struct Key {
     services: ServiceSet,
 }
 
-/// Compares two states. Linear in differing entries × the interfaces behind them.
-pub fn compare(before: &Context<'_>, after: &Context<'_>) -> Reach {
+/// Compares two states. Linear in differing entries × what is alike behind them, not × interfaces.
+pub fn compare<'a>(before: &'a Context<'a>, after: &'a Context<'a>) -> Reach {
     let mut reach = Reach::default();
-    let mut flows: BTreeSet<(NodeIndex, NodeIndex)> = BTreeSet::new();
+    let mut atoms = Atoms::new(before, after);
+    let mut flows: BTreeSet<(AtomIndex, AtomIndex)> = BTreeSet::new();
     let mut outside = Outside::new();
-    for number in 0..before.graph.nodes.len() as u32 {
-        let own = NodeIndex(number);
+    let mut known = Known::new(before);
+    for own in atoms.all() {
         for direction in [Direction::Ingress, Direction::Egress] {
-            let differing = differing_entries(before.graph, after.graph, own, direction);
+            let differing = differing_entries(before.graph, after.graph, atoms.members(own)[0], direction);
             if differing.is_empty() {
                 continue;
             }
-            for peer in peers_named(before, &differing) {
+            for peer in atoms.named(&differing) {
                 flows.insert(if direction == Direction::Ingress { (peer, own) } else { (own, peer) });
             }
-            compare_outside(before, after, own, direction, &differing, &mut outside);
-            if direction == Direction::Ingress && lost_all_ingress(before, after, own) {
-                reach.isolated.insert(before.graph.nodes[number as usize].interface.clone());
+            let owns = atoms.members(own);
+            compare_outside(before, after, (owns, direction), (&differing, &mut known), &mut outside);
+            if direction == Direction::Ingress && lost_all_ingress(before, after, owns[0]) {
+                reach.isolated.extend(interfaces(before, owns));
             }
         }
     }
     let mut counted: BTreeMap<Key, u64> = BTreeMap::new();
-    for (source, destination) in flows.into_iter().filter(|(source, destination)| source != destination) {
-        compare_flow(before, after, (source, destination), &mut counted, &mut reach.losers);
+    for (source, destination) in flows {
+        let ends = (atoms.members(source), atoms.members(destination));
+        compare_flow(before, after, ends, &mut counted, &mut reach.losers);
     }
     for ((opens, direction, class, services), (addresses, owns)) in outside {
         if !opens {
-            reach.losers.extend(owns.iter().map(|own| before.graph.nodes[own.0 as usize].interface.clone()));
+            reach.losers.extend(interfaces(before, owns.iter()));
         }
-        let (own, peer) =
-            (before.compiled.class(class).description.clone(), name_addresses(before, &addresses));
+        let own = before.compiled.class(class).description.clone();
+        let peer = name_addresses(before, &addresses.difference(&known.held), &known.held);
         let (source, destination) = if direction == Direction::Ingress { (peer, own) } else { (own, peer) };
         *counted.entry(Key { opens, source, destination, services }).or_default() += owns.len() as u64;
     }
@@ -86,6 +93,37 @@ pub fn compare(before: &Context<'_>, after: &Context<'_>) -> Reach {
     reach
 }
 
+/// The interfaces behind some nodes.
+fn interfaces<'a>(
+    context: &'a Context<'_>,
+    nodes: impl IntoIterator<Item = &'a NodeIndex>,
+) -> impl Iterator<Item = InterfaceId> {
+    nodes.into_iter().map(|node| context.graph.nodes[node.0 as usize].interface.clone())
+}
+
+/// The addresses that interfaces hold.
+struct Known {
+    held: AddressSet,
+    /// The first address of a set that nobody holds, as asked so far.
+    outside: BTreeMap<AddressSet, Option<IpAddr>>,
+}
+
+impl Known {
+    fn new(context: &Context<'_>) -> Self {
+        let held = context.snapshot.interfaces().flat_map(|(_, _, i)| i.addresses.iter().copied()).collect();
+        Self { held, outside: BTreeMap::new() }
+    }
+
+    fn outside(&mut self, set: &AddressSet) -> Option<IpAddr> {
+        if let Some(&known) = self.outside.get(set) {
+            return known;
+        }
+        let first = address_outside(set, &self.held);
+        self.outside.insert(set.clone(), first);
+        first
+    }
+}
+
 fn class_of(context: &Context<'_>, node: NodeIndex) -> Option<ClassId> {
     let place = context.places.get(&context.graph.nodes[node.0 as usize].interface)?;
     Some(context.compiled.class_of[place.workload as usize])
@@ -98,7 +136,7 @@ fn entries_at(graph: &FilterGraph, own: NodeIndex, direction: Direction) -> Vec<
     lists.flat_map(|list| &list.entries).collect()
 }
 
-/// Entries that only one of the two states has at an end.
+/// Entries that only one of the two states has at an end; those that only let essential services pass tell nobody anything.
 fn differing_entries<'a>(
     before: &'a FilterGraph,
     after: &'a FilterGraph,
@@ -110,22 +148,9 @@ fn differing_entries<'a>(
     let missing = |entry: &&&Entry, others: &[&Entry]| !others.iter().any(|other| same(entry, other));
     let gone = old.iter().filter(|entry| missing(entry, &new)).copied();
     let come = new.iter().filter(|entry| missing(entry, &old)).copied();
-    gone.chain(come).collect()
-}
-
-fn peers_named(context: &Context<'_>, entries: &[&Entry]) -> BTreeSet<NodeIndex> {
-    let mut peers = BTreeSet::new();
-    for entry in entries {
-        match &entry.peers {
-            Peers::Members(nodes) => peers.extend(nodes.iter().copied()),
-            Peers::Addresses(set) => {
-                let inside =
-                    |node: &NodeIndex| addresses(context, *node).iter().any(|address| set.contains(*address));
-                peers.extend((0..context.graph.nodes.len() as u32).map(NodeIndex).filter(inside));
-            }
-        }
-    }
-    peers
+    let telling =
+        |entry: &&Entry| entry.effect == Effect::Block || !entry.services.is_subset(&essential_services());
+    gone.chain(come).filter(telling).collect()
 }
 
 fn addresses<'a>(context: &Context<'a>, node: NodeIndex) -> &'a [IpAddr] {
@@ -170,27 +195,32 @@ fn flow_services(context: &Context<'_>, flow: (NodeIndex, NodeIndex)) -> Service
     total.difference(&essential_services())
 }
 
+/// Compares the flows between the interfaces of two atoms, by one of them.
 fn compare_flow(
     before: &Context<'_>,
     after: &Context<'_>,
-    flow: (NodeIndex, NodeIndex),
+    (sources, destinations): (&[NodeIndex], &[NodeIndex]),
     counted: &mut BTreeMap<Key, u64>,
     losers: &mut BTreeSet<InterfaceId>,
 ) {
+    let within = sources == destinations;
+    let Some(&other) = (if within { destinations.get(1) } else { destinations.first() }) else { return };
+    let flow = (sources[0], other);
     let (Some(source), Some(destination)) = (class_of(before, flow.0), class_of(before, flow.1)) else {
         return;
     };
+    let pairs = sources.len() as u64 * (destinations.len() - usize::from(within)) as u64;
     let (old, new) = (flow_services(before, flow), flow_services(after, flow));
     for (opens, services) in [(false, old.difference(&new)), (true, new.difference(&old))] {
         if services.is_empty() {
             continue;
         }
         if !opens {
-            losers.extend([flow.0, flow.1].map(|node| before.graph.nodes[node.0 as usize].interface.clone()));
+            losers.extend(interfaces(before, sources.iter().chain(destinations)));
         }
         let describe = |class: ClassId| before.compiled.class(class).description.clone();
         let key = Key { opens, source: describe(source), destination: describe(destination), services };
-        *counted.entry(key).or_default() += 1;
+        *counted.entry(key).or_default() += pairs;
     }
 }
 
@@ -199,14 +229,12 @@ type Outside = BTreeMap<(bool, Direction, ClassId, ServiceSet), (AddressSet, BTr
 fn compare_outside(
     before: &Context<'_>,
     after: &Context<'_>,
-    own: NodeIndex,
-    direction: Direction,
-    differing: &[&Entry],
+    (owns, direction): (&[NodeIndex], Direction),
+    (differing, known): (&[&Entry], &mut Known),
     outside: &mut Outside,
 ) {
+    let own = owns[0];
     let Some(class) = class_of(before, own) else { return };
-    let known: AddressSet =
-        before.snapshot.interfaces().flat_map(|(_, _, i)| i.addresses.iter().copied()).collect();
     let sets: Vec<&AddressSet> = differing
         .iter()
         .filter_map(|entry| match &entry.peers {
@@ -214,7 +242,7 @@ fn compare_outside(
             Peers::Members(_) => None,
         })
         .collect();
-    let whole = sets.iter().fold(AddressSet::empty(), |sum, set| sum.union(set)).difference(&known);
+    let whole = sets.iter().fold(AddressSet::empty(), |sum, set| sum.union(set));
     let mut pieces = vec![whole];
     let all =
         entries_at(before.graph, own, direction).into_iter().chain(entries_at(after.graph, own, direction));
@@ -232,7 +260,7 @@ fn compare_outside(
             .collect();
     }
     for piece in pieces.iter().flat_map(split_families) {
-        let Some(address) = piece.first() else { continue };
+        let Some(address) = known.outside(&piece) else { continue };
         let of = |context: &Context<'_>| {
             admitted(context, own, direction, None, address).difference(&essential_services())
         };
@@ -241,7 +269,7 @@ fn compare_outside(
             if !services.is_empty() {
                 let entry = outside.entry((opens, direction, class, services)).or_default();
                 entry.0 = entry.0.union(&piece);
-                entry.1.insert(own);
+                entry.1.extend(owns);
             }
         }
     }
@@ -268,15 +296,13 @@ fn lost_all_ingress(before: &Context<'_>, after: &Context<'_>, own: NodeIndex) -
 }
 
 /// An address set by the name of the IP list that it equals (known interfaces aside), or by its blocks.
-fn name_addresses(context: &Context<'_>, addresses: &AddressSet) -> String {
+fn name_addresses(context: &Context<'_>, addresses: &AddressSet, known: &AddressSet) -> String {
     const BLOCKS_MAX: usize = 3;
-    let known: AddressSet =
-        context.snapshot.interfaces().flat_map(|(_, _, i)| i.addresses.iter().copied()).collect();
-    if *addresses == AddressSet::any().difference(&known) {
+    if *addresses == AddressSet::any().difference(known) {
         return "anywhere outside".to_owned();
     }
     let lists = &context.snapshot.policy.ip_lists;
-    if let Some((name, _)) = lists.iter().find(|(_, list)| list.addresses.difference(&known) == *addresses) {
+    if let Some((name, _)) = lists.iter().find(|(_, list)| list.addresses.difference(known) == *addresses) {
         return format!("list {name}");
     }
     let blocks = addresses.to_cidrs();

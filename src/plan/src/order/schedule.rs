@@ -17,8 +17,10 @@ pub(super) struct Scheduler<'a> {
     pub(super) candidates: Vec<Candidate>,
     pub(super) status: Vec<Status>,
     pub(super) rounds: Vec<Vec<usize>>,
-    /// Steps that have settled, by the pairs that they touch.
+    /// Steps that have settled, by the pairs that they touch; empty if all steps are of one kind, since steps only
+    /// ever wait for the other kind.
     pub(super) settled_on: HashMap<Pair, Vec<usize>>,
+    is_mixed: bool,
     /// Accepted violations that are not over yet, and the steps that brought them.
     pub(super) open: Named,
     pub(super) transients: Vec<Record>,
@@ -62,6 +64,7 @@ impl<'a> Scheduler<'a> {
             domain,
             model,
             status: vec![Status::Pending; candidates.len()],
+            is_mixed: candidates.windows(2).any(|two| two[0].kind() != two[1].kind()),
             candidates,
             rounds: Vec::new(),
             settled_on: HashMap::new(),
@@ -210,7 +213,7 @@ impl<'a> Scheduler<'a> {
             self.status[step] = Status::Settled;
             let candidate = &self.candidates[step];
             candidate.parts.iter().for_each(|part| self.peaks.settle(&part.action));
-            for pair in &candidate.pairs {
+            for pair in candidate.pairs.iter().filter(|_| self.is_mixed) {
                 self.settled_on.entry(pair.clone()).or_default().push(step);
             }
             for script in self.scripts.iter_mut().filter(|script| script.order.contains(&step)) {

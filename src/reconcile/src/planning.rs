@@ -98,21 +98,28 @@ pub fn make_plan(
     let drift = drift_of(&domain, &mut steps.steps, last);
 
     let before: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
-    let end: Vec<Observed> = before.iter().map(|observed| plan::after(observed, &steps.steps)).collect();
-    let end: Vec<&Observed> = end.iter().collect();
-    let (graph_before, graph_after) = (reader.semantics(&before), reader.semantics(&end));
-    let proof = prove(&graph_after, &compiled, &snapshot);
-    let after = Context::new(&graph_after, &compiled, &snapshot);
-    let reach = changes::compare(&Context::new(&graph_before, &compiled, &snapshot), &after);
+    let graph_before = reader.semantics(&before);
+    // A plan without steps leaves everything as it is: nothing to read again, nothing to compare.
+    let graph_after = (!steps.steps.is_empty()).then(|| {
+        let end: Vec<Observed> = before.iter().map(|observed| plan::after(observed, &steps.steps)).collect();
+        reader.semantics(&end.iter().collect::<Vec<_>>())
+    });
+    let graph_end = graph_after.as_ref().unwrap_or(&graph_before);
+    let proof = prove(graph_end, &compiled, &snapshot);
+    let after = Context::new(graph_end, &compiled, &snapshot);
+    let now = Context::new(&graph_before, &compiled, &snapshot);
+    let reach = graph_after.as_ref().map(|_| changes::compare(&now, &after)).unwrap_or_default();
     // Guards ask what the change of policy or labels does: closing what somebody opened by hand is no loss.
-    let restored: Vec<Observed> = before
-        .iter()
-        .map(|observed| last.map_or_else(|| (*observed).clone(), |last| last.restore(observed)))
-        .collect();
-    let restored: Vec<&Observed> = restored.iter().collect();
-    let graph_restored = reader.semantics(&restored);
-    let intended = Context::new(&graph_restored, &compiled, &snapshot);
-    let loss = changes::compare(&intended, &after);
+    let restored: Option<Vec<Observed>> =
+        last.map(|last| before.iter().map(|observed| last.restore(observed)).collect());
+    let restored: Option<Vec<&Observed>> = restored.as_ref().map(|restored| restored.iter().collect());
+    let graph_restored = restored.as_ref().map(|restored| reader.semantics(restored));
+    let intended = graph_restored.as_ref().map(|graph| Context::new(graph, &compiled, &snapshot));
+    let loss = match (&intended, &graph_after) {
+        (Some(intended), Some(_)) => changes::compare(intended, &after),
+        _ => reach.clone(),
+    };
+    let (restored, intended) = (restored.as_ref().unwrap_or(&before), intended.as_ref().unwrap_or(&now));
 
     let mut findings: Vec<Finding> = intent.files.findings.clone();
     findings.extend(compilation.findings);
@@ -122,8 +129,8 @@ pub fn make_plan(
     let (blocking, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocking);
     let mut blocks = steps.blocks;
     blocks.extend(blocking.into_iter().map(block_from));
-    blocks.extend(guard::check(&restored, &steps.steps, &loss, &intent.guards));
-    blocks.extend(guard::protect(&intent.files.protect, &intended, &after, &intent.guards));
+    blocks.extend(guard::check(restored, &steps.steps, &loss, &intent.guards));
+    blocks.extend(guard::protect(&intent.files.protect, intended, &after, &intent.guards));
     // With a scope unread or drift left alone the end state is not meant to be equal to the intent.
     let partial = !unobserved.is_empty() || drift.iter().any(|item| !item.repaired);
     blocks.extend(proof_blocks(&domain, &proof, partial));

@@ -7,6 +7,10 @@ use policy::AddressSet;
 const FIRST_V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const FIRST_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
+/// Addresses for documentation (RFC 5737, RFC 3849): they say more in a witness than `0.0.0.0`.
+const EXAMPLES: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
 /// Index of a cell.
 pub(crate) type Cell = usize;
 
@@ -55,12 +59,17 @@ impl Line {
         covered
     }
 
-    /// The addresses of a cell that are not among `taken` (sorted), in order.
+    /// The addresses of a cell that are not among `taken` (sorted), in order; one that starts at `0.0.0.0` or `::` gives
+    /// an address first that people know as an example.
     pub(crate) fn free<'a>(&'a self, cell: Cell, taken: &'a [IpAddr]) -> impl Iterator<Item = IpAddr> + 'a {
         let end = self.starts.get(cell + 1).copied();
         let inside = move |address: &IpAddr| end.is_none_or(|end| *address < end);
-        let all = std::iter::successors(self.starts.get(cell).copied(), |address| next(*address));
-        all.take_while(inside).filter(|address| taken.binary_search(address).is_err())
+        let start = self.starts.get(cell).copied();
+        let says_little = start.is_some_and(|start| start.is_unspecified());
+        let examples = EXAMPLES.into_iter().filter(move |&e| says_little && self.cell(e) == cell);
+        let all = std::iter::successors(start, |address| next(*address));
+        let all = examples.chain(all.take_while(inside));
+        all.filter(|address| taken.binary_search(address).is_err())
     }
 }
 

@@ -51,7 +51,7 @@ fn each_rule_of_a_foreign_list_is_named() {
         "x",
         &[
             "exposes role=db (2 interfaces) ingress to 0.0.0.0/0 tcp/22: x (x): 0.0.0.0/0 tcp/22, \
-         as external 0.0.0.0 on tcp/22",
+         as external 192.0.2.1 on tcp/22",
             "exposes role=db (2 interfaces) ingress to 1 members of a group tcp/80: x (x): web-1 tcp/80, \
          as web-1 10.0.0.1 on tcp/80",
         ],
@@ -102,7 +102,7 @@ fn a_path_that_stops_what_the_intent_allows_is_obstruction() {
         &["foreign acl: 10.0.0.0/24 all"],
         "| acl",
         &["obstructs role=db (2 interfaces) ingress to external 0.0.0.0 icmp/3/4: acl (acl), \
-         as external 0.0.0.0 on icmp/3/4"],
+         as external 192.0.2.1 on icmp/3/4"],
     );
 }
 

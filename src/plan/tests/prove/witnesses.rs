@@ -39,7 +39,7 @@ fn our_lists_are_a_union() {
 fn no_list_of_ours_lets_nothing_pass() {
     let missing = [
         "lacks web-1 10.0.0.1 -> db 10.0.0.9 tcp/5432 at db ingress: rule shop/web-to-db",
-        "lacks external 0.0.0.0 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
+        "lacks external 192.0.2.1 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
     ];
     check(&SHOP, &["at db ingress:"], &missing);
     check(&SHOP, &[], &missing);
@@ -49,7 +49,7 @@ fn no_list_of_ours_lets_nothing_pass() {
 fn no_filter_at_all_lets_everything_pass() {
     let open = [
         "admits web-1 10.0.0.1 -> db 10.0.0.9 proto/0 at db ingress: nothing filters here",
-        "admits external 0.0.0.0 -> db 10.0.0.9 proto/0 at db ingress: nothing filters here",
+        "admits external 192.0.2.1 -> db 10.0.0.9 proto/0 at db ingress: nothing filters here",
     ];
     check(&SHOP, &["at db ingress: open"], &open);
 }
@@ -242,7 +242,7 @@ fn the_families_are_apart() {
         "192.0.2.0/24 tcp/22+icmp/8, ::/0 tcp/22+icmpv6/128",
         &[
             "admits external 192.0.2.0 -> db 10.0.0.9 icmp/8/0 at db ingress: g-db allows 192.0.2.0/24 tcp/22+icmp/8",
-            "admits external :: -> db 2001:db8:a::9 tcp/22 at db ingress: g-db allows ::/0 tcp/22+icmpv6/128",
+            "admits external 2001:db8::1 -> db 2001:db8:a::9 tcp/22 at db ingress: g-db allows ::/0 tcp/22+icmpv6/128",
             "admits external 2001:db8:10:: -> db 2001:db8:a::9 tcp/22 at db ingress: g-db allows ::/0 tcp/22+icmpv6/128",
         ],
     );
@@ -255,7 +255,7 @@ fn what_is_essential_may_not_be_missing() {
         &["ours g-db: web-1+web-2 tcp/5432, ::/0 icmpv6/2", "at db ingress: g-db"],
         &[
             "lacks web-1 10.0.0.1 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
-            "lacks external 0.0.0.0 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
+            "lacks external 192.0.2.1 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
         ],
     );
 }
@@ -343,7 +343,7 @@ fn only_what_the_policy_wants_enforced_is_compared() {
     check(
         &world("db: @10.0.0.9 vpc=a enforces=ingress"),
         &[],
-        &["lacks external 0.0.0.0 -> db 10.0.0.9 icmp/3/4 at db ingress: essential"],
+        &["lacks external 192.0.2.1 -> db 10.0.0.9 icmp/3/4 at db ingress: essential"],
     );
 }
 
@@ -356,7 +356,7 @@ fn only_a_list_with_our_whole_mark_is_ours() {
             &[&list, "at db ingress: x"],
             &[
                 "lacks web-1 10.0.0.1 -> db 10.0.0.9 tcp/5432 at db ingress: rule shop/web-to-db",
-                "lacks external 0.0.0.0 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
+                "lacks external 192.0.2.1 -> db 10.0.0.9 icmp/3/4 at db ingress: essential",
             ],
         );
     }

@@ -5,6 +5,7 @@
 //! are alike are judged once.
 
 mod alike;
+mod protected;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,12 +13,13 @@ use std::net::IpAddr;
 use policy::compiled::essential_services;
 use policy::{AddressSet, ClassId, InterfaceId, ServiceSet};
 
-use crate::graph::{Effect, Entry, FilterGraph, NodeIndex, Peers};
+use crate::graph::{Effect, Entry, FilterGraph, NodeIndex, Peers, Stage};
 use crate::plan::Change;
-use crate::prove::foreign::passes;
-use crate::prove::{Context, address_outside, universe};
+use crate::prove::{Context, address_outside, first_match, universe};
 use crate::scope::Direction;
 use alike::{AtomIndex, Atoms};
+
+pub use protected::cut_example;
 
 /// What changes between two states.
 #[derive(Clone, Debug, Default)]
@@ -48,11 +50,15 @@ pub fn compare<'a>(before: &'a Context<'a>, after: &'a Context<'a>) -> Reach {
     let mut known = Known::new(before);
     for own in atoms.all() {
         for direction in [Direction::Ingress, Direction::Egress] {
-            let differing = differing_entries(before.graph, after.graph, atoms.members(own)[0], direction);
-            if differing.is_empty() {
+            let differing = Differing::at(before.graph, after.graph, atoms.members(own)[0], direction);
+            if differing.is_nowhere() {
                 continue;
             }
-            for peer in atoms.named(&differing) {
+            let peers = match &differing {
+                Differing::Entries(entries) => atoms.named(entries),
+                Differing::Everywhere => atoms.all().collect(),
+            };
+            for peer in peers {
                 flows.insert(if direction == Direction::Ingress { (peer, own) } else { (own, peer) });
             }
             let owns = atoms.members(own);
@@ -129,28 +135,78 @@ fn class_of(context: &Context<'_>, node: NodeIndex) -> Option<ClassId> {
     Some(context.compiled.class_of[place.workload as usize])
 }
 
-fn entries_at(graph: &FilterGraph, own: NodeIndex, direction: Direction) -> Vec<&Entry> {
+fn stages_at(graph: &FilterGraph, own: NodeIndex, direction: Direction) -> &[Stage] {
     let node = &graph.nodes[own.0 as usize];
-    let stages = if direction == Direction::Ingress { &node.ingress } else { &node.egress };
-    let lists = stages.iter().flat_map(|stage| &stage.lists).map(|&list| &graph.lists[list as usize]);
-    lists.flat_map(|list| &list.entries).collect()
+    if direction == Direction::Ingress { &node.ingress } else { &node.egress }
 }
 
-/// Entries that only one of the two states has at an end; those that only let essential services pass tell nobody anything.
-fn differing_entries<'a>(
-    before: &'a FilterGraph,
-    after: &'a FilterGraph,
-    own: NodeIndex,
-    direction: Direction,
-) -> Vec<&'a Entry> {
-    let (old, new) = (entries_at(before, own, direction), entries_at(after, own, direction));
-    let same = |a: &Entry, b: &Entry| a.effect == b.effect && a.services == b.services && a.peers == b.peers;
+fn entries_of<'a>(graph: &'a FilterGraph, stage: &'a Stage) -> impl Iterator<Item = &'a Entry> {
+    stage.lists.iter().flat_map(|&list| &graph.lists[list as usize].entries)
+}
+
+fn entries_at(graph: &FilterGraph, own: NodeIndex, direction: Direction) -> impl Iterator<Item = &Entry> {
+    stages_at(graph, own, direction).iter().flat_map(|stage| entries_of(graph, stage))
+}
+
+/// Where an end may treat packets differently in two states.
+enum Differing<'a> {
+    /// Wherever one of these entries matches.
+    Entries(Vec<&'a Entry>),
+    /// Anywhere.
+    Everywhere,
+}
+
+impl<'a> Differing<'a> {
+    fn at(before: &'a FilterGraph, after: &'a FilterGraph, own: NodeIndex, direction: Direction) -> Self {
+        let (old, new) = (stages_at(before, own, direction), stages_at(after, own, direction));
+        if old.len() != new.len() {
+            return Self::Everywhere;
+        }
+        let mut differing = Vec::new();
+        for (old, new) in old.iter().zip(new) {
+            let lists = |graph: &'a FilterGraph, stage: &Stage| -> Vec<&'a [Entry]> {
+                stage.lists.iter().map(|&list| graph.lists[list as usize].entries.as_slice()).collect()
+            };
+            if lists(before, old) == lists(after, new) {
+                continue;
+            }
+            let (old, new): (Vec<_>, Vec<_>) =
+                (entries_of(before, old).collect(), entries_of(after, new).collect());
+            // Where something blocks, order counts and what stays the same may come to decide.
+            if old.iter().chain(&new).any(|entry| entry.effect == Effect::Block) {
+                return Self::Everywhere;
+            }
+            differing.extend(one_sided(&old, &new));
+        }
+        Self::Entries(differing)
+    }
+
+    fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Entries(entries) if entries.is_empty())
+    }
+
+    fn addresses(&self) -> AddressSet {
+        match self {
+            Self::Everywhere => AddressSet::any(),
+            Self::Entries(entries) => {
+                let sets = entries.iter().filter_map(|entry| match &entry.peers {
+                    Peers::Addresses(set) => Some(set),
+                    Peers::Members(_) => None,
+                });
+                sets.fold(AddressSet::empty(), |sum, set| sum.union(set))
+            }
+        }
+    }
+}
+
+/// Entries of one stage that only one of the two states has; those that only let essential services pass tell nobody
+/// anything.
+fn one_sided<'a>(old: &[&'a Entry], new: &[&'a Entry]) -> Vec<&'a Entry> {
+    let same = |a: &Entry, b: &Entry| a.services == b.services && a.peers == b.peers;
     let missing = |entry: &&&Entry, others: &[&Entry]| !others.iter().any(|other| same(entry, other));
-    let gone = old.iter().filter(|entry| missing(entry, &new)).copied();
-    let come = new.iter().filter(|entry| missing(entry, &old)).copied();
-    let telling =
-        |entry: &&Entry| entry.effect == Effect::Block || !entry.services.is_subset(&essential_services());
-    gone.chain(come).filter(telling).collect()
+    let gone = old.iter().filter(|entry| missing(entry, new)).copied();
+    let come = new.iter().filter(|entry| missing(entry, old)).copied();
+    gone.chain(come).filter(|entry| !entry.services.is_subset(&essential_services())).collect()
 }
 
 fn addresses<'a>(context: &Context<'a>, node: NodeIndex) -> &'a [IpAddr] {
@@ -167,20 +223,20 @@ fn admitted(
     address: IpAddr,
 ) -> ServiceSet {
     let node = &context.graph.nodes[own.0 as usize];
-    let stages = if direction == Direction::Ingress { &node.ingress } else { &node.egress };
-    let mut passed = universe(address);
-    for stage in stages {
-        let union = stage.lists.iter().map(|&list| &context.graph.lists[list as usize]).fold(ServiceSet::empty(), |sum, list| {
-            let by_address = passes(list, address);
-            let by_member = list.entries.iter().filter(|entry| {
-                entry.effect == Effect::Permit
-                    && matches!((&entry.peers, peer), (Peers::Members(nodes), Some(peer)) if nodes.binary_search(&peer).is_ok())
-            });
-            by_member.fold(sum.union(&by_address), |sum, entry| sum.union(&entry.services))
-        });
-        passed = passed.intersection(&union);
-    }
-    passed
+    let matches = |entry: &&Entry| match (&entry.peers, peer) {
+        (Peers::Addresses(set), _) => set.contains(address),
+        (Peers::Members(nodes), Some(peer)) => {
+            let there = &context.graph.nodes[peer.0 as usize].network;
+            nodes.binary_search(&peer).is_ok() && context.snapshot.connected(&node.network, there)
+        }
+        (Peers::Members(_), None) => false,
+    };
+    stages_at(context.graph, own, direction).iter().fold(universe(address), |passed, stage| {
+        let lists = stage.lists.iter().map(|&list| &context.graph.lists[list as usize].entries);
+        let union =
+            lists.fold(ServiceSet::empty(), |sum, list| sum.union(&first_match(list.iter().filter(matches))));
+        passed.intersection(&union)
+    })
 }
 
 fn flow_services(context: &Context<'_>, flow: (NodeIndex, NodeIndex)) -> ServiceSet {
@@ -230,36 +286,12 @@ fn compare_outside(
     before: &Context<'_>,
     after: &Context<'_>,
     (owns, direction): (&[NodeIndex], Direction),
-    (differing, known): (&[&Entry], &mut Known),
+    (differing, known): (&Differing<'_>, &mut Known),
     outside: &mut Outside,
 ) {
     let own = owns[0];
     let Some(class) = class_of(before, own) else { return };
-    let sets: Vec<&AddressSet> = differing
-        .iter()
-        .filter_map(|entry| match &entry.peers {
-            Peers::Addresses(set) => Some(set),
-            Peers::Members(_) => None,
-        })
-        .collect();
-    let whole = sets.iter().fold(AddressSet::empty(), |sum, set| sum.union(set));
-    let mut pieces = vec![whole];
-    let all =
-        entries_at(before.graph, own, direction).into_iter().chain(entries_at(after.graph, own, direction));
-    let cuts: BTreeSet<&AddressSet> = all
-        .filter_map(|entry| match &entry.peers {
-            Peers::Addresses(set) => Some(set),
-            Peers::Members(_) => None,
-        })
-        .collect();
-    for cut in cuts {
-        pieces = pieces
-            .into_iter()
-            .flat_map(|piece| [piece.intersection(cut), piece.difference(cut)])
-            .filter(|p| !p.is_empty())
-            .collect();
-    }
-    for piece in pieces.iter().flat_map(split_families) {
+    for piece in alike_addresses(before, after, (own, direction), differing.addresses()) {
         let Some(address) = known.outside(&piece) else { continue };
         let of = |context: &Context<'_>| {
             admitted(context, own, direction, None, address).difference(&essential_services())
@@ -275,6 +307,28 @@ fn compare_outside(
     }
 }
 
+/// A set cut into pieces of one family, in each of which no entry of an end tells addresses apart.
+fn alike_addresses(
+    before: &Context<'_>,
+    after: &Context<'_>,
+    (own, direction): (NodeIndex, Direction),
+    whole: AddressSet,
+) -> Vec<AddressSet> {
+    let entries = [before, after].into_iter().flat_map(|context| entries_at(context.graph, own, direction));
+    let cuts: BTreeSet<&AddressSet> = entries
+        .filter_map(|entry| match &entry.peers {
+            Peers::Addresses(set) => Some(set),
+            Peers::Members(_) => None,
+        })
+        .collect();
+    let mut pieces = vec![whole];
+    for cut in cuts {
+        let halves = |piece: AddressSet| [piece.intersection(cut), piece.difference(cut)];
+        pieces = pieces.into_iter().flat_map(halves).filter(|p| !p.is_empty()).collect();
+    }
+    pieces.iter().flat_map(split_families).collect()
+}
+
 fn split_families(set: &AddressSet) -> Vec<AddressSet> {
     let v4 = AddressSet::from_parts(set.v4().clone(), policy::RangeSet::default());
     let v6 = AddressSet::from_parts(policy::RangeSet::default(), set.v6().clone());
@@ -283,16 +337,21 @@ fn split_families(set: &AddressSet) -> Vec<AddressSet> {
 
 /// Whether an end let anything in before, essential services aside, and lets nothing in after.
 fn lost_all_ingress(before: &Context<'_>, after: &Context<'_>, own: NodeIndex) -> bool {
-    let lets_in = |context: &Context<'_>| {
-        entries_at(context.graph, own, Direction::Ingress).iter().any(|entry| {
-            let peers = match &entry.peers {
-                Peers::Addresses(set) => !set.is_empty(),
-                Peers::Members(nodes) => nodes.iter().any(|node| *node != own),
-            };
-            entry.effect == Effect::Permit && peers && !entry.services.is_subset(&essential_services())
-        })
+    lets_in(before, own) && !lets_in(after, own)
+}
+
+/// Whether every stage of an end lets something in: one that lets nothing in is enough to be cut off.
+fn lets_in(context: &Context<'_>, own: NodeIndex) -> bool {
+    let permits = |entry: &Entry| {
+        let peers = match &entry.peers {
+            Peers::Addresses(set) => !set.is_empty(),
+            Peers::Members(nodes) => nodes.iter().any(|node| *node != own),
+        };
+        entry.effect == Effect::Permit && peers && !entry.services.is_subset(&essential_services())
     };
-    lets_in(before) && !lets_in(after)
+    stages_at(context.graph, own, Direction::Ingress)
+        .iter()
+        .all(|stage| entries_of(context.graph, stage).any(permits))
 }
 
 /// An address set by the name of the IP list that it equals (known interfaces aside), or by its blocks.
@@ -309,56 +368,4 @@ fn name_addresses(context: &Context<'_>, addresses: &AddressSet, known: &Address
     let shown: Vec<String> = blocks.iter().take(BLOCKS_MAX).map(ToString::to_string).collect();
     let rest = blocks.len().saturating_sub(BLOCKS_MAX);
     if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more blocks", shown.join(", ")) }
-}
-
-/// One flow of a protected rule that passes before and not after, for people.
-pub fn cut_example(rule: &policy::Rule, before: &Context<'_>, after: &Context<'_>) -> Option<String> {
-    let policy = &before.snapshot.policy;
-    let (sources, destinations) =
-        (sides(rule, &rule.sources, before), sides(rule, &rule.destinations, before));
-    let cut = |old: ServiceSet, new: ServiceSet| old.intersection(&rule.services).difference(&new).first();
-    let name = |node: &NodeIndex| before.graph.nodes[node.0 as usize].interface.to_string();
-    for source in &sources {
-        for destination in destinations.iter().filter(|destination| *destination != source) {
-            let flow = (*source, *destination);
-            if let Some(service) = cut(flow_services(before, flow), flow_services(after, flow)) {
-                return Some(format!("{} → {} {service}", name(source), name(destination)));
-            }
-        }
-    }
-    let listed = |actors: &[policy::Actor]| -> AddressSet {
-        let lists = actors.iter().filter_map(|actor| match actor {
-            policy::Actor::IpList(name) => policy.ip_lists.get(name),
-            _ => None,
-        });
-        lists.fold(AddressSet::empty(), |sum, list| sum.union(&list.addresses))
-    };
-    for (owns, addresses, direction) in [
-        (&destinations, listed(&rule.sources), Direction::Ingress),
-        (&sources, listed(&rule.destinations), Direction::Egress),
-    ] {
-        for (own, piece) in
-            owns.iter().flat_map(|own| split_families(&addresses).into_iter().map(move |piece| (own, piece)))
-        {
-            let Some(address) = piece.first() else { continue };
-            let at = |context: &Context<'_>| admitted(context, *own, direction, None, address);
-            if let Some(service) = cut(at(before), at(after)) {
-                return Some(format!("{address} and {} on {service} ({direction})", name(own)));
-            }
-        }
-    }
-    None
-}
-
-/// The interfaces that one side of a protected rule names by label or identity.
-fn sides(rule: &policy::Rule, actors: &[policy::Actor], context: &Context<'_>) -> Vec<NodeIndex> {
-    let named = policy::compile::selects(&context.snapshot.policy, actors);
-    let nodes = context.graph.nodes.iter().enumerate().filter(|(_, node)| {
-        let place = context.places.get(&node.interface);
-        place.is_some_and(|place| {
-            named.iter().any(|s| s.matches(&context.snapshot.workloads[place.workload as usize]))
-        })
-    });
-    debug_assert!(!rule.services.is_empty());
-    nodes.map(|(number, _)| NodeIndex(number as u32)).collect()
 }

@@ -28,6 +28,9 @@ impl Default for GuardSettings {
     }
 }
 
+/// Few rules are always a large share: so many may go, unless none may.
+const FEW_RULES: usize = 5;
+
 /// The guards that a plan trips. `domain` is the state before, with what others changed by hand set back.
 pub fn check(domain: &[&Observed], steps: &[Step], reach: &Reach, settings: &GuardSettings) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -62,9 +65,8 @@ pub fn check(domain: &[&Observed], steps: &[Step], reach: &Reach, settings: &Gua
         }
     }
     let (removed, rules) = removed_rules(domain, steps);
-    // Few rules are always a large share: a handful may go.
-    const ALWAYS_ALLOWED: usize = 5;
-    if removed > ALWAYS_ALLOWED && over(removed, rules, settings.remove_rules_percent) {
+    let few = removed <= FEW_RULES && settings.remove_rules_percent > 0;
+    if !few && over(removed, rules, settings.remove_rules_percent) {
         let message = format!(
             "{removed} of {rules} rules are removed ({} %, allowed are {} %)",
             percent(removed, rules),
@@ -85,11 +87,22 @@ fn removed_rules(domain: &[&Observed], steps: &[Step]) -> (usize, usize) {
         .filter(|group| group.owner == Owner::Ours && used.contains(&group.id))
         .map(|group| (&group.id, group))
         .collect();
+    let deleted: BTreeSet<_> = steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            StepAction::DeleteGroup { group, .. } => Some(group),
+            _ => None,
+        })
+        .collect();
     let removed = |step: &Step| match &step.action {
+        StepAction::RemoveRules { group, .. } if deleted.contains(group) => 0,
         StepAction::RemoveRules { group, direction, rules } => counted.get(group).map_or(0, |held| {
             let list = if *direction == Direction::Ingress { &held.ingress } else { &held.egress };
             rules.iter().filter(|rule| list.contains(rule)).count()
         }),
+        StepAction::DeleteGroup { group, .. } => {
+            counted.get(group).map_or(0, |held| held.ingress.len() + held.egress.len())
+        }
         _ => 0,
     };
     let total = counted.values().map(|group| group.ingress.len() + group.egress.len()).sum();
@@ -110,10 +123,10 @@ fn percent(part: usize, whole: usize) -> usize {
 }
 
 /// Protected flows that pass before and not after.
-pub fn protect(
+pub fn protect<'a>(
     protected: &[policy::Rule],
-    before: &Context<'_>,
-    after: &Context<'_>,
+    before: &'a Context<'a>,
+    after: &'a Context<'a>,
     settings: &GuardSettings,
 ) -> Vec<Block> {
     let mut blocks = Vec::new();

@@ -28,12 +28,13 @@ pub mod report;
 pub mod scope;
 pub mod state;
 pub mod step;
+mod withhold;
 
 pub use apply::{after, holds};
 pub use diff::ScopeInput;
 pub use graph::{Effect, Entry, FilterGraph, FilterList, Node, NodeIndex, Peers, Stage};
 pub use order::{Steps, plan_steps};
-pub use plan::Plan;
+pub use plan::{Plan, Withheld, WithheldBecause};
 pub use prove::prove;
 pub use scope::{Attachment, Direction, Drift, Gates, Scope, ScopeId, Transients};
 pub use state::{
@@ -41,3 +42,4 @@ pub use state::{
     NetworkState, Observed, Owner, PathFilter, PathRule, Peer, Peering, RuleService, RuleSpec, Uncovered,
 };
 pub use step::{Step, StepAction, StepId, StepKind};
+pub use withhold::withhold;

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use policy::Finding;
 
 use crate::diff::{ScopeInput, diff};
-use crate::plan::{Block, QuotaLine, Transient};
+use crate::plan::{Block, QuotaLine, Transient, Withheld};
 use crate::scope::ScopeId;
 use crate::state::GroupId;
 use crate::step::Step;
@@ -32,6 +32,8 @@ use crate::step::Step;
 pub struct Steps {
     /// In an order in which they can run.
     pub steps: Vec<Step>,
+    /// Steps that are left out for now.
+    pub withheld: Vec<Withheld>,
     /// Moments in which a bound is broken.
     pub transients: Vec<Transient>,
     /// Names taken, quota over.

@@ -1,8 +1,9 @@
 //! The plan: a value that can be read, stored, refused.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use policy::Finding;
+use policy::{Finding, NetworkId};
 use serde::{Deserialize, Serialize};
 
 use crate::scope::{Scope, ScopeId};
@@ -29,6 +30,9 @@ pub struct Plan {
     pub scopes: Vec<Scope>,
     /// The changes, in an order in which they can run.
     pub steps: Vec<Step>,
+    /// Changes that the policy wants and that this plan does not make, each with the reason.
+    #[serde(default)]
+    pub withheld: Vec<Withheld>,
     /// What opens and closes, by labels.
     pub changes: Vec<Change>,
     /// Moments in which neither bound of DESIGN 7.1 can be kept: each is named.
@@ -62,6 +66,56 @@ impl Plan {
     /// The step.
     pub fn step(&self, id: StepId) -> Option<&Step> {
         self.steps.get(id.0 as usize)
+    }
+}
+
+/// A step that the policy wants and that is not made now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The step; its id and what it waits for mean nothing here.
+    pub step: Step,
+    /// Why.
+    pub because: WithheldBecause,
+    /// The title of the withheld step that it waits for, if that is what keeps it.
+    pub waits_for: Option<String>,
+}
+
+/// Why a step is not made now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WithheldBecause {
+    /// Something of the domain could not be read, and nothing is broken on half a read.
+    ScopeUnread(String),
+    /// Somebody else changed the object, which is named, and the scope only reports that.
+    Drifted(String),
+    /// The scope has no `enforce: true`, and others of the domain have.
+    ScopeObservedOnly(ScopeId),
+}
+
+impl Withheld {
+    /// A step that is left out.
+    pub fn new(mut step: Step, because: WithheldBecause, waits_for: Option<String>) -> Self {
+        (step.after, step.settled_after) = (Vec::new(), Vec::new());
+        Self { step, because, waits_for }
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step.title, self.because)?;
+        self.waits_for.iter().try_for_each(|title| write!(f, ", and it waits for `{title}`"))
+    }
+}
+
+impl fmt::Display for WithheldBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ScopeUnread(names) => write!(f, "scope {names} could not be read"),
+            Self::Drifted(object) => {
+                write!(f, "{object} was changed by somebody else, and the scope only reports that")
+            }
+            Self::ScopeObservedOnly(scope) => write!(f, "scope {scope} is observed only"),
+        }
     }
 }
 
@@ -201,6 +255,8 @@ pub struct Witness {
 /// What one foreign rule does to the intent.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Exposure {
+    /// The network of the interfaces.
+    pub network: NetworkId,
     /// Whose filter, by labels, with the number of interfaces.
     pub at: String,
     /// `ingress` or `egress`.

@@ -15,7 +15,7 @@
 //! one interface in reach holds comes from nobody else; nobody sends to himself.
 
 mod ends;
-pub(crate) mod foreign;
+mod foreign;
 mod intent;
 mod line;
 mod ours;
@@ -30,6 +30,7 @@ use rustc_hash::FxHashMap;
 
 use crate::graph::{FilterGraph, NodeIndex};
 use crate::plan::ProofSummary;
+pub(crate) use ends::first_match;
 use peers::Seat;
 
 /// At most this many witnesses are kept; one is enough to refuse a plan.

@@ -71,6 +71,11 @@ impl<'a> Atoms<'a> {
         &self.members[atom.0 as usize]
     }
 
+    /// The atom of an interface.
+    pub(super) fn of(&self, node: NodeIndex) -> AtomIndex {
+        self.of[node.0 as usize]
+    }
+
     /// The atoms that entries name.
     pub(super) fn named(&mut self, entries: &[&'a Entry]) -> BTreeSet<AtomIndex> {
         let mut named = BTreeSet::new();

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use policy::{AddressSet, Finding, InterfaceId, Severity};
+use policy::{AddressSet, InterfaceId};
 
 use super::Steps;
 use super::bounds::{Bound, Pair};
 use super::candidate::Reach;
 use super::schedule::{Record, Scheduler};
-use crate::plan::Transient;
+use crate::plan::{Transient, Withheld, WithheldBecause};
 use crate::quota;
 use crate::scope::{Direction, ScopeId};
-use crate::step::{Step, StepAction, StepId, StepKind};
+use crate::step::{Step, StepAction, StepId};
 
 /// Ids of the parts of a placed candidate: the first, and how many.
 type Ids = HashMap<usize, (u32, u32)>;
@@ -139,18 +139,24 @@ impl Scheduler<'_> {
         }
     }
 
+    /// What was not placed: breaks that an unread scope keeps from being planned, and makes that need room of theirs.
     fn name_withheld(&self, out: &mut Steps, unobserved: &[ScopeId]) {
         let names: Vec<&str> = unobserved.iter().map(ScopeId::as_str).collect();
         let names = names.join(", ");
-        for part in self.pending().flat_map(|step| &self.candidates[step].parts) {
-            let message = match part.action.kind() {
-                StepKind::Break => format!("withheld because scope {names} could not be observed"),
-                StepKind::Make => {
-                    format!("waits for steps that are withheld because scope {names} could not be observed")
-                }
-            };
-            let hint = "it is planned again as soon as the whole domain can be read";
-            out.findings.push(Finding::new(Severity::Warning, "break-withheld", &part.title, message, hint));
+        for step in self.pending() {
+            let candidate = &self.candidates[step];
+            for part in &candidate.parts {
+                let step = Step {
+                    id: StepId((out.steps.len() + out.withheld.len()) as u32),
+                    scope: candidate.scope.clone(),
+                    action: part.action.clone(),
+                    title: part.title.clone(),
+                    reasons: part.reasons.clone(),
+                    after: Vec::new(),
+                    settled_after: Vec::new(),
+                };
+                out.withheld.push(Withheld::new(step, WithheldBecause::ScopeUnread(names.clone()), None));
+            }
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Statements 2 and 3: what foreign objects add to the intent, and what they cut from it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use policy::{ServicePoint, ServiceSet};
 
 use super::Context;
-use super::ends::{End, ListAt, first_match};
+use super::ends::{End, ListAt};
 use super::peers::{Kind, Seat};
-use crate::graph::{Effect, Entry, FilterList, Peers};
+use crate::graph::{Effect, Entry, Peers};
 use crate::plan::{Exposure, ProofSummary};
 use crate::state::Owner;
 
@@ -50,6 +49,7 @@ impl Excess {
             None => Default::default(),
         };
         Exposure {
+            network: end.network.clone(),
             at: format!("{class} ({count} interface{})", if count == 1 { "" } else { "s" }),
             direction: end.direction,
             peer: peer.unwrap_or(seat),
@@ -113,13 +113,4 @@ fn obstruction(
     let lists = stage.iter().map(|at| format!("{} ({})", at.list.name, at.list.id));
     let because = lists.collect::<Vec<_>>().join(", ");
     (!stopped.services.is_empty()).then(|| stopped.line(context, end, None, because))
-}
-
-/// What an ordered list of address entries lets pass at an address: the first match decides.
-pub(crate) fn passes(list: &FilterList, address: IpAddr) -> ServiceSet {
-    let matches = |entry: &&Entry| match &entry.peers {
-        Peers::Addresses(set) => set.contains(address),
-        Peers::Members(_) => false,
-    };
-    first_match(list.entries.iter().filter(matches))
 }

@@ -255,7 +255,8 @@ impl Brute<'_> {
     }
 }
 
-fn edges_of(set: &AddressSet) -> Vec<IpAddr> {
+/// The first and the last address of every range.
+pub fn edges_of(set: &AddressSet) -> Vec<IpAddr> {
     let v4 = set.v4().ranges().iter().flat_map(|&(a, b)| [IpAddr::V4(a.into()), IpAddr::V4(b.into())]);
     let v6 = set.v6().ranges().iter().flat_map(|&(a, b)| [IpAddr::V6(a.into()), IpAddr::V6(b.into())]);
     v4.chain(v6).collect()

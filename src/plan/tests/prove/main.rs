@@ -1,4 +1,4 @@
-//! The proof on graphs that no driver made: by hand with the expected text, and by chance against brute force.
+//! The proof, and what changes, on graphs that no driver made: by hand with the expected text, and by chance against brute force.
 //!
 //! `PROVE_CASES=N` tries more cases and `PROVE_SEED=N` one alone; a failing seed is printed with its case.
 
@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod brute;
+mod changes;
 #[path = "../../../policy/tests/dsl/mod.rs"]
 mod dsl;
 mod foreign;

@@ -90,7 +90,7 @@ fn try_case(seed: u64) -> Found {
 }
 
 /// Some networks, lists, workloads and rules.
-fn world(rng: &mut Rng) -> Vec<String> {
+pub fn world(rng: &mut Rng) -> Vec<String> {
     let peers = if rng.bool() { " peers=b" } else { "" };
     let mut lines = vec![
         format!("network a: 10.0.0.0/28 2001:db8:a::/125{peers}"),
@@ -159,7 +159,7 @@ fn pick<'a>(rng: &mut Rng, from: &[&'a str]) -> &'a str {
 }
 
 /// Changes a graph by a little, or by nothing that counts; says what it did.
-fn change(rng: &mut Rng, graph: &mut FilterGraph) -> String {
+pub fn change(rng: &mut Rng, graph: &mut FilterGraph) -> String {
     if graph.lists.is_empty() {
         return "nothing".to_owned();
     }

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction};
-use provider::{Applied, CallEstimate, CloudReader, CloudWriter, LowerInput, ProviderError};
+use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 pub use client::{AwsSettings, Ec2};
 
@@ -112,8 +112,8 @@ impl CloudWriter for AwsWriter {
         step: &Step,
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
-    ) -> Result<Applied, ProviderError> {
+    ) -> Result<Applied, Failed> {
         let writer = apply::Writer { ec2: &self.ec2, settings: &self.settings, scope, current, ids };
-        writer.apply(step).await
+        Ok(writer.apply(step).await?)
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
-use provider::{Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, LowerInput, ProviderError};
+use provider::{
+    Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError,
+};
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 
 use crate::config::Config;
@@ -84,7 +86,7 @@ impl CloudWriter for Writers {
         step: &Step,
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
-    ) -> Result<Applied, ProviderError> {
+    ) -> Result<Applied, Failed> {
         let missing = || {
             ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
         };

@@ -68,6 +68,21 @@ pub struct Applied {
     pub created: Option<GroupId>,
 }
 
+/// A step that could not be made true, with what was called on the way: something may have changed.
+#[derive(Debug)]
+pub struct Failed {
+    /// The calls that were made, in order; the last one is the one that failed, if it was a call that writes.
+    pub calls: Vec<CallRecord>,
+    /// Why.
+    pub error: ProviderError,
+}
+
+impl From<ProviderError> for Failed {
+    fn from(error: ProviderError) -> Self {
+        Self { calls: Vec::new(), error }
+    }
+}
+
 /// One mutating call, for the audit line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallRecord {
@@ -86,12 +101,12 @@ pub trait CloudWriter: Send + Sync {
     /// created since the plan was made. A call that fails is not sent again.
     ///
     /// # Errors
-    /// By what the caller does next; see [`ErrorKind`].
+    /// By what the caller does next, see [`ErrorKind`]; with the calls that were made before.
     async fn apply(
         &self,
         scope: &Scope,
         step: &Step,
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
-    ) -> Result<Applied, ProviderError>;
+    ) -> Result<Applied, Failed>;
 }

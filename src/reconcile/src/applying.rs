@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind, holds};
-use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, ProviderError};
+use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, Failed, ProviderError};
 use serde::Serialize;
 
 /// Steps that are sent at the same time, unless the caller says otherwise.
@@ -218,16 +218,16 @@ impl Applier<'_> {
                     }
                     waiting.push((step, applied));
                 }
-                Err(error) => {
+                Err(Failed { calls, error }) => {
                     let outcome = StepOutcome::Failed { error: error.to_string(), hint: error.hint.clone() };
-                    self.settle_status(run, &step, outcome, Vec::new());
+                    self.settle_status(run, &step, outcome, calls_of(&calls));
                 }
             }
         }
         self.verify(run, waiting).await;
     }
 
-    async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, ProviderError>)> {
+    async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, Failed>)> {
         let calls = steps.iter().map(|step| async move {
             let scope = run.plan.scopes.iter().find(|scope| scope.id == step.scope);
             let result = match scope.filter(|scope| scope.enforce) {
@@ -236,7 +236,8 @@ impl Applier<'_> {
                     provider::ErrorKind::Rejected,
                     "apply",
                     format!("scope {} is observed only", step.scope),
-                )),
+                )
+                .into()),
             };
             (step.clone(), result)
         });

@@ -12,7 +12,7 @@ use plan::guard::GuardSettings;
 use plan::plan::Transient;
 use plan::{Attachment, Drift, Gates, GroupId, Observed, Scope, Step, Transients};
 use policy::file::{SourceFile, load};
-use provider::{Applied, Clock, CloudWriter, ErrorKind, ProviderError};
+use provider::{Applied, Clock, CloudWriter, ErrorKind, Failed, ProviderError};
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 use reconcile::mapping::{Case, Mapping, MappingEntry, Part};
 use reconcile::pass::Pass;
@@ -208,20 +208,17 @@ impl CloudWriter for Fearful {
         step: &Step,
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
-    ) -> Result<Applied, ProviderError> {
+    ) -> Result<Applied, Failed> {
         let number = self.written.fetch_add(1, Ordering::SeqCst);
         if matches!(self.fear, Fear::CrashAfter(after) if number > after) {
-            return Err(ProviderError::new(ErrorKind::Transient, "apply", "the process is dead"));
+            return Err(ProviderError::new(ErrorKind::Transient, "apply", "the process is dead").into());
         }
         if self.fear == Fear::CrashAfter(number) {
             // Dead the moment after the write, long before it has settled.
             let applied = self.inner.apply(scope, step, current, ids).await;
             self.stop.store(true, Ordering::SeqCst);
-            return applied.and(Err(ProviderError::new(
-                ErrorKind::Transient,
-                "apply",
-                "the process is dead",
-            )));
+            let dead = ProviderError::new(ErrorKind::Transient, "apply", "the process is dead");
+            return applied.and(Err(dead.into()));
         }
         if self.fear == Fear::UnreadableAfter(number) {
             self.front.world().faults.denied.insert(self.second.clone());

@@ -146,6 +146,7 @@ pub fn make_plan(
         base: digest::base_digest(&intent.policy_digest, &before, &steps.steps),
         scopes: domain.iter().map(|(scope, _)| (*scope).clone()).collect(),
         steps: steps.steps,
+        withheld: steps.withheld,
         changes: reach.lines,
         transients: steps.transients,
         blocks,

@@ -97,7 +97,15 @@ pub fn holds(step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>)
         observed.interfaces.iter().any(|i| i.id == *interface && i.groups.contains(&id))
     };
     match &step.action {
-        StepAction::CreateGroup { group: id, .. } => group(id).is_some(),
+        // A cloud puts egress into a new group by itself: that it is gone is a part of the step.
+        StepAction::CreateGroup { group: id, open_egress, .. } => group(id).is_some_and(|g| {
+            let open = allow_everything();
+            if *open_egress {
+                open.iter().all(|rule| g.egress.contains(rule))
+            } else {
+                !open.iter().any(|rule| g.egress.contains(rule))
+            }
+        }),
         StepAction::Mark { group: id } => group(id).is_some_and(|g| g.tag_drift.is_empty()),
         StepAction::AddRules { group: id, direction, rules } => {
             rules.iter().all(|rule| has(id, *direction, rule))

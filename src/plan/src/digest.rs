@@ -4,18 +4,26 @@ use std::collections::BTreeSet;
 
 use policy::InterfaceId;
 
+use crate::plan::Plan;
 use crate::state::{GroupId, Observed, Peer};
 use crate::step::{Step, StepAction};
 
-/// Digest of the policy, the objects that the steps touch, and the members of the groups among them.
-pub fn base_digest(policy_digest: &str, domain: &[&Observed], steps: &[Step]) -> String {
-    let (groups, interfaces) = touched(steps);
+/// Digest of what a plan is and was computed from: installation, policy, settings of the scopes, its steps with their order,
+/// the objects that they touch, and the members of the groups among them. If it is the same, applying a fresh plan is
+/// applying the one that was reviewed.
+pub fn base_digest(plan: &Plan, domain: &[&Observed]) -> String {
+    let (groups, interfaces) = touched(&plan.steps);
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: String| {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     };
-    add(policy_digest.to_owned());
+    add(plan.installation.clone());
+    add(plan.policy_digest.clone());
+    plan.scopes.iter().for_each(|scope| add(format!("{scope:?}")));
+    for step in &plan.steps {
+        add(format!("{:?} {:?} {:?} {:?}", step.scope, step.action, step.after, step.settled_after));
+    }
     for observed in domain {
         for group in observed.groups.iter().filter(|group| groups.contains(&group.id)) {
             add(format!("{group:?}"));

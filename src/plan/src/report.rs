@@ -49,14 +49,19 @@ pub fn from_json(text: &str) -> Result<Plan, PlanError> {
 
 /// The one line that matters most.
 fn verdict(plan: &Plan) -> String {
-    let steps = plan.steps.len();
-    match (plan.blocks.is_empty(), plan.proof.equivalent, steps) {
-        (false, _, _) => {
+    let (steps, later) = (plan.steps.len(), plan.withheld.len());
+    let withheld = format!("{} withheld", plural(later, "step"));
+    match (plan.blocks.is_empty(), plan.proof.equivalent, steps, later) {
+        (false, ..) => {
             format!("BLOCKED by {}; nothing will be written", plural(plan.blocks.len(), "reason"))
         }
-        (true, false, _) => "NOT PROVEN; nothing will be written".to_owned(),
-        (true, true, 0) => "nothing to do: the cloud is equal to the policy (proven)".to_owned(),
-        (true, true, _) => format!("PROVEN: {} bring the cloud to the policy", plural(steps, "step")),
+        (true, false, ..) => "NOT PROVEN; nothing will be written".to_owned(),
+        (true, true, 0, 0) => "nothing to do: the cloud is equal to the policy (proven)".to_owned(),
+        (true, true, 0, _) => format!("nothing to do now: {withheld}; with them the policy is met (proven)"),
+        (true, true, _, 0) => format!("PROVEN: {} bring the cloud to the policy", plural(steps, "step")),
+        (true, true, ..) => {
+            format!("PROVEN: {} towards the policy, {withheld}", plural(steps, "step"))
+        }
     }
 }
 

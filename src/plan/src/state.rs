@@ -24,7 +24,13 @@ impl GroupId {
 
     /// Whether the group does not exist yet.
     pub fn is_planned(&self) -> bool {
-        self.as_str().starts_with("new:")
+        self.planned_name().is_some()
+    }
+
+    /// The name of a group that does not exist yet.
+    pub fn planned_name(&self) -> Option<&str> {
+        let place = self.as_str().strip_prefix("new:")?;
+        place.split_once('/').map(|(_, name)| name)
     }
 }
 

@@ -33,16 +33,18 @@ pub fn withhold(steps: &mut Steps, reason: impl Fn(&Step) -> Option<WithheldBeca
     }
     let kept: Vec<StepId> = steps.steps.iter().map(|s| s.id).filter(|id| !out.contains_key(id)).collect();
     let new: BTreeMap<StepId, StepId> = (0..).map(StepId).zip(kept).map(|(new, old)| (old, new)).collect();
-    let taken = std::mem::take(&mut steps.steps);
-    for mut step in taken {
+    let mut withheld = Vec::new();
+    for mut step in std::mem::take(&mut steps.steps) {
         match out.remove(&step.id) {
-            Some((because, waits_for)) => steps.withheld.push(Withheld::new(step, because, waits_for)),
+            Some((because, waits_for)) => withheld.push(Withheld::new(step, because, waits_for)),
             None => {
                 renumber(&mut step, &new);
                 steps.steps.push(step);
             }
         }
     }
+    // What was left out before never had a place: it comes after everything that has one.
+    steps.withheld.splice(0..0, withheld);
     steps.transients = steps.transients.drain(..).filter_map(|transient| moved(transient, &new)).collect();
 }
 

@@ -1,12 +1,12 @@
 //! What was read from the clouds, and unmanaged workloads, as the snapshot that policy is compiled from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::{AttachClass, Observed, Scope};
 use policy::file::PolicyFiles;
 use policy::{
-    Directions, EnforcementMode, Interface, LabelSet, Network, NetworkId, Policy, ScopeTarget, Snapshot,
-    Workload, WorkloadId,
+    Directions, EnforcementMode, Finding, Interface, LabelKey, LabelSet, LabelValue, Network, NetworkId,
+    Policy, ScopeTarget, Severity, Snapshot, Workload, WorkloadId,
 };
 
 use crate::mapping::Mapping;
@@ -16,11 +16,15 @@ pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Obse
     let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
     for (scope, observed) in domain {
         for interface in &observed.interfaces {
-            let workload = workloads.entry(interface.workload.clone()).or_insert_with(|| {
-                let labels = mapping.labels(&interface.tags);
-                let mode = mode_of(&files.policy, &labels);
-                Workload { id: interface.workload.clone(), labels, mode, interfaces: Vec::new() }
+            let workload = workloads.entry(interface.workload.clone()).or_insert_with(|| Workload {
+                id: interface.workload.clone(),
+                labels: LabelSet::new(),
+                mode: EnforcementMode::default(),
+                interfaces: Vec::new(),
             });
+            for (key, value) in mapping.labels(&interface.tags) {
+                workload.labels.entry(key).or_insert(value);
+            }
             let enforces = match interface.attach {
                 AttachClass::Direct => Directions { ingress: true, egress: scope.egress },
                 AttachClass::ThroughService(_) | AttachClass::Never(_) => Directions::NONE,
@@ -33,12 +37,35 @@ pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Obse
             });
         }
     }
+    workloads.values_mut().for_each(|workload| workload.mode = mode_of(&files.policy, &workload.labels));
     let mut workloads: Vec<Workload> =
         workloads.into_values().chain(files.workloads.iter().cloned()).collect();
     workloads.sort_by(|a, b| a.id.cmp(&b.id));
     let mut policy = files.policy.clone();
     policy.rulesets.shrink_to_fit();
     Snapshot { policy, workloads, networks: networks(domain) }
+}
+
+/// Workloads whose interfaces say different things about a label. The interface that comes first by id wins, so that the
+/// answer does not depend on the order of a list.
+pub fn findings(mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
+    let mut said: BTreeMap<(&WorkloadId, LabelKey), BTreeSet<LabelValue>> = BTreeMap::new();
+    for interface in domain.iter().flat_map(|(_, observed)| &observed.interfaces) {
+        for (key, value) in mapping.labels(&interface.tags) {
+            said.entry((&interface.workload, key)).or_default().insert(value);
+        }
+    }
+    let differ = said.into_iter().filter(|(_, values)| values.len() > 1);
+    let finding = |((workload, key), values): ((&WorkloadId, LabelKey), BTreeSet<LabelValue>)| {
+        let values: Vec<&str> = values.iter().map(LabelValue::as_str).collect();
+        let message = format!(
+            "the tags of its interfaces say different things about `{key}`: {}; the first interface by id counts",
+            values.join(", ")
+        );
+        let hint = "a workload has one value for each label: give its interfaces the same tag, or none";
+        Finding::new(Severity::Warning, "labels-differ", workload, message, hint)
+    };
+    differ.map(finding).collect()
 }
 
 fn networks(domain: &[(&Scope, &Observed)]) -> BTreeMap<NetworkId, Network> {

@@ -1,24 +1,47 @@
 //! What we last left in the cloud: the third side of the comparison that tells drift from a change of policy.
+//!
+//! Object by object: what somebody else changed and nobody repaired stays remembered as we left it; what a failed or an
+//! interrupted step touched is not remembered at all, because nobody knows what we left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::plan::DriftItem;
-use plan::{Drift, GroupId, Observed, Owner, RuleSpec, Scope, StepAction};
+use plan::{Drift, GroupId, GroupState, Observed, Owner, Plan, RuleSpec, Scope, ScopeId, Step, StepAction};
 use policy::InterfaceId;
 use serde::{Deserialize, Serialize};
 
-/// Our objects as they were after the last pass that converged.
+use crate::applying::{StepOutcome, StepStatus};
+
+/// Our objects as we left them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct LastApplied {
-    /// Groups of ours: name, ingress, egress.
-    pub groups: BTreeMap<GroupId, (String, Vec<RuleSpec>, Vec<RuleSpec>)>,
+    /// By scope.
+    pub scopes: BTreeMap<ScopeId, ScopeMemory>,
+}
+
+/// Our objects in one scope.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ScopeMemory {
+    /// Groups of ours.
+    pub groups: BTreeMap<GroupId, GroupMemory>,
     /// Groups of ours on each interface.
     pub members: BTreeMap<InterfaceId, Vec<GroupId>>,
 }
 
-/// An object that drifted.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Drifted {
+/// One group of ours.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GroupMemory {
+    /// Its name.
+    pub name: String,
+    /// Its rules for traffic towards members.
+    pub ingress: Vec<RuleSpec>,
+    /// Its rules for traffic from members.
+    pub egress: Vec<RuleSpec>,
+}
+
+/// An object of ours.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Object {
     /// A group.
     Group(GroupId),
     /// The groups of an interface.
@@ -26,111 +49,191 @@ pub enum Drifted {
 }
 
 impl LastApplied {
-    /// Takes note of our objects in a state.
-    pub fn of<'a>(domain: impl IntoIterator<Item = &'a Observed>) -> Self {
-        let mut last = Self::default();
-        for observed in domain {
-            let ours: Vec<_> = observed.groups.iter().filter(|group| group.owner == Owner::Ours).collect();
-            for group in &ours {
-                last.groups.insert(
-                    group.id.clone(),
-                    (group.name.clone(), group.ingress.clone(), group.egress.clone()),
-                );
-            }
-            for interface in &observed.interfaces {
-                let held = interface.groups.iter().filter(|id| ours.iter().any(|group| group.id == **id));
-                last.members.insert(interface.id.clone(), held.cloned().collect());
+    /// What is remembered while steps are sent: nothing of what they touch, in case that we die half-way.
+    pub fn without(&self, steps: &[Step]) -> Self {
+        let mut rest = self.clone();
+        for step in steps {
+            let Some(scope) = rest.scopes.get_mut(&step.scope) else { continue };
+            match object_of(&step.action) {
+                Object::Group(id) => drop(scope.groups.remove(&id)),
+                Object::Interface(id) => drop(scope.members.remove(&id)),
             }
         }
-        last
+        rest
+    }
+
+    /// What is remembered after a pass: `statuses` is empty if nothing was sent.
+    pub fn after(&self, plan: &Plan, statuses: &[StepStatus], observed: &[Observed]) -> Self {
+        let mut next = self.clone();
+        for state in observed {
+            let Some(scope) = plan.scopes.iter().find(|scope| state.scope.as_ref() == Some(&scope.id)) else {
+                continue;
+            };
+            let known = self.scopes.get(&scope.id).cloned().unwrap_or_default();
+            let touched = Touched::new(plan, statuses, &scope.id);
+            let mut left_alone = self.drifted_and_left(scope, state);
+            left_alone.retain(|object| !touched.done.contains(object));
+            let mut memory = ScopeMemory::of(state);
+            memory.groups.retain(|id, group| touched.is_known(&Object::Group(id.clone()), &group.name));
+            memory.members.retain(|id, _| touched.is_known(&Object::Interface(id.clone()), ""));
+            let keep = |object: &Object| left_alone.contains(object) || touched.not_sent.contains(object);
+            for (id, group) in known.groups.into_iter().filter(|(id, _)| keep(&Object::Group(id.clone()))) {
+                memory.groups.insert(id, group);
+            }
+            for (id, held) in known.members.into_iter().filter(|(id, _)| keep(&Object::Interface(id.clone())))
+            {
+                memory.members.insert(id, held);
+            }
+            next.scopes.insert(scope.id.clone(), memory);
+        }
+        next
+    }
+
+    fn drifted_and_left(&self, scope: &Scope, observed: &Observed) -> BTreeSet<Object> {
+        let drift = self.compare(scope, observed).into_iter();
+        drift.filter(|(_, item)| !item.repaired).map(|(object, _)| object).collect()
     }
 
     /// A state as it was before somebody else changed our objects.
     pub fn restore(&self, observed: &Observed) -> Observed {
         let mut state = observed.clone();
+        let Some(memory) = observed.scope.as_ref().and_then(|scope| self.scopes.get(scope)) else {
+            return state;
+        };
         for group in &mut state.groups {
-            if let Some((_, ingress, egress)) = self.groups.get(&group.id) {
-                group.ingress.clone_from(ingress);
-                group.egress.clone_from(egress);
+            if let Some(known) = memory.groups.get(&group.id) {
+                group.ingress.clone_from(&known.ingress);
+                group.egress.clone_from(&known.egress);
             }
         }
         for interface in &mut state.interfaces {
-            if let Some(held) = self.members.get(&interface.id) {
-                interface.groups.retain(|group| !self.groups.contains_key(group));
+            if let Some(held) = memory.members.get(&interface.id) {
+                interface.groups.retain(|group| !memory.groups.contains_key(group));
                 interface.groups.extend(held.iter().cloned());
                 interface.groups.sort();
+                interface.groups.dedup();
             }
         }
         state
     }
 
     /// What is different now, object by object.
-    pub fn compare(&self, scope: &Scope, observed: &Observed) -> Vec<(Drifted, DriftItem)> {
-        let repaired = scope.drift == Drift::Repair;
-        let item = |object: String, difference: String| DriftItem {
-            scope: scope.id.clone(),
-            object,
-            difference,
-            repaired,
-        };
-        let mut items = Vec::new();
-        for group in &observed.groups {
-            let Some((name, ingress, egress)) = self.groups.get(&group.id) else { continue };
-            let mut differences = rule_differences("ingress", ingress, &group.ingress);
-            differences.extend(rule_differences("egress", egress, &group.egress));
-            differences.extend(group.tag_drift.keys().map(|key| format!("tag `{key}` changed")));
-            let object = format!("group {name} ({})", group.id);
-            items.extend(
-                differences
-                    .into_iter()
-                    .map(|difference| (Drifted::Group(group.id.clone()), item(object.clone(), difference))),
-            );
+    pub fn compare(&self, scope: &Scope, observed: &Observed) -> Vec<(Object, DriftItem)> {
+        let Some(memory) = self.scopes.get(&scope.id) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (id, known) in &memory.groups {
+            let group = observed.groups.iter().find(|group| group.id == *id);
+            let text = format!("group {} ({id})", known.name);
+            let object = Object::Group(id.clone());
+            found.extend(known.differences(group).into_iter().map(|d| (object.clone(), text.clone(), d)));
         }
         for interface in &observed.interfaces {
-            let Some(before) = self.members.get(&interface.id) else { continue };
-            let known = |id: &&GroupId| self.groups.contains_key(*id);
-            let now: Vec<&GroupId> = interface.groups.iter().filter(known).collect();
-            let object = format!("interface {} ({})", interface.name, interface.id);
-            let gone = before
-                .iter()
-                .filter(|id| !now.contains(id))
-                .map(|id| format!("our group {id} was taken off"));
-            let come =
-                now.iter().filter(|id| !before.contains(id)).map(|id| format!("our group {id} was put on"));
-            items.extend(gone.chain(come).map(|difference| {
-                (Drifted::Interface(interface.id.clone()), item(object.clone(), difference))
-            }));
+            let Some(before) = memory.members.get(&interface.id) else { continue };
+            let known = |ids: &'_ [GroupId]| -> Vec<GroupId> {
+                ids.iter().filter(|id| memory.groups.contains_key(*id)).cloned().collect()
+            };
+            let (before, now) = (known(before), known(&interface.groups));
+            let text = format!("interface {} ({})", interface.name, interface.id);
+            let object = Object::Interface(interface.id.clone());
+            let gone = before.iter().filter(|id| !now.contains(id)).map(|id| (id, "was taken off"));
+            let come = now.iter().filter(|id| !before.contains(id)).map(|id| (id, "was put on"));
+            let differences = gone.chain(come).map(|(id, what)| format!("our group {id} {what}"));
+            found.extend(differences.map(|d| (object.clone(), text.clone(), d)));
         }
-        items
+        let repaired = scope.drift == Drift::Repair;
+        let item = |object, difference| DriftItem { scope: scope.id.clone(), object, difference, repaired };
+        found.into_iter().map(|(object, text, difference)| (object, item(text, difference))).collect()
+    }
+}
+
+impl ScopeMemory {
+    fn of(observed: &Observed) -> Self {
+        let ours = observed.groups.iter().filter(|group| group.owner == Owner::Ours);
+        let groups: BTreeMap<_, _> = ours.map(|group| (group.id.clone(), GroupMemory::of(group))).collect();
+        let held = |ids: &[GroupId]| ids.iter().filter(|id| groups.contains_key(*id)).cloned().collect();
+        let members = observed.interfaces.iter().map(|i| (i.id.clone(), held(&i.groups))).collect();
+        Self { groups, members }
+    }
+}
+
+impl GroupMemory {
+    fn of(group: &GroupState) -> Self {
+        Self { name: group.name.clone(), ingress: group.ingress.clone(), egress: group.egress.clone() }
+    }
+
+    fn differences(&self, now: Option<&GroupState>) -> Vec<String> {
+        let Some(now) = now else { return vec!["was deleted".to_owned()] };
+        let mut differences = rule_differences("ingress", &self.ingress, &now.ingress);
+        differences.extend(rule_differences("egress", &self.egress, &now.egress));
+        differences.extend(now.tag_drift.keys().map(|key| format!("tag `{key}` changed")));
+        differences
     }
 }
 
 fn rule_differences(direction: &str, before: &[RuleSpec], now: &[RuleSpec]) -> Vec<String> {
-    let gone = before
-        .iter()
-        .filter(|rule| !now.contains(rule))
-        .map(|rule| format!("{direction} rule {rule} was removed"));
-    let come = now
-        .iter()
-        .filter(|rule| !before.contains(rule))
-        .map(|rule| format!("{direction} rule {rule} was added"));
-    gone.chain(come).collect()
+    let only = |some: &[RuleSpec], others: &[RuleSpec], what: &str| -> Vec<String> {
+        let apart = some.iter().filter(|rule| !others.contains(rule));
+        apart.map(|rule| format!("{direction} rule {rule} was {what}")).collect()
+    };
+    [only(before, now, "removed"), only(now, before, "added")].concat()
 }
 
-/// Whether a step works on a drifted object.
-pub(crate) fn concerns(action: &StepAction, object: &Drifted) -> bool {
-    match (action, object) {
-        (
-            StepAction::Mark { group }
-            | StepAction::AddRules { group, .. }
-            | StepAction::RemoveRules { group, .. }
-            | StepAction::DeleteGroup { group, .. },
-            Drifted::Group(drifted),
-        ) => group == drifted,
-        (
-            StepAction::Attach { interface, .. } | StepAction::Detach { interface, .. },
-            Drifted::Interface(drifted),
-        ) => interface == drifted,
-        _ => false,
+/// What the steps of a pass did to the objects of a scope.
+struct Touched {
+    /// Objects for which every step did its work.
+    done: BTreeSet<Object>,
+    /// Objects that a step was meant for and that none was sent for.
+    not_sent: BTreeSet<Object>,
+    /// Objects that a step was sent for without being seen to have done its work.
+    unclear: BTreeSet<Object>,
+    /// Names of planned groups among those.
+    unclear_names: BTreeSet<String>,
+}
+
+impl Touched {
+    fn new(plan: &Plan, statuses: &[StepStatus], scope: &ScopeId) -> Self {
+        let (mut not_sent, mut done, mut unclear) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let outcomes: BTreeMap<_, _> = statuses.iter().map(|status| (status.id, &status.outcome)).collect();
+        for step in plan.steps.iter().filter(|step| step.scope == *scope) {
+            let object = object_of(&step.action);
+            match outcomes.get(&step.id) {
+                None | Some(StepOutcome::Blocked { .. } | StepOutcome::Stopped) => not_sent.insert(object),
+                Some(StepOutcome::Done | StepOutcome::AlreadyTrue) => done.insert(object),
+                Some(StepOutcome::Failed { .. } | StepOutcome::Unverified) => unclear.insert(object),
+            };
+        }
+        // Half of what was meant for it was done: it is neither as it was nor as it should be.
+        unclear.extend(not_sent.intersection(&done).cloned().collect::<Vec<_>>());
+        not_sent.retain(|object| !unclear.contains(object));
+        done.retain(|object| !unclear.contains(object));
+        let name = |object: &Object| match object {
+            Object::Group(id) => id.planned_name().map(str::to_owned),
+            Object::Interface(_) => None,
+        };
+        let unclear_names = unclear.iter().filter_map(name).collect();
+        Self { done, not_sent, unclear, unclear_names }
+    }
+
+    fn is_known(&self, object: &Object, name: &str) -> bool {
+        !self.unclear.contains(object)
+            && !self.not_sent.contains(object)
+            && !self.unclear_names.contains(name)
     }
 }
+
+/// The object that a step works on.
+pub(crate) fn object_of(action: &StepAction) -> Object {
+    match action {
+        StepAction::CreateGroup { group, .. }
+        | StepAction::Mark { group }
+        | StepAction::AddRules { group, .. }
+        | StepAction::RemoveRules { group, .. }
+        | StepAction::DeleteGroup { group, .. } => Object::Group(group.clone()),
+        StepAction::Attach { interface, .. } | StepAction::Detach { interface, .. } => {
+            Object::Interface(interface.clone())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

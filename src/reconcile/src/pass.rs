@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use plan::{Observed, Plan, Scope, ScopeId};
+use plan::{Observed, Plan, Scope, ScopeId, Withheld, WithheldBecause};
 use provider::{Clock, CloudReader, CloudWriter};
 
 use crate::applying::{Applier, Progress, StepStatus, StopFlag};
@@ -25,6 +25,8 @@ pub struct PassStatus {
     pub held_back: Option<HeldBack>,
     /// The last read of each scope.
     pub observed: Vec<Observed>,
+    /// What the next pass compares with.
+    pub memory: LastApplied,
 }
 
 /// Why a plan was not applied.
@@ -39,14 +41,24 @@ pub enum HeldBack {
 }
 
 impl PassStatus {
-    /// Whether the cloud is as the policy wants it, as far as this pass could see.
+    /// Whether the cloud is as the policy wants it, in every scope that is enforced and as far as this pass could see.
     pub fn converged(&self) -> bool {
         use crate::applying::StepOutcome::{AlreadyTrue, Done};
+        let plan = &self.planned.plan;
+        let is_left_on_purpose =
+            |withheld: &Withheld| matches!(withheld.because, WithheldBecause::ScopeObservedOnly(_));
         self.unobserved.is_empty()
-            && self.planned.plan.blocks.is_empty()
+            && plan.blocks.is_empty()
+            && plan.withheld.iter().all(is_left_on_purpose)
             && (self.held_back == Some(HeldBack::Nothing)
                 || self.held_back.is_none()
                     && self.steps.iter().all(|step| matches!(step.outcome, Done | AlreadyTrue)))
+    }
+
+    /// Whether something may have been written.
+    fn may_have_written(&self) -> bool {
+        use crate::applying::StepOutcome::{Blocked, Stopped};
+        self.steps.iter().any(|step| !matches!(step.outcome, Blocked { .. } | Stopped))
     }
 }
 
@@ -68,6 +80,8 @@ pub struct Pass<'a> {
     pub quiet_since_ms: Option<u64>,
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    /// Keeps what a later pass compares with: before the first write and at the end.
+    pub remember: &'a (dyn Fn(&LastApplied) + Send + Sync),
 }
 
 impl Pass<'_> {
@@ -88,8 +102,10 @@ impl Pass<'_> {
         let planned = make_plan(self.reader, intent, &reading, last);
         let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
         let held_back = held_back(&planned.plan);
+        let known = last.cloned().unwrap_or_default();
         let (steps, observed) = match (held_back, self.writer) {
             (None, Some(writer)) => {
+                (self.remember)(&known.without(&planned.plan.steps));
                 let applier = Applier {
                     reader: self.reader,
                     writer,
@@ -99,11 +115,13 @@ impl Pass<'_> {
                     quiet_since_ms,
                     progress: self.progress,
                 };
-                applier.apply(&enforced_only(&planned.plan), observed).await
+                applier.apply(&planned.plan, observed).await
             }
             _ => (Vec::new(), observed),
         };
-        PassStatus { planned, unobserved, steps, held_back, observed }
+        let memory = known.after(&planned.plan, &steps, &observed);
+        (self.remember)(&memory);
+        PassStatus { planned, unobserved, steps, held_back, observed, memory }
     }
 
     /// Runs passes until a stop is asked for; `after` hears of each.
@@ -119,12 +137,12 @@ impl Pass<'_> {
         while !self.stop.load(Ordering::Relaxed) {
             if let Some(intent) = intent() {
                 let status = self.run_after(&intent, last.as_ref(), quiet_since_ms).await;
-                let wrote = status.steps.iter().any(|step| !step.calls.is_empty());
-                quiet_since_ms =
-                    if wrote { Some(self.clock.now_ms()) } else { quiet_since_ms.or(Some(started_ms)) };
-                if status.converged() {
-                    last = Some(LastApplied::of(&status.observed));
-                }
+                quiet_since_ms = if status.may_have_written() {
+                    Some(self.clock.now_ms())
+                } else {
+                    quiet_since_ms.or(Some(started_ms))
+                };
+                last = Some(status.memory.clone());
                 after(&status);
             }
             let mut left = every;
@@ -148,10 +166,4 @@ fn held_back(plan: &Plan) -> Option<HeldBack> {
     } else {
         None
     }
-}
-
-/// The plan as it is applied. Steps of observed scopes stay in it: the applier refuses them, and what waits for
-/// them waits.
-fn enforced_only(plan: &Plan) -> Plan {
-    plan.clone()
 }

@@ -1,13 +1,14 @@
 //! observe → compile → lower → diff → prove, as one plan. Holds only readers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::guard::GuardSettings;
-use plan::plan::{Block, DriftItem, EstateSummary, FORMAT_VERSION};
+use plan::plan::{Block, Change, DriftItem, EstateSummary, Exposure, FORMAT_VERSION, ProofSummary};
 use plan::prove::Context;
 use plan::report::settle_waits;
 use plan::{
-    Desired, Observed, Plan, Scope, ScopeId, ScopeInput, Step, changes, digest, guard, plan_steps, prove,
+    Desired, Observed, Plan, Scope, ScopeId, ScopeInput, Step, Steps, WithheldBecause, changes, digest,
+    guard, plan_steps, prove,
 };
 use policy::compile::compile;
 use policy::file::PolicyFiles;
@@ -15,7 +16,7 @@ use policy::{CompiledPolicy, EnforcementMode, Finding, Snapshot};
 use provider::{CloudReader, LowerInput, ProviderError};
 
 use crate::inventory;
-use crate::last_applied::LastApplied;
+use crate::last_applied::{LastApplied, Object, object_of};
 use crate::mapping::Mapping;
 
 /// What a plan is made from, besides what is observed.
@@ -76,18 +77,7 @@ pub fn make_plan(
         reading.observed.iter().map(|(scope, observed)| (scope, observed)).collect();
     let snapshot = inventory::snapshot(&intent.files, &intent.mapping, &domain);
     let compilation = compile(&snapshot);
-    let compiled = compilation.policy;
-    let desired: Vec<Desired> = (0..domain.len())
-        .map(|scope| {
-            reader.lower(&LowerInput {
-                installation: &intent.installation,
-                compiled: &compiled,
-                snapshot: &snapshot,
-                domain: &domain,
-                scope,
-            })
-        })
-        .collect();
+    let desired = lower(reader, intent, &compilation.policy, &snapshot, &domain);
     let inputs: Vec<ScopeInput<'_>> = domain
         .iter()
         .zip(&desired)
@@ -95,73 +85,137 @@ pub fn make_plan(
         .collect();
     let unobserved: Vec<ScopeId> = reading.unobserved.iter().map(|(id, _)| id.clone()).collect();
     let mut steps = plan_steps(&inputs, &unobserved);
-    let drift = drift_of(&domain, &mut steps.steps, last);
-
-    let before: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
-    let graph_before = reader.semantics(&before);
-    // A plan without steps leaves everything as it is: nothing to read again, nothing to compare.
-    let graph_after = (!steps.steps.is_empty()).then(|| {
-        let end: Vec<Observed> = before.iter().map(|observed| plan::after(observed, &steps.steps)).collect();
-        reader.semantics(&end.iter().collect::<Vec<_>>())
-    });
-    let graph_end = graph_after.as_ref().unwrap_or(&graph_before);
-    let proof = prove(graph_end, &compiled, &snapshot);
-    let after = Context::new(graph_end, &compiled, &snapshot);
-    let now = Context::new(&graph_before, &compiled, &snapshot);
-    let reach = graph_after.as_ref().map(|_| changes::compare(&now, &after)).unwrap_or_default();
-    // Guards ask what the change of policy or labels does: closing what somebody opened by hand is no loss.
-    let restored: Option<Vec<Observed>> =
-        last.map(|last| before.iter().map(|observed| last.restore(observed)).collect());
-    let restored: Option<Vec<&Observed>> = restored.as_ref().map(|restored| restored.iter().collect());
-    let graph_restored = restored.as_ref().map(|restored| reader.semantics(restored));
-    let intended = graph_restored.as_ref().map(|graph| Context::new(graph, &compiled, &snapshot));
-    let loss = match (&intended, &graph_after) {
-        (Some(intended), Some(_)) => changes::compare(intended, &after),
-        _ => reach.clone(),
-    };
-    let (restored, intended) = (restored.as_ref().unwrap_or(&before), intended.as_ref().unwrap_or(&now));
+    let drift = leave_out(&domain, &mut steps, last);
+    let judged = judge(reader, intent, (&domain, &steps, last), &compilation.policy, &snapshot);
 
     let mut findings: Vec<Finding> = intent.files.findings.clone();
     findings.extend(compilation.findings);
     findings.extend(desired.iter().flat_map(|desired| desired.findings.clone()));
     findings.append(&mut steps.findings);
+    findings.extend(inventory::findings(&intent.mapping, &domain));
     findings.extend(reading.unobserved.iter().map(unobserved_finding));
     let (blocking, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocking);
     let mut blocks = steps.blocks;
     blocks.extend(blocking.into_iter().map(block_from));
-    blocks.extend(guard::check(restored, &steps.steps, &loss, &intent.guards));
-    blocks.extend(guard::protect(&intent.files.protect, intended, &after, &intent.guards));
-    // With a scope unread or drift left alone the end state is not meant to be equal to the intent.
-    let partial = !unobserved.is_empty() || drift.iter().any(|item| !item.repaired);
-    blocks.extend(proof_blocks(&domain, &proof, partial));
+    blocks.extend(judged.blocks);
     blocks.sort();
     blocks.dedup();
 
-    let estimate = estimate(reader, &domain, &steps.steps);
+    let observed: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
+    let (calls, duration_ms) = estimate(reader, &domain, &steps.steps);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         installation: intent.installation.clone(),
         policy_digest: intent.policy_digest.clone(),
         policy_commit: intent.policy_commit.clone(),
-        base: digest::base_digest(&intent.policy_digest, &before, &steps.steps),
+        base: String::new(),
         scopes: domain.iter().map(|(scope, _)| (*scope).clone()).collect(),
         steps: steps.steps,
         withheld: steps.withheld,
-        changes: reach.lines,
+        changes: judged.changes,
         transients: steps.transients,
         blocks,
         findings,
         drift,
         quota: steps.quota,
-        calls: estimate.0,
-        duration_ms: estimate.1,
-        proof,
+        calls,
+        duration_ms,
+        proof: judged.proof,
         uncovered: desired.iter().flat_map(|desired| desired.uncovered.clone()).collect(),
-        estate: summary(&domain, &desired, &snapshot, &compiled),
+        estate: summary(&domain, &desired, &snapshot, &compilation.policy),
     };
+    plan.base = digest::base_digest(&plan, &observed);
     plan.duration_ms +=
         settle_waits(&plan) as u64 * domain.iter().map(|(scope, _)| scope.settle_ms).max().unwrap_or(0);
-    Planned { plan, snapshot, compiled }
+    Planned { plan, snapshot, compiled: compilation.policy }
+}
+
+fn lower(
+    reader: &dyn CloudReader,
+    intent: &Intent,
+    compiled: &CompiledPolicy,
+    snapshot: &Snapshot,
+    domain: &[(&Scope, &Observed)],
+) -> Vec<Desired> {
+    let installation = intent.installation.as_str();
+    let input = |scope| LowerInput { installation, compiled, snapshot, domain, scope };
+    (0..domain.len()).map(|scope| reader.lower(&input(scope))).collect()
+}
+
+/// What the states before and after a plan say about it.
+struct Judged {
+    proof: ProofSummary,
+    changes: Vec<Change>,
+    blocks: Vec<Block>,
+}
+
+/// Proves the state that the policy wants, and compares what there is with what the plan leaves.
+fn judge(
+    reader: &dyn CloudReader,
+    intent: &Intent,
+    (domain, steps, last): (&[(&Scope, &Observed)], &Steps, Option<&LastApplied>),
+    compiled: &CompiledPolicy,
+    snapshot: &Snapshot,
+) -> Judged {
+    let before: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
+    let graph = |states: &[Observed]| reader.semantics(&states.iter().collect::<Vec<_>>());
+    let changed = |steps: &[&Step]| -> Vec<Observed> {
+        before.iter().map(|observed| plan::after(observed, steps.iter().copied())).collect()
+    };
+    let made: Vec<&Step> = steps.steps.iter().collect();
+    let wanted: Vec<&Step> = steps.steps.iter().chain(steps.withheld.iter().map(|w| &w.step)).collect();
+    let graph_now = reader.semantics(&before);
+    // Without steps everything stays as it is: nothing to read again, nothing to compare.
+    let graph_end = (!made.is_empty()).then(|| graph(&changed(&made)));
+    let graph_wanted = (wanted.len() > made.len()).then(|| graph(&changed(&wanted)));
+    let end = graph_end.as_ref().unwrap_or(&graph_now);
+    let proof = prove(graph_wanted.as_ref().unwrap_or(end), compiled, snapshot);
+
+    let (now, end) = (Context::new(&graph_now, compiled, snapshot), Context::new(end, compiled, snapshot));
+    let reach = graph_end.as_ref().map(|_| changes::compare(&now, &end)).unwrap_or_default();
+    // Guards ask what the change of policy or labels does: closing what somebody opened by hand is no loss.
+    let restored: Option<Vec<Observed>> =
+        last.map(|last| before.iter().map(|observed| last.restore(observed)).collect());
+    let graph_restored = restored.as_ref().map(|restored| graph(restored));
+    let intended = graph_restored.as_ref().map(|graph| Context::new(graph, compiled, snapshot));
+    let loss = match (&intended, &graph_end) {
+        (Some(intended), Some(_)) => changes::compare(intended, &end),
+        _ => reach.clone(),
+    };
+    let restored = restored.as_ref().map_or(before, |restored| restored.iter().collect());
+    let mut blocks = guard::check(&restored, &steps.steps, &loss, &intent.guards);
+    let intended = intended.as_ref().unwrap_or(&now);
+    blocks.extend(guard::protect(&intent.files.protect, intended, &end, &intent.guards));
+    blocks.extend(proof_blocks(domain, &proof));
+    Judged { proof, changes: reach.lines, blocks }
+}
+
+/// Leaves out what is not to be written now: objects that drifted in a scope that only reports, and scopes that are
+/// observed only beside others that are enforced. Returns the drift.
+fn leave_out(
+    domain: &[(&Scope, &Observed)],
+    steps: &mut Steps,
+    last: Option<&LastApplied>,
+) -> Vec<DriftItem> {
+    let found: Vec<(Object, DriftItem)> = last
+        .into_iter()
+        .flat_map(|last| domain.iter().flat_map(|(scope, observed)| last.compare(scope, observed)))
+        .collect();
+    let left_alone: BTreeMap<(&ScopeId, &Object), &str> = found
+        .iter()
+        .filter(|(_, item)| !item.repaired)
+        .map(|(object, item)| ((&item.scope, object), item.object.as_str()))
+        .collect();
+    let enforced: BTreeSet<&ScopeId> =
+        domain.iter().filter(|(scope, _)| scope.enforce).map(|(scope, _)| &scope.id).collect();
+    plan::withhold(steps, |step| {
+        let object = object_of(&step.action);
+        let drifted = left_alone.get(&(&step.scope, &object));
+        let drifted = drifted.map(|object| WithheldBecause::Drifted((*object).to_owned()));
+        let observed_only = !enforced.is_empty() && !enforced.contains(&step.scope);
+        drifted.or_else(|| observed_only.then(|| WithheldBecause::ScopeObservedOnly(step.scope.clone())))
+    });
+    found.into_iter().map(|(_, item)| item).collect()
 }
 
 fn unobserved_finding((scope, error): &(ScopeId, ProviderError)) -> Finding {
@@ -180,93 +234,57 @@ fn block_from(finding: Finding) -> Block {
     }
 }
 
-fn proof_blocks(
-    domain: &[(&Scope, &Observed)],
-    proof: &plan::plan::ProofSummary,
-    partial: bool,
-) -> Vec<Block> {
-    let block = |code: &str, message: String, hint: &str| Block {
+/// What keeps the plan from being applied: a failed proof always, the other two statements where the scope says so.
+fn proof_blocks(domain: &[(&Scope, &Observed)], proof: &ProofSummary) -> Vec<Block> {
+    let block = |code: &str, subject: &str, message: String, hint: &str| Block {
         code: code.to_owned(),
-        subject: "the end state of the plan".to_owned(),
+        subject: subject.to_owned(),
         message,
         hint: hint.to_owned(),
         can_override: false,
     };
     let mut blocks = Vec::new();
-    if !proof.equivalent && !partial {
-        let message = format!(
-            "{} packets show that our objects would not mean what the policy says",
-            proof.witnesses.len()
-        );
-        blocks.push(block(
-            "proof",
-            message,
-            "this is a fault of Bulkhead; please report it with the JSON form of the plan",
-        ));
+    if !proof.equivalent {
+        let message = "at least one packet shows that our objects would not mean what the policy says";
+        let hint = "this is a fault of Bulkhead; please report it with the JSON form of the plan";
+        blocks.push(block("proof", "the end state of the plan", message.to_owned(), hint));
     }
-    if !proof.exposures.is_empty() && domain.iter().any(|(scope, _)| scope.gates.exposure) {
-        let message = format!("{} foreign rules admit more than the policy", proof.exposures.len());
-        blocks.push(block(
-            "exposure",
-            message,
-            "take the foreign groups off, or use `attachment: exclusive`",
-        ));
-    }
-    if !proof.obstructions.is_empty() && domain.iter().any(|(scope, _)| scope.gates.obstruction) {
-        let message = format!("{} foreign filters cut what the policy allows", proof.obstructions.len());
-        blocks.push(block("obstruction", message, "open the network ACL, or narrow the policy"));
+    for (scope, observed) in domain {
+        let own = |found: &[Exposure]| {
+            found.iter().filter(|e| observed.networks.iter().any(|network| network.id == e.network)).count()
+        };
+        let (exposed, obstructed) = (own(&proof.exposures), own(&proof.obstructions));
+        if scope.gates.exposure && exposed > 0 {
+            let message = format!("{exposed} foreign rules admit more than the policy");
+            let hint = "take the foreign groups off, or use `attachment: exclusive`";
+            blocks.push(block("exposure", scope.id.as_str(), message, hint));
+        }
+        if scope.gates.obstruction && obstructed > 0 {
+            let message = format!("{obstructed} foreign filters cut what the policy allows");
+            let hint = "open the network ACL, or narrow the policy";
+            blocks.push(block("obstruction", scope.id.as_str(), message, hint));
+        }
     }
     blocks
 }
 
-/// Sorts out drift: what differs from what was last applied. In a scope that only reports, the steps on drifted
-/// objects are taken out of the plan.
-fn drift_of(
-    domain: &[(&Scope, &Observed)],
-    steps: &mut Vec<Step>,
-    last: Option<&LastApplied>,
-) -> Vec<DriftItem> {
-    let Some(last) = last else { return Vec::new() };
-    let mut items = Vec::new();
-    for (scope, observed) in domain {
-        for (object, item) in last.compare(scope, observed) {
-            if !item.repaired {
-                steps.retain(|step| !crate::last_applied::concerns(&step.action, &object));
-            }
-            items.push(item);
-        }
-    }
-    renumber(steps);
-    items
-}
-
-/// Ids are indexes: after steps were taken out, the rest is numbered anew.
-fn renumber(steps: &mut [Step]) {
-    let new: BTreeMap<plan::StepId, plan::StepId> =
-        steps.iter().enumerate().map(|(number, step)| (step.id, plan::StepId(number as u32))).collect();
-    for step in steps {
-        step.id = new[&step.id];
-        for list in [&mut step.after, &mut step.settled_after] {
-            *list = list.iter().filter_map(|id| new.get(id).copied()).collect();
-        }
-    }
-}
-
+/// Calls by action, and the time of the slowest account and region: scopes of one share its buckets.
 fn estimate(
     reader: &dyn CloudReader,
     domain: &[(&Scope, &Observed)],
     steps: &[Step],
 ) -> (BTreeMap<String, u32>, u64) {
-    let (mut calls, mut duration_ms) = (BTreeMap::new(), 0);
+    let mut calls = BTreeMap::new();
+    let mut duration_ms: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for (scope, _) in domain {
         let own: Vec<&Step> = steps.iter().filter(|step| step.scope == scope.id).collect();
         let estimate = reader.estimate(scope, &own);
         for (action, count) in estimate.calls {
             *calls.entry(action).or_default() += count;
         }
-        duration_ms = duration_ms.max(estimate.duration_ms);
+        *duration_ms.entry((&scope.account, &scope.region)).or_default() += estimate.duration_ms;
     }
-    (calls, duration_ms)
+    (calls, duration_ms.into_values().max().unwrap_or(0))
 }
 
 fn summary(

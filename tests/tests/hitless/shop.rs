@@ -181,6 +181,7 @@ impl Shop {
             concurrent_max: 4,
             quiet_since_ms: None,
             progress: &|_| {},
+            remember: &|_| {},
         };
         let status = pass.run(&intent(&self.changes), None).await;
         let plan = &status.planned.plan;

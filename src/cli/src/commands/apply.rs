@@ -35,13 +35,16 @@ pub(super) async fn run(
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
-    let plan = make_plan(&readers, &intent, &reading, state.last_applied().as_ref()).plan;
+    let known = state.last_applied();
+    let plan = make_plan(&readers, &intent, &reading, known.as_ref()).plan;
+    let known = known.unwrap_or_default();
+    let partial = !reading.unobserved.is_empty();
     let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
     let interrupted = state.interrupted();
     if let Some(stored) = &stored {
         still_true(stored, &plan, &observed, interrupted.as_deref(), allow_equivalent)?;
     } else if interrupted.is_some() {
-        anstream::eprintln!("an earlier apply was interrupted; what it did is taken into account");
+        anstream::eprintln!("an earlier apply did not get to its end; what it did is taken into account");
     }
     if !plan.blocks.is_empty() || plan.steps.is_empty() || !plan.scopes.iter().any(|scope| scope.enforce) {
         anstream::print!("{}", report::terminal(&plan, Style { color: wants_color() }));
@@ -49,13 +52,15 @@ pub(super) async fn run(
             anstream::eprintln!("no scope has `enforce: true`: nothing is written");
         }
         if plan.steps.is_empty() && plan.blocks.is_empty() {
-            remember(&state, &observed)?;
+            remember(&state, &known.after(&plan, &[], &observed))?;
             state.end().map_err(|error| Failure::new(error, ""))?;
         }
-        return Ok(status_of(&plan));
+        return Ok(if partial && plan.blocks.is_empty() { Exit::Failed } else { status_of(&plan) });
     }
     let journal = stored.as_ref().map_or(plan.base.as_str(), |stored| stored.base.as_str());
     state.begin(journal).map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
+    // If we die half-way, nobody knows what we left in what the steps touch.
+    remember(&state, &known.without(&plan.steps))?;
     let clock = WallClock::default();
     let applier = Applier {
         reader: &readers,
@@ -70,10 +75,11 @@ pub(super) async fn run(
     state
         .audit(&plan, allow, &steps)
         .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
-    state.end().map_err(|error| Failure::new(error, ""))?;
+    remember(&state, &known.after(&plan, &steps, &last_read))?;
     let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));
+    // What a failed apply did is not a move of the world either: the same plan may be tried again.
     if good {
-        remember(&state, &last_read)?;
+        state.end().map_err(|error| Failure::new(error, ""))?;
     }
     let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
     anstream::println!(
@@ -81,12 +87,12 @@ pub(super) async fn run(
         steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue)).count(),
         steps.len()
     );
-    Ok(if good { Exit::Done } else { Exit::Failed })
+    Ok(if good && !partial { Exit::Done } else { Exit::Failed })
 }
 
-fn remember(state: &StateFolder, observed: &[Observed]) -> Result<(), Failure> {
+fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {
     state
-        .store_last_applied(&LastApplied::of(observed))
+        .store_last_applied(memory)
         .map_err(|error| Failure::new(format!("cannot store what was applied: {error}"), ""))
 }
 
@@ -152,7 +158,10 @@ fn effects(steps: &[Step], names: &BTreeMap<GroupId, String>) -> BTreeSet<String
     };
     let of = |step: &Step| -> Vec<String> {
         match &step.action {
-            A::CreateGroup { group, .. } => vec![format!("create {}", name(group))],
+            A::CreateGroup { group, open_egress, .. } => {
+                let egress = if *open_egress { " with all egress" } else { "" };
+                vec![format!("create {}{egress}", name(group))]
+            }
             A::Mark { group } => vec![format!("mark {}", name(group))],
             A::DeleteGroup { group, .. } => vec![format!("delete {}", name(group))],
             A::AddRules { group, direction, rules } => {

@@ -42,6 +42,8 @@ pub(super) async fn run(
         );
     }
     Ok(match status_of(&plan) {
+        // Half of the domain could not be read: whatever the other half says, that is no success.
+        Exit::Done if !reading.unobserved.is_empty() => Exit::Failed,
         Exit::Done if check && !plan.is_empty() => Exit::Changes,
         status => status,
     })

@@ -31,6 +31,11 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
         progress: &tell,
+        remember: &|memory: &LastApplied| {
+            if let Err(error) = state.store_last_applied(memory) {
+                tracing::error!(%error, "what was applied could not be stored");
+            }
+        },
     };
     let mut number = 0;
     let fresh_intent =
@@ -83,10 +88,5 @@ fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
                 tracing::error!(%error, "the audit line could not be written");
             }
         }
-    }
-    if status.converged()
-        && let Err(error) = state.store_last_applied(&LastApplied::of(&status.observed))
-    {
-        tracing::error!(%error, "what was applied could not be stored");
     }
 }

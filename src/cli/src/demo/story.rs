@@ -198,10 +198,11 @@ impl Stage {
             concurrent_max: 1,
             quiet_since_ms: self.quiet_since_ms,
             progress: &|_| {},
+            remember: &|_| {},
         };
         let status = pass.run(&self.intent()?, self.last.as_ref()).await;
-        if write && status.converged() {
-            self.last = Some(LastApplied::of(&status.observed));
+        if write {
+            self.last = Some(status.memory.clone());
         }
         Ok(status)
     }

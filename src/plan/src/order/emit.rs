@@ -143,7 +143,9 @@ impl Scheduler<'_> {
     fn name_withheld(&self, out: &mut Steps, unobserved: &[ScopeId]) {
         let names: Vec<&str> = unobserved.iter().map(ScopeId::as_str).collect();
         let names = names.join(", ");
-        for step in self.pending() {
+        let mut pending: Vec<usize> = self.pending().collect();
+        pending.sort_by_key(|&step| (self.candidates[step].rank(), step));
+        for step in pending {
             let candidate = &self.candidates[step];
             for part in &candidate.parts {
                 let step = Step {

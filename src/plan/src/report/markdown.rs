@@ -84,6 +84,8 @@ pub fn markdown(plan: &Plan) -> String {
             )
         }),
     );
+    let withheld = plan.withheld.iter().map(ToString::to_string);
+    section(&mut out, "Withheld: wanted, and not made by this plan", withheld);
     quota(&mut out, plan);
     section(
         &mut out,

@@ -101,6 +101,8 @@ pub fn terminal(plan: &Plan, style: Style) -> String {
         }),
     );
     steps(&mut out, style, plan);
+    let withheld = plan.withheld.iter().map(ToString::to_string);
+    list(&mut out, style, "Withheld (wanted, and not made by this plan)", withheld);
     quota(&mut out, style, plan);
     list(
         &mut out,

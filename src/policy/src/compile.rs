@@ -9,11 +9,13 @@ pub mod evaluate;
 mod expand;
 mod findings;
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::compiled::{Compilation, CompiledPolicy, CompiledRule, CompiledSelector, SelectorId};
+use crate::name::{LabelValue, Name};
 use crate::ruleset::{Actor, Policy};
 use crate::selector::Selector;
 use crate::snapshot::Snapshot;
@@ -25,6 +27,11 @@ pub fn compile(snapshot: &Snapshot) -> Compilation {
     let policy = classes::classify(snapshot, interner.selectors, rules);
     let findings = findings::findings(snapshot, &policy);
     Compilation { policy, findings }
+}
+
+/// The members of a label group, nested groups flattened.
+pub(crate) fn members(policy: &Policy, group: &Name) -> BTreeSet<LabelValue> {
+    expand::flattened(policy, group)
 }
 
 /// The selectors of one side of a rule, outside every scope: for rules that are not compiled, such as

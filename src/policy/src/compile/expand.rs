@@ -88,7 +88,7 @@ impl<'a> Groups<'a> {
 
 /// The members of a group and of all groups below it. Each group is visited once, so that a cycle, which the
 /// loader refuses, could not hang compile.
-fn flattened(policy: &Policy, name: &Name) -> Values {
+pub(super) fn flattened(policy: &Policy, name: &Name) -> Values {
     let (mut members, mut seen, mut open) = (Values::new(), BTreeSet::from([name]), vec![name]);
     while let Some(name) = open.pop() {
         let Some(group) = policy.label_groups.get(name) else { continue };

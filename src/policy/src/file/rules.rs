@@ -25,6 +25,9 @@ const RULE_KEYS: [&str; 8] =
     ["name", "sources", "destinations", "services", "scope", "action", "enabled", "description"];
 const ACTOR_SHAPES: &str = "write `role=web`, `group:NAME`, `list:NAME`, `workload:NAME` or `all-workloads`";
 
+/// How many combinations of labels one scope may come to.
+const INSTANCES_MAX: usize = 10_000;
+
 impl Loader<'_> {
     pub(super) fn read_enforcement(&mut self, sections: &[&Node]) {
         for node in self.items(sections, "`enforcement`") {
@@ -232,7 +235,25 @@ impl Loader<'_> {
             }
             entries.push(entry);
         }
+        self.refuse_vast(node.place, &entries);
         entries
+    }
+
+    /// Groups of different keys multiply: each combination of their members is a scope of its own (S3).
+    fn refuse_vast(&mut self, place: Place, entries: &[ScopeEntry]) {
+        let members = |entry: &ScopeEntry| match &entry.target {
+            ScopeTarget::Label(_) => 1,
+            ScopeTarget::LabelGroup(name) => crate::compile::members(&self.loaded.policy, name).len(),
+        };
+        let included = entries.iter().filter(|entry| !entry.exclusion);
+        let combinations = included.map(members).fold(1_usize, usize::saturating_mul);
+        if combinations > INSTANCES_MAX {
+            let message = format!(
+                "the groups of this scope make {combinations} combinations; {INSTANCES_MAX} are the most"
+            );
+            let hint = "leave a group out where the rules mean every value anyway, or write narrower groups";
+            self.problems.report(place, message, hint);
+        }
     }
 
     fn read_scope_entry(&mut self, text: &str, place: Place) -> Option<(ScopeEntry, LabelKey)> {

@@ -401,3 +401,14 @@ fn the_digest_depends_on_names_and_texts_and_not_on_their_order() {
     assert_ne!(policy_digest(&[a]), policy_digest(&[source("a", "x2")]));
     assert_ne!(policy_digest(&[source("a", "bc")]), policy_digest(&[source("ab", "c")]));
 }
+
+#[test]
+fn a_scope_whose_groups_multiply_without_bound_is_refused() {
+    let values = |key: &str| -> String { (0..101).map(|n| format!("{key}{n}, ")).collect() };
+    let labels = format!("labels: {{ x: [{}], y: [{}] }}\n", values("x"), values("y"));
+    let group = |key: &str| format!("  all-{key}: {{ key: {key}, labels: [{}] }}\n", values(key));
+    let groups = format!("label_groups:\n{}{}", group("x"), group("y"));
+    let text =
+        format!("{labels}{groups}rulesets: [{{ name: s, scopes: [[group:all-x, group:all-y]], rules: [] }}]");
+    check(&text, "make 10201 combinations; 10000 are the most", "narrower groups");
+}

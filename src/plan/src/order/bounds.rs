@@ -1,8 +1,9 @@
 //! The two bounds of DESIGN 7.1, checked for the pairs that a step touches.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use policy::{AddressSet, ServiceSet};
+use rustc_hash::FxHashMap;
 
 use super::model::{Model, Moment, PeerFact, Status, View};
 use crate::scope::Direction;
@@ -49,7 +50,7 @@ impl Bound {
 pub(super) type Violation = Vec<(AddressSet, ServiceSet)>;
 
 /// Violations that were accepted, are named and not over yet.
-pub(super) type Named = HashMap<(Pair, Bound), Violation>;
+pub(super) type Named = FxHashMap<(Pair, Bound), Violation>;
 
 impl Model {
     /// The pairs whose flows the step can change.

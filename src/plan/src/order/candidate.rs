@@ -3,9 +3,10 @@
 //! Interfaces whose groups change in the same way are one candidate with one call each when there are many of them:
 //! the work grows with the kinds of interfaces, not with their number.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{InterfaceId, NetworkId};
+use rustc_hash::FxHashMap;
 
 use super::bounds::Pair;
 use super::model::{Kind, Life, Model};
@@ -218,11 +219,11 @@ fn add_member_steps(
     changes: &Changes,
     apart: bool,
     all: &mut Vec<Candidate>,
-) -> HashMap<InterfaceId, Vec<(u32, Life)>> {
-    let changed: HashMap<&InterfaceId, &MemberChange> =
+) -> FxHashMap<InterfaceId, Vec<(u32, Life)>> {
+    let changed: FxHashMap<&InterfaceId, &MemberChange> =
         changes.members.iter().map(|change| (&change.interface, change)).collect();
-    let mut known: HashMap<Shape<'_>, (Option<usize>, Option<usize>)> = HashMap::new();
-    let mut moved = HashMap::new();
+    let mut known: FxHashMap<Shape<'_>, (Option<usize>, Option<usize>)> = FxHashMap::default();
+    let mut moved = FxHashMap::default();
     for interface in domain.iter().flat_map(|input| &input.observed.interfaces) {
         let Some(&change) = changed.get(&interface.id) else { continue };
         let shape = Shape {
@@ -290,9 +291,9 @@ fn detach_step(change: &MemberChange) -> Option<Candidate> {
 /// Finds what the cloud itself demands: groups exist before they are named; nothing names or holds a group that
 /// goes; an interface is never without a group.
 pub(super) fn link(model: &Model, all: &mut [Candidate]) {
-    let mut creates: HashMap<GroupId, usize> = HashMap::new();
-    let mut uses: HashMap<GroupId, Vec<usize>> = HashMap::new();
-    let mut attaches: HashMap<InterfaceId, usize> = HashMap::new();
+    let mut creates: FxHashMap<GroupId, usize> = FxHashMap::default();
+    let mut uses: FxHashMap<GroupId, Vec<usize>> = FxHashMap::default();
+    let mut attaches: FxHashMap<InterfaceId, usize> = FxHashMap::default();
     for (index, candidate) in all.iter().enumerate() {
         match candidate.action() {
             StepAction::CreateGroup { group, .. } => {

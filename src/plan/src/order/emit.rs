@@ -1,8 +1,9 @@
 //! The schedule as steps with ids, waits and named transients.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use policy::{AddressSet, InterfaceId};
+use rustc_hash::FxHashMap;
 
 use super::Steps;
 use super::bounds::{Bound, Pair};
@@ -14,13 +15,13 @@ use crate::scope::{Direction, ScopeId};
 use crate::step::{Step, StepAction, StepId};
 
 /// Ids of the parts of a placed candidate: the first, and how many.
-type Ids = HashMap<usize, (u32, u32)>;
+type Ids = FxHashMap<usize, (u32, u32)>;
 
 impl Scheduler<'_> {
     pub(super) fn finish(&self, out: &mut Steps, unobserved: &[ScopeId]) {
         let mut placed: Vec<usize> = self.rounds.iter().flatten().copied().collect();
         placed.sort_by_key(|&step| (self.candidates[step].round, self.candidates[step].rank(), step));
-        let mut ids = Ids::new();
+        let mut ids = Ids::default();
         let mut next = 0;
         for &step in &placed {
             let parts = self.candidates[step].parts.len() as u32;

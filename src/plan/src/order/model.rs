@@ -5,11 +5,12 @@
 //! What facts admit grows with facts; so two extreme views decide: `Upper` (every make in flight seen, no break)
 //! and `Lower` (every break in flight seen, no make).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use policy::{AddressSet, InterfaceId, NetworkId, ServiceSet};
+use rustc_hash::FxHashMap;
 
 use crate::diff::{Changes, ScopeInput};
 use crate::scope::Direction;
@@ -127,9 +128,9 @@ pub(super) type Kinds = BTreeMap<Kind, IpAddr>;
 pub(super) struct Model {
     pub(super) groups: Vec<GroupFacts>,
     pub(super) ids: Vec<GroupId>,
-    pub(super) index: HashMap<GroupId, u32>,
+    pub(super) index: FxHashMap<GroupId, u32>,
     pub(super) cells: Vec<Cell>,
-    pub(super) cell_of: HashMap<InterfaceId, usize>,
+    pub(super) cell_of: FxHashMap<InterfaceId, usize>,
     /// Cells with a membership fact of the group.
     pub(super) members: Vec<Vec<usize>>,
     /// Groups and directions with a rule that names the group.
@@ -138,7 +139,7 @@ pub(super) struct Model {
     pub(super) readings: Vec<u64>,
     /// The addresses that interfaces of the domain hold.
     pub(super) held: AddressSet,
-    opaque: HashMap<String, u32>,
+    opaque: FxHashMap<String, u32>,
     blocks: BlockIndex,
     by_address: BTreeMap<IpAddr, Vec<usize>>,
     connected: BTreeSet<(NetworkId, NetworkId)>,
@@ -150,14 +151,14 @@ impl Model {
         let mut model = Self {
             groups: Vec::new(),
             ids: Vec::new(),
-            index: HashMap::new(),
+            index: FxHashMap::default(),
             cells: Vec::new(),
-            cell_of: HashMap::new(),
+            cell_of: FxHashMap::default(),
             members: Vec::new(),
             named_in: Vec::new(),
             readings: vec![0],
             held: AddressSet::empty(),
-            opaque: HashMap::new(),
+            opaque: FxHashMap::default(),
             blocks: BlockIndex::default(),
             by_address: BTreeMap::new(),
             connected: BTreeSet::new(),
@@ -249,10 +250,10 @@ impl Model {
     pub(super) fn add_cells(
         &mut self,
         domain: &[ScopeInput<'_>],
-        moved: &HashMap<InterfaceId, Vec<(u32, Life)>>,
+        moved: &FxHashMap<InterfaceId, Vec<(u32, Life)>>,
     ) {
         type Shape = (NetworkId, Vec<(u32, Life)>, Vec<Kind>);
-        let mut by_shape: HashMap<Shape, usize> = HashMap::new();
+        let mut by_shape: FxHashMap<Shape, usize> = FxHashMap::default();
         for interface in domain.iter().flat_map(|input| &input.observed.interfaces) {
             let kinds = self.kinds(interface);
             let groups = moved.get(&interface.id).cloned().unwrap_or_else(|| {
@@ -416,7 +417,7 @@ fn readings(count: usize) -> Vec<u64> {
 /// Finds the blocks that contain an address: by prefix length, in hash time.
 #[derive(Clone, Default)]
 struct BlockIndex {
-    blocks: HashMap<IpNet, u32>,
+    blocks: FxHashMap<IpNet, u32>,
     lengths: [BTreeSet<u8>; 2],
 }
 

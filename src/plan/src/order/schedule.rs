@@ -1,6 +1,8 @@
 //! The rounds: what flies together, and what is known when it has settled.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use super::bounds::{Bound, Named, Pair, Violation};
 use super::candidate::{Candidate, Reach};
@@ -19,7 +21,7 @@ pub(super) struct Scheduler<'a> {
     pub(super) rounds: Vec<Vec<usize>>,
     /// Steps that have settled, by the pairs that they touch; empty if all steps are of one kind, since steps only
     /// ever wait for the other kind.
-    pub(super) settled_on: HashMap<Pair, Vec<usize>>,
+    pub(super) settled_on: FxHashMap<Pair, Vec<usize>>,
     is_mixed: bool,
     /// Accepted violations that are not over yet, and the steps that brought them.
     pub(super) open: Named,
@@ -67,8 +69,8 @@ impl<'a> Scheduler<'a> {
             is_mixed: candidates.windows(2).any(|two| two[0].kind() != two[1].kind()),
             candidates,
             rounds: Vec::new(),
-            settled_on: HashMap::new(),
-            open: Named::new(),
+            settled_on: FxHashMap::default(),
+            open: Named::default(),
             transients: Vec::new(),
             scripts: Vec::new(),
             searched: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! Every order of a few steps: finds one that keeps both bounds, if there is one.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use super::bounds::{Bound, Named};
 use super::candidate::Candidate;
@@ -15,7 +15,7 @@ const TRIES_MAX: u32 = 30_000;
 pub(super) fn order(model: &Model, candidates: &[Candidate], steps: &[usize]) -> Option<Vec<usize>> {
     let status = vec![Status::Pending; candidates.len()];
     let mut search =
-        Search { model, candidates, steps, status, order: Vec::new(), dead: HashSet::new(), tries: 0 };
+        Search { model, candidates, steps, status, order: Vec::new(), dead: FxHashSet::default(), tries: 0 };
     search.extend(0).then_some(search.order)
 }
 
@@ -26,7 +26,7 @@ struct Search<'a> {
     status: Vec<Status>,
     order: Vec<usize>,
     /// Sets of done steps from which no order leads on.
-    dead: HashSet<u64>,
+    dead: FxHashSet<u64>,
     tries: u32,
 }
 
@@ -63,7 +63,7 @@ impl Search<'_> {
         }
         self.status[step] = Status::InFlight;
         let bound = Bound::of(candidate.kind());
-        let keeps = self.model.keeps(&candidate.pairs, bound, &self.status, &Named::new());
+        let keeps = self.model.keeps(&candidate.pairs, bound, &self.status, &Named::default());
         self.status[step] = Status::Pending;
         keeps
     }

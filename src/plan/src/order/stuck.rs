@@ -1,6 +1,8 @@
 //! What to do when no step can fly: search, split, give up on quota, accept a violation and name it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::bounds::{Bound, Pair, Violation};
 use super::candidate::link;
@@ -86,7 +88,7 @@ impl Scheduler<'_> {
         if steps.iter().map(|&step| self.candidates[step].pairs.len()).sum::<usize>() > SEARCH_PAIRS_MAX {
             return Vec::new();
         }
-        let mut on: HashMap<&Pair, Vec<usize>> = HashMap::new();
+        let mut on: FxHashMap<&Pair, Vec<usize>> = FxHashMap::default();
         for &step in &steps {
             self.candidates[step].pairs.iter().for_each(|pair| on.entry(pair).or_default().push(step));
         }

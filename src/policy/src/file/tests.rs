@@ -278,6 +278,25 @@ fn an_actor_that_is_none_is_refused_with_what_was_meant() {
 }
 
 #[test]
+fn an_actor_names_whatever_may_be_declared() {
+    let files = loaded(
+        "\
+labels: { version: [\"2:1.0\"] }
+workloads: [{ name: erp core, addresses: [192.0.2.10] }]
+rulesets:
+- name: s
+  rules:
+  - { name: r, sources: [\"version=2:1.0\"], destinations: [\"workload:erp core\"], services: [all] }
+",
+    );
+    let rule = &files.policy.rulesets[0].rules[0];
+    let label = crate::Label { key: "version".into(), value: "2:1.0".into() };
+    assert_eq!(rule.sources, [crate::Actor::Label { label, exclusion: false }]);
+    assert_eq!(rule.destinations, [crate::Actor::Workload("erp core".into())]);
+    check_rule("sources: [\"workload:erp cor\"]", "unknown workload `erp cor`", "`workloads:`");
+}
+
+#[test]
 fn services_and_addresses_say_what_is_wrong_with_them() {
     check_rule("services: [tcp/90-80]", "the range runs backwards", "tcp/443");
     check("services: { x: [tcp/70000] }", "it.yaml:1:17: `tcp/70000` is not a service", "tcp/443");

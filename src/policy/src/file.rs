@@ -26,6 +26,7 @@ use crate::name::Name;
 use crate::ruleset::{IpList, Policy, Rule};
 use crate::workload::Workload;
 
+pub(crate) use define::can_declare;
 pub use error::{ERRORS_MAX, FileError, Place, Problems};
 pub use node::{ALIAS_EVENTS_MAX, DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, Node, Value, parse};
 pub use read::{Fields, nearest};
@@ -93,6 +94,14 @@ pub fn policy_digest(files: &[SourceFile]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
+/// The longest name, in characters.
+const NAME_MAX: usize = 128;
+
+/// Whether a name may hold the character.
+pub(crate) fn is_in_names(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' ')
+}
+
 const SECTIONS: [&str; 8] =
     ["labels", "label_groups", "ip_lists", "services", "enforcement", "workloads", "rulesets", "protect"];
 
@@ -149,12 +158,10 @@ impl Loader<'_> {
 
     /// The name of something, checked: it is used in rules, reports and the tags of cloud objects.
     fn name(&mut self, text: &str, place: Place) -> Option<Name> {
-        const NAME_MAX: usize = 128;
-        let legal = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' ');
         let wrong = text.is_empty()
             || text.trim() != text
             || text.chars().count() > NAME_MAX
-            || !text.chars().all(legal);
+            || !text.chars().all(is_in_names);
         if wrong {
             let hint = "a name has 1 to 128 letters, digits, `.`, `_`, `-` or spaces inside";
             self.problems.report(place, format!("`{text}` cannot be a name"), hint);

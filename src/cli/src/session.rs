@@ -85,7 +85,7 @@ pub fn intent(config: &Config, files: &[SourceFile], allow: &[String]) -> Result
     Ok(Intent {
         installation: config.installation.clone(),
         files: load(files)?,
-        policy_digest: policy_digest(files),
+        policy_digest: policy_digest(&config.policy, files),
         policy_commit: commit(&config.policy),
         mapping: config.mapping.clone(),
         guards,

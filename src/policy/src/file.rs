@@ -19,6 +19,7 @@ mod rules;
 mod unmanaged;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::address::AddressSet;
 use crate::finding::Finding;
@@ -81,12 +82,17 @@ pub fn load(files: &[SourceFile]) -> Result<PolicyFiles, Vec<FileError>> {
     loader.problems.finish(loader.loaded)
 }
 
-/// A digest of the files: names and texts, in the order of names.
-pub fn policy_digest(files: &[SourceFile]) -> String {
-    let mut sorted: Vec<&SourceFile> = files.iter().collect();
-    sorted.sort_by_key(|file| (&file.name, &file.text));
+/// A digest of the files: names and texts, in the order of names. A name counts as it is inside `folder`, so that
+/// two checkouts of one policy have one digest, wherever they are and however their path was typed.
+pub fn policy_digest(folder: &Path, files: &[SourceFile]) -> String {
+    let inside = |file: &SourceFile| {
+        let path = Path::new(&file.name);
+        path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
+    };
+    let mut sorted: Vec<(String, &String)> = files.iter().map(|file| (inside(file), &file.text)).collect();
+    sorted.sort();
     let mut hasher = blake3::Hasher::new();
-    for text in sorted.into_iter().flat_map(|file| [&file.name, &file.text]) {
+    for text in sorted.iter().flat_map(|(name, text)| [name, *text]) {
         // The length keeps `a` + `bc` and `ab` + `c` apart.
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());

@@ -415,8 +415,23 @@ fn a_policy_above_the_defaults_of_the_yaml_library_is_within_the_budget() {
 
 #[test]
 fn the_digest_depends_on_names_and_texts_and_not_on_their_order() {
+    let digest = |files: &[SourceFile]| policy_digest(Path::new(""), files);
     let (a, b) = (source("a", "x"), source("b", "y"));
-    assert_eq!(policy_digest(&[a.clone(), b.clone()]), policy_digest(&[b.clone(), a.clone()]));
-    assert_ne!(policy_digest(&[a]), policy_digest(&[source("a", "x2")]));
-    assert_ne!(policy_digest(&[source("a", "bc")]), policy_digest(&[source("ab", "c")]));
+    assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));
+    assert_ne!(digest(&[a]), digest(&[source("a", "x2")]));
+    assert_ne!(digest(&[source("a", "bc")]), digest(&[source("ab", "c")]));
+}
+
+#[test]
+fn the_digest_does_not_depend_on_where_the_folder_is() {
+    let at = |folder: &str, name: &str| {
+        let file = source(Path::new(folder).join(name).to_str().unwrap(), "x");
+        policy_digest(Path::new(folder), &[file])
+    };
+    let here = at("", "a.yaml");
+    for folder in ["policy", "policy/", "./policy", "/ci/1/policy", "infra/../policy"] {
+        assert_eq!(at(folder, "a.yaml"), here, "{folder}");
+    }
+    assert_ne!(at("policy", "b.yaml"), here);
+    assert_ne!(at("policy", "team/a.yaml"), here);
 }

@@ -1,0 +1,134 @@
+//! A simulated cloud over HTTP, a folder with a configuration and a policy, and the binary that runs on them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use mock_aws::{Ec2Front, Settings, World, serve};
+
+pub const POLICY: &str = "
+labels: { role: [web, db], env: [prod] }
+ip_lists: { office: { addresses: [203.0.113.0/24] } }
+enforcement:
+  - { match: [env=prod], mode: full }
+rulesets:
+  - name: shop
+    scopes: [[env=prod]]
+    rules:
+      - { name: office, sources: [list:office], destinations: [role=web], services: [tcp/443] }
+      - { name: web-db, sources: [role=web], destinations: [role=db], services: [tcp/5432] }
+";
+
+/// A cloud with two peered networks, and a folder with a configuration.
+pub struct Lab {
+    pub front: Ec2Front,
+    endpoint: String,
+    folder: tempfile::TempDir,
+    pub vpcs: Vec<String>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+pub struct Ran {
+    pub status: i32,
+    pub text: String,
+}
+
+pub fn between(xml: &str, name: &str) -> String {
+    xml.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let mut world = World::new(Settings { throttle: false, delay_ms: (0, 0), ..Settings::default() });
+        let mut vpcs = Vec::new();
+        let mut subnets = Vec::new();
+        for block in ["10.1.0.0/16", "10.2.0.0/16"] {
+            let vpc = between(&world.perform("CreateVpc", &[("CidrBlock", block)]).unwrap(), "vpcId");
+            let narrow = block.replace("0.0/16", "1.0/24");
+            let subnet = world.perform("CreateSubnet", &[("VpcId", &vpc), ("CidrBlock", &narrow)]).unwrap();
+            subnets.push(between(&subnet, "subnetId"));
+            vpcs.push(vpc);
+        }
+        let peering = world
+            .perform("CreateVpcPeeringConnection", &[("VpcId", &vpcs[0]), ("PeerVpcId", &vpcs[1])])
+            .unwrap();
+        let peering = between(&peering, "vpcPeeringConnectionId");
+        world.perform("AcceptVpcPeeringConnection", &[("VpcPeeringConnectionId", &peering)]).unwrap();
+        for (name, role, place) in [("web-1", "web", 0), ("web-2", "web", 1), ("db-1", "db", 1)] {
+            let eni = world.perform("CreateNetworkInterface", &[("SubnetId", &subnets[place])]).unwrap();
+            let eni = between(&eni, "networkInterfaceId");
+            let mut params = vec![("NetworkInterface.1.NetworkInterfaceId".to_owned(), eni)];
+            params.push(("TagSpecification.1.ResourceType".to_owned(), "instance".to_owned()));
+            for (n, (key, value)) in [("Name", name), ("role", role), ("env", "prod")].into_iter().enumerate()
+            {
+                params.push((format!("TagSpecification.1.Tag.{}.Key", n + 1), key.to_owned()));
+                params.push((format!("TagSpecification.1.Tag.{}.Value", n + 1), value.to_owned()));
+            }
+            let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            world.perform("RunInstances", &params).unwrap();
+        }
+        let front = Ec2Front::new(world);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(front.clone(), listener));
+        let lab = Self { front, endpoint, folder: tempfile::tempdir().unwrap(), vpcs, _runtime: runtime };
+        std::fs::create_dir(lab.path("policy")).unwrap();
+        lab.policy(POLICY);
+        lab.configure(true, &[&lab.vpcs.iter().map(String::as_str).collect::<Vec<_>>()]);
+        lab
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn policy(&self, text: &str) {
+        std::fs::write(self.path("policy/policy.yaml"), text).unwrap();
+    }
+
+    /// One scope for each list of networks.
+    pub fn configure(&self, enforce: bool, scopes: &[&[&str]]) {
+        let mut text = "installation: lab\npolicy: policy/\nstate: state/\nlabels:\n  - { key: role, tag: role }\n  - { key: env, tag: env }\nscopes:\n".to_owned();
+        for (number, networks) in scopes.iter().enumerate() {
+            let networks = networks.join(", ");
+            text.push_str(&format!(
+                "  - {{ name: s{number}, provider: aws, region: eu-west-1, networks: [{networks}], enforce: {enforce}, direction: both, settle: 10ms, share: 1.0 }}\n"
+            ));
+        }
+        std::fs::write(self.path("bulkhead.yaml"), text).unwrap();
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path("bulkhead.yaml"))
+            .env("AWS_ENDPOINT_URL_EC2", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        Ran { status: output.status.code().unwrap(), text }
+    }
+
+    pub fn mutations(&self) -> usize {
+        self.front.world().calls.mutations().values().sum()
+    }
+
+    /// The run ends so, says so, and writes nothing.
+    pub fn refuses(&self, arguments: &[&str], status: i32, says: &[&str]) {
+        let before = self.mutations();
+        let ran = self.run(arguments);
+        assert_eq!(ran.status, status, "{}", ran.text);
+        for word in says {
+            assert!(ran.text.contains(word), "`{word}` is missing in:\n{}", ran.text);
+        }
+        assert_eq!(self.mutations(), before, "nothing is written");
+    }
+
+    pub fn perform(&self, action: &str, params: &[(&str, &str)]) -> String {
+        self.front.world().perform(action, params).unwrap()
+    }
+}

@@ -33,7 +33,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         Command::Run { source, allow, passes } => run::run(&source.config, &allow, passes).await,
         Command::Explain { source, from, to, service } => {
-            explain::run(&source.config, &from, &to, &service).await
+            explain::run(&source.config, &from, &to, service).await
         }
         Command::Simulate { listen, seed, estate, unthrottled, .. } => {
             simulate::run(listen, seed, estate, !unthrottled).await

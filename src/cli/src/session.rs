@@ -8,7 +8,7 @@ use plan::guard::GuardSettings;
 use policy::file::{FileError, SourceFile, load, policy_digest};
 use reconcile::planning::Intent;
 
-use crate::config::{Config, ConfigError, GUARDS};
+use crate::config::{Config, ConfigError};
 
 /// Why a command cannot go on: one line, what is behind it, what to do.
 #[derive(Debug)]
@@ -72,14 +72,8 @@ pub fn open(path: &Path, allow: &[String]) -> Result<(Config, Intent), Failure> 
 /// The intent of a configuration and policy files.
 ///
 /// # Errors
-/// Everything that is wrong with the files; an unknown guard.
+/// Everything that is wrong with the files.
 pub fn intent(config: &Config, files: &[SourceFile], allow: &[String]) -> Result<Intent, Failure> {
-    if let Some(unknown) = allow.iter().find(|name| !GUARDS.contains(&name.as_str())) {
-        return Err(Failure::new(
-            format!("`{unknown}` is not a guard"),
-            format!("the guards are {}", GUARDS.join(", ")),
-        ));
-    }
     let mut guards: GuardSettings = config.guards.clone();
     guards.allow.extend(allow.iter().cloned());
     Ok(Intent {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/lab.rs"]
 mod lab;
 
@@ -138,14 +140,6 @@ fn a_wrong_region_says_what_to_check() {
     let text = std::fs::read_to_string(lab.path("bulkhead.yaml")).unwrap();
     std::fs::write(lab.path("bulkhead.yaml"), text.replace("eu-west-1", "eu-central-1")).unwrap();
     lab.refuses(&["plan"], 1, &["AuthFailure", "hint: check the keys, and that `region` of the scope"]);
-}
-
-#[test]
-fn explain_names_the_rule_or_the_one_that_is_missing() {
-    let lab = Lab::new();
-    lab.refuses(&["explain", "web-1", "db-1", "tcp/5432"], 0, &["shop/web-db"]);
-    lab.refuses(&["explain", "db-1", "web-1", "tcp/22"], 0, &["tcp/22"]);
-    lab.refuses(&["explain", "nobody", "web-1", "tcp/22"], 1, &["`nobody` is no workload"]);
 }
 
 #[test]

@@ -131,4 +131,31 @@ impl Lab {
     pub fn perform(&self, action: &str, params: &[(&str, &str)]) -> String {
         self.front.world().perform(action, params).unwrap()
     }
+
+    /// The interface of the instance with this name.
+    pub fn interface(&self, name: &str) -> String {
+        let world = self.front.world();
+        let instance = instance(&world, name);
+        let of = |interface: &mock_aws::state::Interface| interface.instance.as_ref() == Some(&instance);
+        world.state.interfaces.iter().find(|(_, interface)| of(interface)).unwrap().0.clone()
+    }
+
+    /// Sets a tag of the instance with this name.
+    pub fn tag(&self, name: &str, key: &str, value: &str) {
+        let id = instance(&self.front.world(), name);
+        self.perform("CreateTags", &[("ResourceId.1", &id), ("Tag.1.Key", key), ("Tag.1.Value", value)]);
+    }
+
+    /// Gives the interface of an instance a further address.
+    pub fn give_address(&self, name: &str, address: &str) {
+        let id = self.interface(name);
+        let mut world = self.front.world();
+        world.state.interfaces.get_mut(&id).unwrap().addresses.push(address.parse().unwrap());
+    }
+}
+
+fn instance(world: &World, name: &str) -> String {
+    let named =
+        |tags: &std::collections::BTreeMap<String, String>| tags.get("Name").is_some_and(|tag| tag == name);
+    world.state.instances.iter().find(|(_, instance)| named(&instance.tags)).unwrap().0.clone()
 }

@@ -30,7 +30,8 @@ pub(super) async fn run(
         )
     })?;
     let stored = file.map(|path| read_plan(&path)).transpose()?;
-    let (readers, writers) = clouds::connect(&config).await;
+    let connections = clouds::connect(&config).await;
+    let (readers, writers) = (connections.readers(), connections.writers());
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

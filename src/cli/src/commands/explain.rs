@@ -17,7 +17,7 @@ const LISTED_MAX: usize = 5;
 
 pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoint) -> Result<Exit, Failure> {
     let (config, intent) = open(config, &[])?;
-    let (readers, _) = clouds::connect(&config).await;
+    let readers = clouds::connect(&config).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

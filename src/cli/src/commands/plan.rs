@@ -19,7 +19,7 @@ pub(super) async fn run(
     allow: &[String],
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
-    let (readers, _) = clouds::connect(&config).await;
+    let readers = clouds::connect(&config).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

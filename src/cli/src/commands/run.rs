@@ -18,7 +18,8 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
     let (config, _) = open(config, allow)?;
     let state = StateFolder::open(&config.state)
         .map_err(|error| Failure::new(error, "check `state` of the configuration"))?;
-    let (readers, writers) = clouds::connect(&config).await;
+    let connections = clouds::connect(&config).await;
+    let (readers, writers) = (connections.readers(), connections.writers());
     let scopes = scopes(&config);
     let clock = WallClock::default();
     let stop = stop_on_signals();

@@ -6,7 +6,6 @@ mod plan;
 mod run;
 mod simulate;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,7 +57,7 @@ fn status_of(plan: &Plan) -> Exit {
 
 /// Whether standard output is a terminal that wants colour.
 pub fn wants_color() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
 }
 
 /// Tells of steps and waits on standard error.

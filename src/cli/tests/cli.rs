@@ -7,6 +7,8 @@
 mod explain;
 #[path = "cli/lab.rs"]
 mod lab;
+#[path = "cli/output.rs"]
+mod output;
 
 use lab::{Lab, POLICY, between};
 

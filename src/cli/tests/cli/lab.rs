@@ -29,11 +29,24 @@ pub struct Lab {
 
 pub struct Ran {
     pub status: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard output, then standard error.
     pub text: String,
 }
 
 pub fn between(xml: &str, name: &str) -> String {
     xml.split(&format!("<{name}>")).nth(1).unwrap().split('<').next().unwrap().to_owned()
+}
+
+impl Ran {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let (out, said) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        Self { status: output.status.code().unwrap(), text: format!("{out}{said}"), out }
+    }
 }
 
 impl Lab {
@@ -98,8 +111,10 @@ impl Lab {
         std::fs::write(self.path("bulkhead.yaml"), text).unwrap();
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_bulkhead"))
+    /// The binary, ready to run on the lab's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command
             .args(arguments)
             .arg("--config")
             .arg(self.path("bulkhead.yaml"))
@@ -107,10 +122,12 @@ impl Lab {
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        Ran { status: output.status.code().unwrap(), text }
+            .env("BULKHEAD_ACTOR", "tester");
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command(arguments))
     }
 
     pub fn mutations(&self) -> usize {

@@ -69,7 +69,7 @@ pub(super) async fn run(
     };
     let (steps, last_read) = applier.apply(&plan, observed).await;
     state
-        .audit(&plan, allow, &steps)
+        .audit(&plan, &intent.guards.allow, &steps)
         .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
     state.end().map_err(|error| Failure::new(error, ""))?;
     let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));

@@ -1,5 +1,6 @@
 //! `bulkhead run`: pass after pass until stopped.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,8 @@ use crate::{Exit, clouds};
 
 pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) -> Result<Exit, Failure> {
     // Everything that is wrong with the files is said before the first pass.
-    let (config, _) = open(config, allow)?;
+    let (config, intent_now) = open(config, allow)?;
+    let allowed = intent_now.guards.allow;
     let state = StateFolder::open(&config.state)
         .map_err(|error| Failure::new(error, "check `state` of the configuration"))?;
     let connections = clouds::connect(&config).await;
@@ -47,7 +49,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         };
     pass.run_loop(config.every, state.last_applied(), fresh_intent, |status| {
         number += 1;
-        after(&state, allow, status);
+        after(&state, &allowed, status);
         if passes.is_some_and(|limit| number >= limit) {
             stop.store(true, Ordering::Relaxed);
         }
@@ -56,7 +58,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
     Ok(Exit::Done)
 }
 
-fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
+fn after(state: &StateFolder, allowed: &BTreeSet<String>, status: &PassStatus) {
     let plan = &status.planned.plan;
     tracing::info!(
         steps = status.steps.len(),
@@ -80,7 +82,7 @@ fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
         }
         Some(HeldBack::Nothing) => {}
         None => {
-            if let Err(error) = state.audit(plan, allow, &status.steps) {
+            if let Err(error) = state.audit(plan, allowed, &status.steps) {
                 tracing::error!(%error, "the audit line could not be written");
             }
         }

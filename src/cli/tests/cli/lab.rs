@@ -1,7 +1,10 @@
 //! A simulated cloud over HTTP, a folder with a configuration and a policy, and the binary that runs on them.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use mock_aws::{Ec2Front, Settings, World, serve};
 
@@ -17,6 +20,9 @@ rulesets:
       - { name: office, sources: [list:office], destinations: [role=web], services: [tcp/443] }
       - { name: web-db, sources: [role=web], destinations: [role=db], services: [tcp/5432] }
 ";
+
+/// How long a line or an end is waited for before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cloud with two peered networks, and a folder with a configuration.
 pub struct Lab {
@@ -46,6 +52,73 @@ impl Ran {
         let (out, said) =
             (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         Self { status: output.status.code().unwrap(), text: format!("{out}{said}"), out }
+    }
+}
+
+/// A binary that runs until it is told to stop; killed if the test gives up.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: String,
+}
+
+impl Running {
+    /// Starts a command and listens to both its streams.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let streams: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for stream in streams {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines, seen: String::new() }
+    }
+
+    /// Waits until a line holds the word, and returns the line.
+    pub fn wait_for(&mut self, word: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.seen.push_str(&format!("{line}\n"));
+                    if line.contains(word) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("`{word}` does not come ({error}); so far:\n{}", self.seen),
+            }
+        }
+    }
+
+    /// Asks it to stop, as a supervisor does.
+    pub fn terminate(&self) {
+        let killed = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Ran {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.seen.push_str(&format!("{line}\n")),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end; so far:\n{}", self.seen),
+            }
+        }
+        let status = self.child.wait().unwrap().code().unwrap();
+        Ran { status, out: String::new(), text: std::mem::take(&mut self.seen) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -113,16 +186,15 @@ impl Lab {
 
     /// The binary, ready to run on the lab's configuration.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        let mut command = self.bare(arguments);
+        command.arg("--config").arg(self.path("bulkhead.yaml"));
         command
-            .args(arguments)
-            .arg("--config")
-            .arg(self.path("bulkhead.yaml"))
-            .env("AWS_ENDPOINT_URL_EC2", &self.endpoint)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("BULKHEAD_ACTOR", "tester");
+    }
+
+    /// The binary, ready to run on the lab's cloud.
+    pub fn bare(&self, arguments: &[&str]) -> Command {
+        let mut command = binary(arguments);
+        command.env("AWS_ENDPOINT_URL_EC2", &self.endpoint);
         command
     }
 
@@ -149,6 +221,25 @@ impl Lab {
         self.front.world().perform(action, params).unwrap()
     }
 
+    /// Writes a line at the end of the configuration.
+    pub fn configure_too(&self, line: &str) {
+        let text = std::fs::read_to_string(self.path("bulkhead.yaml")).unwrap();
+        std::fs::write(self.path("bulkhead.yaml"), format!("{text}{line}\n")).unwrap();
+    }
+
+    /// Replaces a text in the configuration.
+    pub fn reconfigure(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path("bulkhead.yaml")).unwrap();
+        assert!(text.contains(from), "`{from}` is not in {text}");
+        std::fs::write(self.path("bulkhead.yaml"), text.replace(from, to)).unwrap();
+    }
+
+    /// The audit lines so far.
+    pub fn audit(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.path("state/audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The interface of the instance with this name.
     pub fn interface(&self, name: &str) -> String {
         let world = self.front.world();
@@ -169,6 +260,21 @@ impl Lab {
         let mut world = self.front.world();
         world.state.interfaces.get_mut(&id).unwrap().addresses.push(address.parse().unwrap());
     }
+}
+
+/// The binary in a known environment.
+pub fn binary(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+    command.args(arguments).env_remove("BULKHEAD_CONFIG").env_remove("BULKHEAD_LOG");
+    for (key, value) in [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("BULKHEAD_ACTOR", "tester"),
+    ] {
+        command.env(key, value);
+    }
+    command
 }
 
 fn instance(world: &World, name: &str) -> String {

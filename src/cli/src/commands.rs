@@ -9,9 +9,11 @@ mod simulate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::plan::Plan;
+use ::plan::{Plan, ScopeId};
 use clap::CommandFactory;
+use provider::ProviderError;
 use reconcile::applying::{Progress, StepOutcome, StopFlag};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Exit;
 use crate::args::{Arguments, Command};
@@ -44,14 +46,26 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// The status of a plan that is not applied.
-fn status_of(plan: &Plan) -> Exit {
+/// The status of a plan that is not applied; nothing is proven about what could not be read.
+fn status_of(plan: &Plan, unobserved: usize) -> Exit {
     if !plan.proof.equivalent && plan.blocks.iter().any(|block| block.code == "proof") {
         Exit::NotProven
-    } else if plan.blocks.is_empty() {
-        Exit::Done
-    } else {
+    } else if !plan.blocks.is_empty() {
         Exit::Blocked
+    } else if unobserved > 0 {
+        Exit::Failed
+    } else {
+        Exit::Done
+    }
+}
+
+/// Says which scopes could not be read; without them there is only half an answer.
+fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
+    for (scope, error) in unobserved {
+        anstream::eprintln!("scope {scope} could not be read: {error}");
+        if !error.hint.is_empty() {
+            anstream::eprintln!("  hint: {}", error.hint);
+        }
     }
 }
 
@@ -61,7 +75,7 @@ pub fn wants_color() -> bool {
 }
 
 /// Tells of steps and waits on standard error.
-pub fn tell(progress: Progress<'_>) {
+fn tell(progress: Progress<'_>) {
     match progress {
         Progress::Settling(wait) => {
             anstream::eprintln!(
@@ -93,19 +107,31 @@ pub fn tell(progress: Progress<'_>) {
     }
 }
 
+/// Waits for an interrupt or a termination. Both are caught from this call on.
+///
+/// # Errors
+/// If the system does not let them be caught.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
 /// A flag that interrupt and termination set: the calls in flight end, nothing new begins.
-pub fn stop_on_signals() -> StopFlag {
+fn stop_on_signals() -> Result<StopFlag, Failure> {
+    let signal =
+        stop_signal().map_err(|error| Failure::new(format!("signals cannot be caught: {error}"), ""))?;
     let stop: StopFlag = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        signal.await;
         anstream::eprintln!("stopping after the calls in flight");
         flag.store(true, Ordering::Relaxed);
     });
-    stop
+    Ok(stop)
 }

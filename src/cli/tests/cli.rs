@@ -11,6 +11,10 @@ mod explain;
 mod lab;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/run.rs"]
+mod run;
+#[path = "cli/simulate.rs"]
+mod simulate;
 
 use lab::{Lab, POLICY, between};
 
@@ -119,7 +123,10 @@ fn an_unreadable_half_of_the_account_breaks_nothing() {
     lab.front.world().faults.denied.insert(lab.vpcs[1].clone());
     let before = lab.front.world().state.groups.values().map(|group| group.rules.len()).sum::<usize>();
     let ran = lab.run(&["apply", "--allow", "lose-peer"]);
-    assert!(ran.text.contains("s1") && ran.text.contains("UnauthorizedOperation"), "{}", ran.text);
+    assert_eq!(ran.status, 1, "half of it is not done: {}", ran.text);
+    for word in ["scope s1 could not be read", "UnauthorizedOperation", "hint: give the role this action"] {
+        assert!(ran.text.contains(word), "`{word}` is missing in:\n{}", ran.text);
+    }
     let after = lab.front.world().state.groups.values().map(|group| group.rules.len()).sum::<usize>();
     assert!(after >= before, "makes only: {before} rules before, {after} after");
     lab.front.world().faults.denied.clear();

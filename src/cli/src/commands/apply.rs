@@ -11,7 +11,7 @@ use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
 use super::plan::unreadable;
-use super::{status_of, stop_on_signals, tell, wants_color};
+use super::{status_of, stop_on_signals, tell, wants_color, warn_of_unobserved};
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -36,6 +36,7 @@ pub(super) async fn run(
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
+    warn_of_unobserved(&reading.unobserved);
     let plan = make_plan(&readers, &intent, &reading, state.last_applied().as_ref()).plan;
     let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
     let interrupted = state.interrupted();
@@ -53,7 +54,7 @@ pub(super) async fn run(
             remember(&state, &observed)?;
             state.end().map_err(|error| Failure::new(error, ""))?;
         }
-        return Ok(status_of(&plan));
+        return Ok(status_of(&plan, reading.unobserved.len()));
     }
     let journal = stored.as_ref().map_or(plan.base.as_str(), |stored| stored.base.as_str());
     state.begin(journal).map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
@@ -62,7 +63,7 @@ pub(super) async fn run(
         reader: &readers,
         writer: &writers,
         clock: &clock,
-        stop: stop_on_signals(),
+        stop: stop_on_signals()?,
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
         progress: &tell,
@@ -82,7 +83,7 @@ pub(super) async fn run(
         steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue)).count(),
         steps.len()
     );
-    Ok(if good { Exit::Done } else { Exit::Failed })
+    Ok(if good && reading.unobserved.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 fn remember(state: &StateFolder, observed: &[Observed]) -> Result<(), Failure> {

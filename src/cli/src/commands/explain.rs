@@ -9,6 +9,7 @@ use reconcile::inventory::snapshot;
 use reconcile::planning::observe;
 
 use super::plan::unreadable;
+use super::warn_of_unobserved;
 use crate::session::{Failure, open, scopes};
 use crate::{Exit, clouds};
 
@@ -22,6 +23,7 @@ pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoi
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
+    warn_of_unobserved(&reading.unobserved);
     let domain: Vec<_> = reading.observed.iter().map(|(scope, observed)| (scope, observed)).collect();
     let snapshot = snapshot(&intent.files, &intent.mapping, &domain);
     let interfaces = reading.observed.iter().flat_map(|(_, observed)| &observed.interfaces);

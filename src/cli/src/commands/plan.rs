@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use plan::report::{self, Style};
 use reconcile::planning::{make_plan, observe};
 
-use super::{status_of, wants_color};
+use super::{status_of, wants_color, warn_of_unobserved};
 use crate::args::Format;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
@@ -24,7 +24,8 @@ pub(super) async fn run(
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
-    let last = StateFolder::open(&config.state).ok().and_then(|state| state.last_applied());
+    warn_of_unobserved(&reading.unobserved);
+    let last = StateFolder::to_read(&config.state).last_applied();
     let plan = make_plan(&readers, &intent, &reading, last.as_ref()).plan;
     let json = || report::json(&plan).map_err(|error| Failure::new(error, ""));
     match format {
@@ -41,7 +42,7 @@ pub(super) async fn run(
             path.display()
         );
     }
-    Ok(match status_of(&plan) {
+    Ok(match status_of(&plan, reading.unobserved.len()) {
         Exit::Done if check && !plan.is_empty() => Exit::Changes,
         status => status,
     })

@@ -1,15 +1,16 @@
 //! `bulkhead run`: pass after pass until stopped.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use provider::WallClock;
-use reconcile::applying::CONCURRENT_MAX;
+use reconcile::applying::{CONCURRENT_MAX, StepOutcome, StepStatus};
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{HeldBack, Pass, PassStatus};
 
-use super::{stop_on_signals, tell};
+use super::{status_of, stop_on_signals, tell};
 use crate::session::{Failure, intent, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -24,7 +25,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
     let (readers, writers) = (connections.readers(), connections.writers());
     let scopes = scopes(&config);
     let clock = WallClock::default();
-    let stop = stop_on_signals();
+    let stop = stop_on_signals()?;
     let pass = Pass {
         reader: &readers,
         writer: Some(&writers),
@@ -35,7 +36,13 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         quiet_since_ms: None,
         progress: &tell,
     };
-    let mut number = 0;
+    let ended = Ended::default();
+    let last_one = |status: Exit, untried: usize| {
+        ended.pass(status, untried);
+        if passes == Some(ended.passes.get()) && !stop.swap(true, Ordering::Relaxed) {
+            ended.by_limit.set(true);
+        }
+    };
     let fresh_intent =
         || match config.read_policy().map_err(Failure::from).and_then(|files| intent(&config, &files, allow))
         {
@@ -44,18 +51,60 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
                 // The last good policy is in the cloud already; a broken file changes nothing.
                 failure.print();
                 tracing::error!("the policy could not be read; this pass is skipped");
+                last_one(Exit::Failed, 0);
                 None
             }
         };
     pass.run_loop(config.every, state.last_applied(), fresh_intent, |status| {
-        number += 1;
         after(&state, &allowed, status);
-        if passes.is_some_and(|limit| number >= limit) {
-            stop.store(true, Ordering::Relaxed);
-        }
+        let untried = status.steps.iter().filter(|step| step.outcome == StepOutcome::Stopped).count();
+        last_one(status_of_pass(status), untried);
     })
     .await;
-    Ok(Exit::Done)
+    Ok(ended.exit())
+}
+
+/// How the passes ended.
+#[derive(Default)]
+struct Ended {
+    passes: Cell<u64>,
+    /// The status of the last pass.
+    last: Cell<Option<Exit>>,
+    /// Steps of the last pass that a stop left untried.
+    untried: Cell<usize>,
+    /// Whether the last pass was the last that was asked for.
+    by_limit: Cell<bool>,
+}
+
+impl Ended {
+    fn pass(&self, status: Exit, untried: usize) {
+        self.passes.set(self.passes.get() + 1);
+        self.last.set(Some(status));
+        self.untried.set(untried);
+    }
+
+    /// The status of the last pass if that was the limit. A stop that was asked for is no failure.
+    fn exit(&self) -> Exit {
+        if self.by_limit.get() {
+            return self.last.get().unwrap_or(Exit::Done);
+        }
+        match (self.passes.get(), self.untried.get()) {
+            (0, _) => anstream::eprintln!("stopped before the first pass"),
+            (number, 0) => anstream::eprintln!("stopped after pass {number}; nothing was under way"),
+            (number, untried) => anstream::eprintln!(
+                "stopped in pass {number}; steps not tried: {untried}; the next pass takes them up"
+            ),
+        }
+        Exit::Done
+    }
+}
+
+fn status_of_pass(status: &PassStatus) -> Exit {
+    let done = |step: &StepStatus| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue);
+    match status_of(&status.planned.plan, status.unobserved.len()) {
+        Exit::Done if !status.steps.iter().all(done) => Exit::Failed,
+        status => status,
+    }
 }
 
 fn after(state: &StateFolder, allowed: &BTreeSet<String>, status: &PassStatus) {
@@ -68,6 +117,9 @@ fn after(state: &StateFolder, allowed: &BTreeSet<String>, status: &PassStatus) {
         proven = plan.proof.equivalent,
         "pass done"
     );
+    for (scope, error) in &status.unobserved {
+        tracing::warn!(%scope, %error, "a scope could not be read");
+    }
     for item in &plan.drift {
         tracing::warn!(scope = %item.scope, object = %item.object, difference = %item.difference, repaired = item.repaired, "drift");
     }

@@ -8,22 +8,26 @@ use provider::{Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Lower
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 
 use crate::config::Config;
+use crate::display::Display;
 
 /// Readers by scope.
 #[derive(Clone, Default)]
 pub struct Readers {
     by_scope: BTreeMap<ScopeId, AwsReader>,
+    display: Display,
 }
 
 /// Writers by scope; only scopes with `enforce: true` have one.
 #[derive(Clone, Default)]
 pub struct Writers {
     by_scope: BTreeMap<ScopeId, AwsWriter>,
+    display: Display,
 }
 
 /// A connection to every scope. It is neither a reader nor a writer: whoever only looks makes no writer of it.
 pub struct Connections {
     all: Vec<Connection>,
+    display: Display,
 }
 
 struct Connection {
@@ -32,8 +36,8 @@ struct Connection {
     ec2: Ec2,
 }
 
-/// Connects every scope by the SDK's usual environment.
-pub async fn connect(config: &Config) -> Connections {
+/// Connects every scope by the SDK's usual environment; the display hears of every read and write.
+pub async fn connect(config: &Config, display: &Display) -> Connections {
     let mut all = Vec::new();
     for entry in &config.scopes {
         let mut settings = AwsSettings::new(&config.installation);
@@ -42,13 +46,13 @@ pub async fn connect(config: &Config) -> Connections {
         let ec2 = Ec2::connect(&settings, &entry.scope).await;
         all.push(Connection { scope: entry.scope.clone(), settings, ec2 });
     }
-    Connections { all }
+    Connections { all, display: display.clone() }
 }
 
 impl Connections {
     /// A reader of every scope.
     pub fn readers(&self) -> Readers {
-        let mut readers = Readers::default();
+        let mut readers = Readers { display: self.display.clone(), ..Readers::default() };
         for Connection { scope, settings, ec2 } in &self.all {
             readers.add(scope, AwsReader::new(ec2.clone(), settings.clone()));
         }
@@ -57,7 +61,7 @@ impl Connections {
 
     /// A writer of every scope with `enforce: true`, at one pace with its reader.
     pub fn writers(&self) -> Writers {
-        let mut writers = Writers::default();
+        let mut writers = Writers { display: self.display.clone(), ..Writers::default() };
         for Connection { scope, settings, ec2 } in self.all.iter().filter(|one| one.scope.enforce) {
             writers.add(scope, AwsWriter::new(ec2.clone(), settings.clone()));
         }
@@ -88,6 +92,7 @@ impl Writers {
 #[async_trait]
 impl CloudReader for Readers {
     async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        let _under_way = self.display.begin(format!("reading scope {}", scope.id));
         self.of(&scope.id)?.observe(scope).await
     }
 
@@ -116,6 +121,7 @@ impl CloudWriter for Writers {
         let missing = || {
             ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
         };
+        let _under_way = self.display.begin(format!("step {}: {}", step.id.0 + 1, step.title));
         self.by_scope.get(&scope.id).ok_or_else(missing)?.apply(scope, step, current, ids).await
     }
 }

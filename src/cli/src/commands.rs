@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ::plan::{Plan, ScopeId};
 use clap::CommandFactory;
 use provider::ProviderError;
-use reconcile::applying::{Progress, StepOutcome, StopFlag};
+use reconcile::applying::StopFlag;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Exit;
@@ -72,39 +72,6 @@ fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
 /// Whether standard output is a terminal that wants colour.
 pub fn wants_color() -> bool {
     anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
-}
-
-/// Tells of steps and waits on standard error.
-fn tell(progress: Progress<'_>) {
-    match progress {
-        Progress::Settling(wait) => {
-            anstream::eprintln!(
-                "      … waiting {:.1} s until what was made has settled",
-                wait.as_secs_f64()
-            );
-        }
-        Progress::Step(status) => {
-            let number = status.id.0 + 1;
-            let calls = status.calls.len();
-            match &status.outcome {
-                StepOutcome::Done => {
-                    anstream::eprintln!("  {number:>3} done     {} ({calls} calls)", status.title)
-                }
-                StepOutcome::AlreadyTrue => anstream::eprintln!("  {number:>3} already  {}", status.title),
-                StepOutcome::Failed { error, hint } => {
-                    anstream::eprintln!("  {number:>3} FAILED   {}: {error} {hint}", status.title)
-                }
-                StepOutcome::Unverified => anstream::eprintln!(
-                    "  {number:>3} UNSEEN   {}: written, but not visible yet",
-                    status.title
-                ),
-                StepOutcome::Blocked { by } => {
-                    anstream::eprintln!("  {number:>3} blocked  {}: waits for {by}", status.title)
-                }
-                StepOutcome::Stopped => anstream::eprintln!("  {number:>3} stopped  {}", status.title),
-            }
-        }
-    }
 }
 
 /// Waits for an interrupt or a termination. Both are caught from this call on.

@@ -8,6 +8,7 @@ pub mod args;
 pub mod clouds;
 pub mod commands;
 pub mod config;
+pub mod display;
 pub mod session;
 pub mod state;
 

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
-use reconcile::applying::{Applier, CONCURRENT_MAX, StepOutcome};
+use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome};
 use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
 use super::plan::unreadable;
-use super::{status_of, stop_on_signals, tell, wants_color, warn_of_unobserved};
+use super::{status_of, stop_on_signals, wants_color, warn_of_unobserved};
+use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -30,7 +31,8 @@ pub(super) async fn run(
         )
     })?;
     let stored = file.map(|path| read_plan(&path)).transpose()?;
-    let connections = clouds::connect(&config).await;
+    let display = Display::on_terminal();
+    let connections = clouds::connect(&config, &display).await;
     let (readers, writers) = (connections.readers(), connections.writers());
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
@@ -66,7 +68,7 @@ pub(super) async fn run(
         stop: stop_on_signals()?,
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
-        progress: &tell,
+        progress: &|progress: Progress<'_>| display.tell(progress),
     };
     let (steps, last_read) = applier.apply(&plan, observed).await;
     state

@@ -10,6 +10,7 @@ use reconcile::planning::observe;
 
 use super::plan::unreadable;
 use super::warn_of_unobserved;
+use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::{Exit, clouds};
 
@@ -18,7 +19,7 @@ const LISTED_MAX: usize = 5;
 
 pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoint) -> Result<Exit, Failure> {
     let (config, intent) = open(config, &[])?;
-    let readers = clouds::connect(&config).await.readers();
+    let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

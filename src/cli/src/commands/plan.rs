@@ -7,6 +7,7 @@ use reconcile::planning::{make_plan, observe};
 
 use super::{status_of, wants_color, warn_of_unobserved};
 use crate::args::Format;
+use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -19,7 +20,7 @@ pub(super) async fn run(
     allow: &[String],
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
-    let readers = clouds::connect(&config).await.readers();
+    let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

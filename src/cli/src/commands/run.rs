@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use provider::WallClock;
-use reconcile::applying::{CONCURRENT_MAX, StepOutcome, StepStatus};
+use reconcile::applying::{CONCURRENT_MAX, Progress, StepOutcome, StepStatus};
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{HeldBack, Pass, PassStatus};
 
-use super::{status_of, stop_on_signals, tell};
+use super::{status_of, stop_on_signals};
+use crate::display::Display;
 use crate::session::{Failure, intent, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -21,7 +22,8 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
     let allowed = intent_now.guards.allow;
     let state = StateFolder::open(&config.state)
         .map_err(|error| Failure::new(error, "check `state` of the configuration"))?;
-    let connections = clouds::connect(&config).await;
+    let display = Display::on_terminal();
+    let connections = clouds::connect(&config, &display).await;
     let (readers, writers) = (connections.readers(), connections.writers());
     let scopes = scopes(&config);
     let clock = WallClock::default();
@@ -34,7 +36,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         stop: stop.clone(),
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
-        progress: &tell,
+        progress: &|progress: Progress<'_>| display.tell(progress),
     };
     let ended = Ended::default();
     let last_one = |status: Exit, untried: usize| {

@@ -145,9 +145,21 @@ fn an_account_that_cannot_be_read_at_all_says_what_to_do() {
 #[test]
 fn a_wrong_region_says_what_to_check() {
     let lab = Lab::new();
-    let text = std::fs::read_to_string(lab.path("bulkhead.yaml")).unwrap();
-    std::fs::write(lab.path("bulkhead.yaml"), text.replace("eu-west-1", "eu-central-1")).unwrap();
+    lab.reconfigure("eu-west-1", "eu-central-1");
     lab.refuses(&["plan"], 1, &["AuthFailure", "hint: check the keys, and that `region` of the scope"]);
+}
+
+#[test]
+fn a_scope_without_any_network_is_a_warning() {
+    let lab = Lab::new();
+    lab.front.world().state = mock_aws::State::default();
+    let networks = format!("networks: [{}], ", lab.vpcs.join(", "));
+    lab.reconfigure(&networks, "");
+    let says = [
+        "Warning scope-empty: scope s0: no network found in region eu-west-1",
+        "check `region` of the scope",
+    ];
+    lab.refuses(&["plan"], 0, &says);
 }
 
 #[test]

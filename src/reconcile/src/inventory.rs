@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use plan::{AttachClass, Observed, Scope};
 use policy::file::PolicyFiles;
 use policy::{
-    Directions, EnforcementMode, Interface, LabelSet, Network, NetworkId, Policy, ScopeTarget, Snapshot,
-    Workload, WorkloadId,
+    Directions, EnforcementMode, Finding, Interface, LabelSet, Network, NetworkId, Policy, ScopeTarget,
+    Severity, Snapshot, Workload, WorkloadId,
 };
 
 use crate::mapping::Mapping;
@@ -49,6 +49,18 @@ fn networks(domain: &[(&Scope, &Observed)]) -> BTreeMap<NetworkId, Network> {
             (state.id.clone(), Network { id: state.id.clone(), cidrs: state.cidrs.clone(), peers })
         })
         .collect()
+}
+
+/// What is odd about what was read.
+pub fn findings(domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
+    let empty = domain.iter().filter(|(_, observed)| observed.networks.is_empty());
+    let finding = |(scope, _): &(&Scope, &Observed)| {
+        let message =
+            format!("no network found in region {}: nothing is enforced in this scope", scope.region);
+        let hint = "check `region` of the scope, and whose credentials these are";
+        Finding::new(Severity::Warning, "scope-empty", format!("scope {}", scope.id), message, hint)
+    };
+    empty.map(finding).collect()
 }
 
 /// The mode of a workload with these labels: the first entry of `enforcement:` that matches decides.

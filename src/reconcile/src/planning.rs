@@ -122,6 +122,7 @@ pub fn make_plan(
     let (restored, intended) = (restored.as_ref().unwrap_or(&before), intended.as_ref().unwrap_or(&now));
 
     let mut findings: Vec<Finding> = intent.files.findings.clone();
+    findings.extend(inventory::findings(&domain));
     findings.extend(compilation.findings);
     findings.extend(desired.iter().flat_map(|desired| desired.findings.clone()));
     findings.append(&mut steps.findings);

@@ -28,12 +28,13 @@ async fn answer(State(front): State<Ec2Front>, uri: Uri, headers: HeaderMap, bod
         headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let query = uri.query().unwrap_or_default();
     let input = if body.is_empty() { query.as_bytes() } else { &body };
-    let Answer { status, body, drop_connection } = front.handle(authorization, input);
+    let Answer { status, body, request_id, drop_connection } = front.handle(authorization, input);
     if drop_connection {
         // A body that breaks off: the client cannot know whether the call took effect.
         let broken = stream::once(async { Err::<Bytes, _>(std::io::Error::other("the answer is lost")) });
         return (StatusCode::OK, Body::from_stream(broken)).into_response();
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [("content-type", "text/xml;charset=UTF-8")], body).into_response()
+    let head = [("content-type", "text/xml;charset=UTF-8"), ("x-amzn-requestid", &request_id)];
+    (status, head, body).into_response()
 }

@@ -77,6 +77,8 @@ pub struct Answer {
     pub status: u16,
     /// XML.
     pub body: String,
+    /// In the body and, as EC2 does, in a header.
+    pub request_id: String,
     /// Whether the connection is cut instead of answering.
     pub drop_connection: bool,
 }
@@ -224,11 +226,15 @@ impl World {
             Ok(inner) => Answer {
                 status: 200,
                 body: xml::answer(&action, &request_id, &inner),
+                request_id,
                 drop_connection: fault == Some(Fault::LostAnswer),
             },
-            Err((status, code, message)) => {
-                Answer { status, body: xml::error(&code, &message, &request_id), drop_connection: false }
-            }
+            Err((status, code, message)) => Answer {
+                status,
+                body: xml::error(&code, &message, &request_id),
+                request_id,
+                drop_connection: false,
+            },
         }
     }
 

@@ -99,7 +99,7 @@ fn hint(kind: ErrorKind, code: &str) -> String {
             "check the keys, and that `region` of the scope is the region of the endpoint".to_owned()
         }
         (ErrorKind::Denied, "UnauthorizedOperation") => {
-            "give the role this action; deploy/ lists all that are needed".to_owned()
+            "give the role this action; README.md lists all that are needed".to_owned()
         }
         (ErrorKind::Denied, _) => CREDENTIALS.to_owned(),
         (ErrorKind::OverQuota, _) => "raise the quota, or make the policy smaller".to_owned(),

@@ -3,7 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand, ValueEnum};
+use policy::service::has_icmp_type;
+use policy::{ServicePoint, ServiceSet};
+
+use crate::config::GUARDS;
 
 /// Micro-segmentation by labels, proven before it is applied.
 #[derive(Parser, Debug)]
@@ -48,8 +53,8 @@ pub enum Command {
         /// Exit with 3 if there are changes.
         #[arg(long)]
         check: bool,
-        /// Override a guard by name; recorded in the plan's audit line.
-        #[arg(long, value_name = "GUARD")]
+        /// Plan as if a guard were overridden; `apply` needs to be told again.
+        #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
     },
     /// Apply a plan: the one in FILE if it is still true, or a fresh one.
@@ -60,7 +65,7 @@ pub enum Command {
         /// A plan stored by `bulkhead plan -o FILE`.
         file: Option<PathBuf>,
         /// Override a guard by name; recorded in the audit line.
-        #[arg(long, value_name = "GUARD")]
+        #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
         /// Apply a stored plan though the world moved, if what is left of it has the same effect or less.
         #[arg(long)]
@@ -72,10 +77,10 @@ pub enum Command {
         #[command(flatten)]
         source: Source,
         /// Override a guard by name; recorded in the audit line.
-        #[arg(long, value_name = "GUARD")]
+        #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
-        /// Stop after this many passes.
-        #[arg(long, value_name = "N")]
+        /// Stop after this many passes, with the exit status of the last.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         passes: Option<u64>,
     },
     /// Say which rule lets a flow pass, or which would have to exist.
@@ -87,8 +92,9 @@ pub enum Command {
         from: String,
         /// Who is connected to: name, instance id, interface id, or address.
         to: String,
-        /// On what: `tcp/5432`, `udp/53`, `icmp/8`.
-        service: String,
+        /// On what: `tcp/5432`, `udp/53`, `icmp/3/4`, `icmp/8` (code 0), `proto/50`.
+        #[arg(value_parser = one_packet)]
+        service: ServicePoint,
     },
     /// Serve a simulated cloud for the real SDKs.
     Simulate {
@@ -139,4 +145,42 @@ pub enum Format {
 pub enum Cloud {
     /// EC2 by its Query protocol.
     Aws,
+}
+
+/// One packet's service. An ICMP type alone means its code 0, the only one that most types have.
+fn one_packet(text: &str) -> Result<ServicePoint, String> {
+    const SHAPES: &str = "write one, such as `tcp/5432`, `udp/53`, `icmp/8` or `proto/50`";
+    let set: ServiceSet = text.parse().map_err(|_| format!("it is no service: {SHAPES}"))?;
+    let point = set.first().ok_or(SHAPES)?;
+    let whole_type = has_icmp_type(point.protocol)
+        && set == ServiceSet::range(point.protocol, point.detail, point.detail | 0xff);
+    if set == ServiceSet::point(point) || whole_type {
+        return Ok(point);
+    }
+    Err(format!("it is more than one service: {SHAPES}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_to_explain_is_one_packet() {
+        for (text, point) in [
+            ("tcp/5432", "tcp/5432"),
+            ("icmp/8", "icmp/8/0"),
+            ("icmp/3/4", "icmp/3/4"),
+            ("icmpv6/128", "icmpv6/128/0"),
+            ("proto/50", "proto/50"),
+        ] {
+            assert_eq!(one_packet(text).unwrap().to_string(), point);
+        }
+        for text in ["tcp", "udp/1-2", "icmp", "all", "proto/6"] {
+            assert!(one_packet(text).unwrap_err().contains("more than one"), "{text}");
+        }
+        for text in ["http", "tcp/x", "tcp/70000", ""] {
+            assert!(one_packet(text).unwrap_err().contains("no service"), "{text}");
+        }
+    }
 }

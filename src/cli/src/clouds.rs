@@ -10,33 +10,65 @@ use provider::{
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 
 use crate::config::Config;
+use crate::display::Display;
 
 /// Readers by scope.
 #[derive(Clone, Default)]
 pub struct Readers {
     by_scope: BTreeMap<ScopeId, AwsReader>,
+    display: Display,
 }
 
 /// Writers by scope; only scopes with `enforce: true` have one.
 #[derive(Clone, Default)]
 pub struct Writers {
     by_scope: BTreeMap<ScopeId, AwsWriter>,
+    display: Display,
 }
 
-/// Connects every scope by the SDK's usual environment.
-pub async fn connect(config: &Config) -> (Readers, Writers) {
-    let (mut readers, mut writers) = (Readers::default(), Writers::default());
+/// A connection to every scope. It is neither a reader nor a writer: whoever only looks makes no writer of it.
+pub struct Connections {
+    all: Vec<Connection>,
+    display: Display,
+}
+
+struct Connection {
+    scope: Scope,
+    settings: AwsSettings,
+    ec2: Ec2,
+}
+
+/// Connects every scope by the SDK's usual environment; the display hears of every read and write.
+pub async fn connect(config: &Config, display: &Display) -> Connections {
+    let mut all = Vec::new();
     for entry in &config.scopes {
         let mut settings = AwsSettings::new(&config.installation);
         settings.extra_tags.clone_from(&config.extra_tags);
         settings.share = entry.share;
         let ec2 = Ec2::connect(&settings, &entry.scope).await;
-        readers.add(&entry.scope, AwsReader::new(ec2.clone(), settings.clone()));
-        if entry.scope.enforce {
-            writers.add(&entry.scope, AwsWriter::new(ec2, settings));
-        }
+        all.push(Connection { scope: entry.scope.clone(), settings, ec2 });
     }
-    (readers, writers)
+    Connections { all, display: display.clone() }
+}
+
+impl Connections {
+    /// A reader of every scope.
+    pub fn readers(&self) -> Readers {
+        let mut readers = Readers { display: self.display.clone(), ..Readers::default() };
+        for Connection { scope, settings, ec2 } in &self.all {
+            readers.add(scope, AwsReader::new(ec2.clone(), settings.clone()));
+        }
+        readers
+    }
+
+    /// A writer of every scope with `enforce: true`, at one pace with its reader.
+    pub fn writers(&self) -> Writers {
+        let mut writers = Writers { display: self.display.clone(), ..Writers::default() };
+        for Connection { scope, settings, ec2 } in self.all.iter().filter(|one| one.scope.enforce) {
+            writers.add(scope, AwsWriter::new(ec2.clone(), settings.clone()));
+        }
+        writers
+    }
 }
 
 impl Readers {
@@ -62,6 +94,7 @@ impl Writers {
 #[async_trait]
 impl CloudReader for Readers {
     async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        let _under_way = self.display.begin(format!("reading scope {}", scope.id));
         self.of(&scope.id)?.observe(scope).await
     }
 
@@ -90,6 +123,17 @@ impl CloudWriter for Writers {
         let missing = || {
             ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
         };
+        let _under_way = self.display.begin(format!("step {}: {}", step.id.0 + 1, step.title));
         self.by_scope.get(&scope.id).ok_or_else(missing)?.apply(scope, step, current, ids).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_command_that_only_looks_makes_no_writer() {
+        for source in [include_str!("commands/plan.rs"), include_str!("commands/explain.rs")] {
+            assert!(!source.contains("writers") && !source.contains("Writer"));
+        }
     }
 }

@@ -6,13 +6,14 @@ mod plan;
 mod run;
 mod simulate;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::plan::Plan;
+use ::plan::{Plan, ScopeId};
 use clap::CommandFactory;
-use reconcile::applying::{Progress, StepOutcome, StopFlag};
+use provider::ProviderError;
+use reconcile::applying::StopFlag;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Exit;
 use crate::args::{Arguments, Command};
@@ -33,7 +34,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         }
         Command::Run { source, allow, passes } => run::run(&source.config, &allow, passes).await,
         Command::Explain { source, from, to, service } => {
-            explain::run(&source.config, &from, &to, &service).await
+            explain::run(&source.config, &from, &to, service).await
         }
         Command::Simulate { listen, seed, estate, unthrottled, .. } => {
             simulate::run(listen, seed, estate, !unthrottled).await
@@ -45,68 +46,59 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     }
 }
 
-/// The status of a plan that is not applied.
-fn status_of(plan: &Plan) -> Exit {
+/// The status of a plan that is not applied; nothing is proven about what could not be read.
+fn status_of(plan: &Plan, unobserved: usize) -> Exit {
     if !plan.proof.equivalent && plan.blocks.iter().any(|block| block.code == "proof") {
         Exit::NotProven
-    } else if plan.blocks.is_empty() {
-        Exit::Done
-    } else {
+    } else if !plan.blocks.is_empty() {
         Exit::Blocked
+    } else if unobserved > 0 {
+        Exit::Failed
+    } else {
+        Exit::Done
+    }
+}
+
+/// Says which scopes could not be read; without them there is only half an answer.
+fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
+    for (scope, error) in unobserved {
+        anstream::eprintln!("scope {scope} could not be read: {error}");
+        if !error.hint.is_empty() {
+            anstream::eprintln!("  hint: {}", error.hint);
+        }
     }
 }
 
 /// Whether standard output is a terminal that wants colour.
 pub fn wants_color() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
 }
 
-/// Tells of steps and waits on standard error.
-pub fn tell(progress: Progress<'_>) {
-    match progress {
-        Progress::Settling(wait) => {
-            anstream::eprintln!(
-                "      … waiting {:.1} s until what was made has settled",
-                wait.as_secs_f64()
-            );
+/// Waits for an interrupt or a termination. Both are caught from this call on.
+///
+/// # Errors
+/// If the system does not let them be caught.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        Progress::Step(status) => {
-            let number = status.id.0 + 1;
-            let calls = status.calls.len();
-            match &status.outcome {
-                StepOutcome::Done => {
-                    anstream::eprintln!("  {number:>3} done     {} ({calls} calls)", status.title)
-                }
-                StepOutcome::AlreadyTrue => anstream::eprintln!("  {number:>3} already  {}", status.title),
-                StepOutcome::Failed { error, hint } => {
-                    anstream::eprintln!("  {number:>3} FAILED   {}: {error} {hint}", status.title)
-                }
-                StepOutcome::Unverified => anstream::eprintln!(
-                    "  {number:>3} UNSEEN   {}: written, but not visible yet",
-                    status.title
-                ),
-                StepOutcome::Blocked { by } => {
-                    anstream::eprintln!("  {number:>3} blocked  {}: waits for {by}", status.title)
-                }
-                StepOutcome::Stopped => anstream::eprintln!("  {number:>3} stopped  {}", status.title),
-            }
-        }
-    }
+    })
 }
 
 /// A flag that interrupt and termination set: the calls in flight end, nothing new begins.
-pub fn stop_on_signals() -> StopFlag {
+fn stop_on_signals() -> Result<StopFlag, Failure> {
+    let signal =
+        stop_signal().map_err(|error| Failure::new(format!("signals cannot be caught: {error}"), ""))?;
     let stop: StopFlag = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
+        signal.await;
         anstream::eprintln!("stopping after the calls in flight");
         flag.store(true, Ordering::Relaxed);
     });
-    stop
+    Ok(stop)
 }

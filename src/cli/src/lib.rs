@@ -8,6 +8,7 @@ pub mod args;
 pub mod clouds;
 pub mod commands;
 pub mod config;
+pub mod display;
 pub mod session;
 pub mod state;
 
@@ -15,6 +16,7 @@ pub mod state;
 pub mod demo {
     pub mod estate;
     pub mod seed;
+    pub mod show;
     pub mod story;
 }
 
@@ -62,7 +64,9 @@ pub fn run() -> ExitCode {
 fn start_logs(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BULKHEAD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color);
     if json {
         logs.json().init();
     } else {

@@ -3,35 +3,41 @@
 use std::path::Path;
 use std::process::Command;
 
+use anstyle::{AnsiColor, Style};
 use plan::Scope;
 use plan::guard::GuardSettings;
 use policy::file::{FileError, SourceFile, load, policy_digest};
 use reconcile::planning::Intent;
 
-use crate::config::{Config, ConfigError, GUARDS};
+use crate::config::{Config, ConfigError};
 
-/// Why a command cannot go on: one line, what is behind it, what to do.
+/// Why a command cannot go on: one line, or mistakes in files each with its place; and what to do.
 #[derive(Debug)]
 pub struct Failure {
-    lines: Vec<String>,
+    message: String,
+    mistakes: Vec<FileError>,
     hint: String,
 }
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 impl Failure {
     /// A failure with a hint; an empty hint is not printed.
     pub fn new(message: impl ToString, hint: impl Into<String>) -> Self {
-        Self { lines: vec![message.to_string()], hint: hint.into() }
+        Self { message: message.to_string(), mistakes: Vec::new(), hint: hint.into() }
     }
 
-    /// Prints it to standard error.
+    /// Prints it to standard error; the stream takes colour off where nobody would see it.
     pub fn print(&self) {
-        for line in &self.lines {
-            // A mistake in a file is rendered with its own head.
-            let head = if line.starts_with("error") { "" } else { "error: " };
-            anstream::eprintln!("{head}{line}");
+        for mistake in &self.mistakes {
+            anstream::eprintln!("{}", mistake.render(true));
+        }
+        if self.mistakes.is_empty() {
+            anstream::eprintln!("{ERROR}error:{ERROR:#} {}", self.message);
         }
         if !self.hint.is_empty() {
-            anstream::eprintln!("hint: {}", self.hint);
+            anstream::eprintln!("{HINT}hint:{HINT:#} {}", self.hint);
         }
     }
 }
@@ -53,8 +59,8 @@ impl From<ConfigError> for Failure {
 }
 
 impl From<Vec<FileError>> for Failure {
-    fn from(errors: Vec<FileError>) -> Self {
-        Self { lines: errors.iter().map(|error| error.render(false)).collect(), hint: String::new() }
+    fn from(mistakes: Vec<FileError>) -> Self {
+        Self { message: format!("{} mistakes in the files", mistakes.len()), mistakes, hint: String::new() }
     }
 }
 
@@ -72,20 +78,14 @@ pub fn open(path: &Path, allow: &[String]) -> Result<(Config, Intent), Failure> 
 /// The intent of a configuration and policy files.
 ///
 /// # Errors
-/// Everything that is wrong with the files; an unknown guard.
+/// Everything that is wrong with the files.
 pub fn intent(config: &Config, files: &[SourceFile], allow: &[String]) -> Result<Intent, Failure> {
-    if let Some(unknown) = allow.iter().find(|name| !GUARDS.contains(&name.as_str())) {
-        return Err(Failure::new(
-            format!("`{unknown}` is not a guard"),
-            format!("the guards are {}", GUARDS.join(", ")),
-        ));
-    }
     let mut guards: GuardSettings = config.guards.clone();
     guards.allow.extend(allow.iter().cloned());
     Ok(Intent {
         installation: config.installation.clone(),
         files: load(files)?,
-        policy_digest: policy_digest(files),
+        policy_digest: policy_digest(&config.policy, files),
         policy_commit: commit(&config.policy),
         mapping: config.mapping.clone(),
         guards,

@@ -1,10 +1,11 @@
 //! What a process leaves for the next one: audit lines, the journal of an apply, what was last applied.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use plan::Plan;
+use plan::{Direction, GroupId, Plan, RuleSpec, ScopeId, StepAction};
 use reconcile::applying::StepStatus;
 use reconcile::last_applied::LastApplied;
 use serde::Serialize;
@@ -23,16 +24,56 @@ struct AuditLine<'a> {
     policy_digest: &'a str,
     policy_commit: Option<&'a str>,
     plan: &'a str,
-    overridden_guards: Vec<&'a str>,
+    /// Those of the command line and those of the configuration.
+    overridden_guards: &'a BTreeSet<String>,
     steps: Vec<AuditStep<'a>>,
 }
 
-/// One step of an audit line: the action holds what was before and after.
+/// One step of an audit line, with what it changed as texts: what it takes away and what it puts there.
 #[derive(Serialize)]
 struct AuditStep<'a> {
-    action: Option<&'a plan::StepAction>,
     #[serde(flatten)]
     status: &'a StepStatus,
+    scope: Option<&'a ScopeId>,
+    /// The group or interface: the cloud's id, or `new:NETWORK/NAME` for a group that the step creates.
+    object: String,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+impl<'a> AuditStep<'a> {
+    fn new(plan: &'a Plan, status: &'a StepStatus) -> Self {
+        let step = plan.step(status.id);
+        let (object, before, after) = step.map(|step| before_and_after(&step.action)).unwrap_or_default();
+        Self { status, scope: step.map(|step| &step.scope), object, before, after }
+    }
+}
+
+/// The object of an action, with what of it is there before and after.
+fn before_and_after(action: &StepAction) -> (String, Vec<String>, Vec<String>) {
+    let rules = |direction: &Direction, rules: &[RuleSpec]| -> Vec<String> {
+        rules.iter().map(|rule| format!("{direction} {rule}")).collect()
+    };
+    let texts = |groups: &[GroupId]| groups.iter().map(|group| format!("group {group}")).collect();
+    let none = Vec::new;
+    match action {
+        StepAction::CreateGroup { group, open_egress, .. } => {
+            let egress = if *open_egress { "everything" } else { "nothing" };
+            (group.to_string(), none(), vec![format!("a group with ingress nothing, egress {egress}")])
+        }
+        StepAction::Mark { group } => {
+            (group.to_string(), vec!["other tags".to_owned()], vec!["our tags".to_owned()])
+        }
+        StepAction::AddRules { group, direction, rules: added } => {
+            (group.to_string(), none(), rules(direction, added))
+        }
+        StepAction::RemoveRules { group, direction, rules: removed } => {
+            (group.to_string(), rules(direction, removed), none())
+        }
+        StepAction::Attach { interface, add } => (interface.to_string(), none(), texts(add)),
+        StepAction::Detach { interface, remove } => (interface.to_string(), texts(remove), none()),
+        StepAction::DeleteGroup { group, name } => (group.to_string(), vec![format!("group {name}")], none()),
+    }
 }
 
 impl StateFolder {
@@ -45,11 +86,16 @@ impl StateFolder {
         Ok(Self { path: path.to_owned() })
     }
 
+    /// The folder for reading only; it need not be there.
+    pub fn to_read(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Appends one audit line.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn audit(&self, plan: &Plan, allow: &[String], steps: &[StepStatus]) -> io::Result<()> {
+    pub fn audit(&self, plan: &Plan, allowed: &BTreeSet<String>, steps: &[StepStatus]) -> io::Result<()> {
         let line = AuditLine {
             at: jiff::Timestamp::now().to_string(),
             who: who(),
@@ -57,11 +103,8 @@ impl StateFolder {
             policy_digest: &plan.policy_digest,
             policy_commit: plan.policy_commit.as_deref(),
             plan: &plan.base,
-            overridden_guards: allow.iter().map(String::as_str).collect(),
-            steps: steps
-                .iter()
-                .map(|status| AuditStep { action: plan.step(status.id).map(|step| &step.action), status })
-                .collect(),
+            overridden_guards: allowed,
+            steps: steps.iter().map(|status| AuditStep::new(plan, status)).collect(),
         };
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');

@@ -2,10 +2,11 @@
 //! where nothing lets it pass, which rules nearly do and the smallest one that would have to exist.
 //!
 //! Data first ([`Explanation`]); [`Explanation::to_text`] puts it in words. It stands on `decide`: what it says
-//! is what the oracle does. The rule that it proposes makes the end pass: a test adds it and decides again.
+//! is what the oracle does. What it proposes is a policy file: a test loads it beside the others and decides again.
 
 mod missing;
 mod near;
+mod proposal;
 mod text;
 
 use std::net::IpAddr;
@@ -38,6 +39,9 @@ pub struct Explanation {
     pub egress: EndExplanation,
     /// What happens at the destination.
     pub ingress: EndExplanation,
+    /// A policy file that would let it pass, beside the files that there are; empty if nothing is missing, or if no
+    /// rule can.
+    pub proposal: String,
 }
 
 /// Somebody at an end of a flow.
@@ -108,13 +112,40 @@ pub struct RuleMatch {
 
 /// Explains one flow; linear in workloads, rules and scopes, for people and not for bulk.
 pub fn explain(snapshot: &Snapshot, flow: &Flow) -> Explanation {
-    Explanation {
+    let mut explanation = Explanation {
         source: Party::new(snapshot, &flow.source),
         destination: Party::new(snapshot, &flow.destination),
         service: flow.service,
         decision: decide(snapshot, flow),
         egress: EndExplanation::new(&Point::new(snapshot, flow, LocalSide::Source)),
         ingress: EndExplanation::new(&Point::new(snapshot, flow, LocalSide::Destination)),
+        proposal: String::new(),
+    };
+    explanation.proposal = proposal::proposal(&snapshot.policy, &explanation.missing_rules());
+    explanation
+}
+
+impl Explanation {
+    /// The override deny that stands at an end: no rule can let the flow pass while it does.
+    pub fn override_deny(&self) -> Option<&RuleRef> {
+        [&self.egress, &self.ingress].into_iter().find_map(|end| match end.judged() {
+            EndDecision::OverrideDenied(rule) => Some(rule),
+            _ => None,
+        })
+    }
+
+    /// The rules that together would let the flow pass, each once.
+    fn missing_rules(&self) -> Vec<&MissingRule> {
+        if self.override_deny().is_some() {
+            return Vec::new();
+        }
+        let mut missing: Vec<&MissingRule> = Vec::new();
+        for rule in [&self.egress.missing, &self.ingress.missing].into_iter().flatten() {
+            if !missing.contains(&rule) {
+                missing.push(rule);
+            }
+        }
+        missing
     }
 }
 

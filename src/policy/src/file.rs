@@ -19,6 +19,7 @@ mod rules;
 mod unmanaged;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::address::AddressSet;
 use crate::finding::Finding;
@@ -26,6 +27,7 @@ use crate::name::Name;
 use crate::ruleset::{IpList, Policy, Rule};
 use crate::workload::Workload;
 
+pub(crate) use define::can_declare;
 pub use error::{ERRORS_MAX, FileError, Place, Problems};
 pub use node::{ALIAS_EVENTS_MAX, DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, Node, Value, parse};
 pub use read::{Fields, nearest};
@@ -80,17 +82,30 @@ pub fn load(files: &[SourceFile]) -> Result<PolicyFiles, Vec<FileError>> {
     loader.problems.finish(loader.loaded)
 }
 
-/// A digest of the files: names and texts, in the order of names.
-pub fn policy_digest(files: &[SourceFile]) -> String {
-    let mut sorted: Vec<&SourceFile> = files.iter().collect();
-    sorted.sort_by_key(|file| (&file.name, &file.text));
+/// A digest of the files: names and texts, in the order of names. A name counts as it is inside `folder`, so that
+/// two checkouts of one policy have one digest, wherever they are and however their path was typed.
+pub fn policy_digest(folder: &Path, files: &[SourceFile]) -> String {
+    let inside = |file: &SourceFile| {
+        let path = Path::new(&file.name);
+        path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
+    };
+    let mut sorted: Vec<(String, &String)> = files.iter().map(|file| (inside(file), &file.text)).collect();
+    sorted.sort();
     let mut hasher = blake3::Hasher::new();
-    for text in sorted.into_iter().flat_map(|file| [&file.name, &file.text]) {
+    for text in sorted.iter().flat_map(|(name, text)| [name, *text]) {
         // The length keeps `a` + `bc` and `ab` + `c` apart.
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
     hasher.finalize().to_hex().to_string()
+}
+
+/// The longest name, in characters.
+const NAME_MAX: usize = 128;
+
+/// Whether a name may hold the character.
+pub(crate) fn is_in_names(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' ')
 }
 
 const SECTIONS: [&str; 8] =
@@ -149,12 +164,10 @@ impl Loader<'_> {
 
     /// The name of something, checked: it is used in rules, reports and the tags of cloud objects.
     fn name(&mut self, text: &str, place: Place) -> Option<Name> {
-        const NAME_MAX: usize = 128;
-        let legal = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' ');
         let wrong = text.is_empty()
             || text.trim() != text
             || text.chars().count() > NAME_MAX
-            || !text.chars().all(legal);
+            || !text.chars().all(is_in_names);
         if wrong {
             let hint = "a name has 1 to 128 letters, digits, `.`, `_`, `-` or spaces inside";
             self.problems.report(place, format!("`{text}` cannot be a name"), hint);

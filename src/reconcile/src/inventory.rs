@@ -46,9 +46,16 @@ pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Obse
     Snapshot { policy, workloads, networks: networks(domain) }
 }
 
+/// What is odd about what was read.
+pub fn findings(mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
+    let mut findings = empty_scopes(domain);
+    findings.extend(different_labels(mapping, domain));
+    findings
+}
+
 /// Workloads whose interfaces say different things about a label. The interface that comes first by id wins, so that the
 /// answer does not depend on the order of a list.
-pub fn findings(mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
+fn different_labels(mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
     let mut said: BTreeMap<(&WorkloadId, LabelKey), BTreeSet<LabelValue>> = BTreeMap::new();
     for interface in domain.iter().flat_map(|(_, observed)| &observed.interfaces) {
         for (key, value) in mapping.labels(&interface.tags) {
@@ -76,6 +83,17 @@ fn networks(domain: &[(&Scope, &Observed)]) -> BTreeMap<NetworkId, Network> {
             (state.id.clone(), Network { id: state.id.clone(), cidrs: state.cidrs.clone(), peers })
         })
         .collect()
+}
+
+fn empty_scopes(domain: &[(&Scope, &Observed)]) -> Vec<Finding> {
+    let empty = domain.iter().filter(|(_, observed)| observed.networks.is_empty());
+    let finding = |(scope, _): &(&Scope, &Observed)| {
+        let message =
+            format!("no network found in region {}: nothing is enforced in this scope", scope.region);
+        let hint = "check `region` of the scope, and whose credentials these are";
+        Finding::new(Severity::Warning, "scope-empty", format!("scope {}", scope.id), message, hint)
+    };
+    empty.map(finding).collect()
 }
 
 /// The mode of a workload with these labels: the first entry of `enforcement:` that matches decides.

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
-use reconcile::applying::{Applier, CONCURRENT_MAX, StepOutcome};
+use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome};
 use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
 use super::plan::unreadable;
-use super::{status_of, stop_on_signals, tell, wants_color};
+use super::{status_of, stop_on_signals, wants_color, warn_of_unobserved};
+use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -30,15 +31,18 @@ pub(super) async fn run(
         )
     })?;
     let stored = file.map(|path| read_plan(&path)).transpose()?;
-    let (readers, writers) = clouds::connect(&config).await;
+    let display = Display::on_terminal();
+    let connections = clouds::connect(&config, &display).await;
+    let (readers, writers) = (connections.readers(), connections.writers());
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
+    warn_of_unobserved(&reading.unobserved);
     let known = state.last_applied();
     let plan = make_plan(&readers, &intent, &reading, known.as_ref()).plan;
     let known = known.unwrap_or_default();
-    let partial = !reading.unobserved.is_empty();
+    let unobserved = reading.unobserved.len();
     let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
     let interrupted = state.interrupted();
     if let Some(stored) = &stored {
@@ -55,7 +59,7 @@ pub(super) async fn run(
             remember(&state, &known.after(&plan, &[], &observed))?;
             state.end().map_err(|error| Failure::new(error, ""))?;
         }
-        return Ok(if partial && plan.blocks.is_empty() { Exit::Failed } else { status_of(&plan) });
+        return Ok(status_of(&plan, unobserved));
     }
     let journal = stored.as_ref().map_or(plan.base.as_str(), |stored| stored.base.as_str());
     state.begin(journal).map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
@@ -66,14 +70,14 @@ pub(super) async fn run(
         reader: &readers,
         writer: &writers,
         clock: &clock,
-        stop: stop_on_signals(),
+        stop: stop_on_signals()?,
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
-        progress: &tell,
+        progress: &|progress: Progress<'_>| display.tell(progress),
     };
     let (steps, last_read) = applier.apply(&plan, observed).await;
     state
-        .audit(&plan, allow, &steps)
+        .audit(&plan, &intent.guards.allow, &steps)
         .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
     remember(&state, &known.after(&plan, &steps, &last_read))?;
     let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));
@@ -87,7 +91,7 @@ pub(super) async fn run(
         steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue)).count(),
         steps.len()
     );
-    Ok(if good && !partial { Exit::Done } else { Exit::Failed })
+    Ok(if good && unobserved == 0 { Exit::Done } else { Exit::Failed })
 }
 
 fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use plan::report::{self, Style};
 use reconcile::planning::{make_plan, observe};
 
-use super::{status_of, wants_color};
+use super::{status_of, wants_color, warn_of_unobserved};
 use crate::args::Format;
+use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
@@ -19,12 +20,13 @@ pub(super) async fn run(
     allow: &[String],
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
-    let (readers, _) = clouds::connect(&config).await;
+    let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }
-    let last = StateFolder::open(&config.state).ok().and_then(|state| state.last_applied());
+    warn_of_unobserved(&reading.unobserved);
+    let last = StateFolder::to_read(&config.state).last_applied();
     let plan = make_plan(&readers, &intent, &reading, last.as_ref()).plan;
     let json = || report::json(&plan).map_err(|error| Failure::new(error, ""));
     match format {
@@ -41,9 +43,7 @@ pub(super) async fn run(
             path.display()
         );
     }
-    Ok(match status_of(&plan) {
-        // Half of the domain could not be read: whatever the other half says, that is no success.
-        Exit::Done if !reading.unobserved.is_empty() => Exit::Failed,
+    Ok(match status_of(&plan, reading.unobserved.len()) {
         Exit::Done if check && !plan.is_empty() => Exit::Changes,
         status => status,
     })

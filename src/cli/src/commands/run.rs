@@ -1,27 +1,33 @@
 //! `bulkhead run`: pass after pass until stopped.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use provider::WallClock;
-use reconcile::applying::CONCURRENT_MAX;
+use reconcile::applying::{CONCURRENT_MAX, Progress, StepOutcome, StepStatus};
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{HeldBack, Pass, PassStatus};
 
-use super::{stop_on_signals, tell};
+use super::{status_of, stop_on_signals};
+use crate::display::Display;
 use crate::session::{Failure, intent, open, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
 
 pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) -> Result<Exit, Failure> {
     // Everything that is wrong with the files is said before the first pass.
-    let (config, _) = open(config, allow)?;
+    let (config, intent_now) = open(config, allow)?;
+    let allowed = intent_now.guards.allow;
     let state = StateFolder::open(&config.state)
         .map_err(|error| Failure::new(error, "check `state` of the configuration"))?;
-    let (readers, writers) = clouds::connect(&config).await;
+    let display = Display::on_terminal();
+    let connections = clouds::connect(&config, &display).await;
+    let (readers, writers) = (connections.readers(), connections.writers());
     let scopes = scopes(&config);
     let clock = WallClock::default();
-    let stop = stop_on_signals();
+    let stop = stop_on_signals()?;
     let pass = Pass {
         reader: &readers,
         writer: Some(&writers),
@@ -30,14 +36,20 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         stop: stop.clone(),
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
-        progress: &tell,
+        progress: &|progress: Progress<'_>| display.tell(progress),
         remember: &|memory: &LastApplied| {
             if let Err(error) = state.store_last_applied(memory) {
                 tracing::error!(%error, "what was applied could not be stored");
             }
         },
     };
-    let mut number = 0;
+    let ended = Ended::default();
+    let last_one = |status: Exit, untried: usize| {
+        ended.pass(status, untried);
+        if passes == Some(ended.passes.get()) && !stop.swap(true, Ordering::Relaxed) {
+            ended.by_limit.set(true);
+        }
+    };
     let fresh_intent =
         || match config.read_policy().map_err(Failure::from).and_then(|files| intent(&config, &files, allow))
         {
@@ -46,21 +58,63 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
                 // The last good policy is in the cloud already; a broken file changes nothing.
                 failure.print();
                 tracing::error!("the policy could not be read; this pass is skipped");
+                last_one(Exit::Failed, 0);
                 None
             }
         };
     pass.run_loop(config.every, state.last_applied(), fresh_intent, |status| {
-        number += 1;
-        after(&state, allow, status);
-        if passes.is_some_and(|limit| number >= limit) {
-            stop.store(true, Ordering::Relaxed);
-        }
+        after(&state, &allowed, status);
+        let untried = status.steps.iter().filter(|step| step.outcome == StepOutcome::Stopped).count();
+        last_one(status_of_pass(status), untried);
     })
     .await;
-    Ok(Exit::Done)
+    Ok(ended.exit())
 }
 
-fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
+/// How the passes ended.
+#[derive(Default)]
+struct Ended {
+    passes: Cell<u64>,
+    /// The status of the last pass.
+    last: Cell<Option<Exit>>,
+    /// Steps of the last pass that a stop left untried.
+    untried: Cell<usize>,
+    /// Whether the last pass was the last that was asked for.
+    by_limit: Cell<bool>,
+}
+
+impl Ended {
+    fn pass(&self, status: Exit, untried: usize) {
+        self.passes.set(self.passes.get() + 1);
+        self.last.set(Some(status));
+        self.untried.set(untried);
+    }
+
+    /// The status of the last pass if that was the limit. A stop that was asked for is no failure.
+    fn exit(&self) -> Exit {
+        if self.by_limit.get() {
+            return self.last.get().unwrap_or(Exit::Done);
+        }
+        match (self.passes.get(), self.untried.get()) {
+            (0, _) => anstream::eprintln!("stopped before the first pass"),
+            (number, 0) => anstream::eprintln!("stopped after pass {number}; nothing was under way"),
+            (number, untried) => anstream::eprintln!(
+                "stopped in pass {number}; steps not tried: {untried}; the next pass takes them up"
+            ),
+        }
+        Exit::Done
+    }
+}
+
+fn status_of_pass(status: &PassStatus) -> Exit {
+    let done = |step: &StepStatus| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue);
+    match status_of(&status.planned.plan, status.unobserved.len()) {
+        Exit::Done if !status.steps.iter().all(done) => Exit::Failed,
+        status => status,
+    }
+}
+
+fn after(state: &StateFolder, allowed: &BTreeSet<String>, status: &PassStatus) {
     let plan = &status.planned.plan;
     tracing::info!(
         steps = status.steps.len(),
@@ -70,6 +124,9 @@ fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
         proven = plan.proof.equivalent,
         "pass done"
     );
+    for (scope, error) in &status.unobserved {
+        tracing::warn!(%scope, %error, "a scope could not be read");
+    }
     for item in &plan.drift {
         tracing::warn!(scope = %item.scope, object = %item.object, difference = %item.difference, repaired = item.repaired, "drift");
     }
@@ -84,7 +141,7 @@ fn after(state: &StateFolder, allow: &[String], status: &PassStatus) {
         }
         Some(HeldBack::Nothing) => {}
         None => {
-            if let Err(error) = state.audit(plan, allow, &status.steps) {
+            if let Err(error) = state.audit(plan, allowed, &status.steps) {
                 tracing::error!(%error, "the audit line could not be written");
             }
         }

@@ -8,6 +8,7 @@ use mock_aws::{Ec2Front, Settings, World, serve};
 use policy::file::SourceFile;
 use tokio::net::TcpListener;
 
+use super::stop_signal;
 use crate::Exit;
 use crate::demo::estate::Estate;
 use crate::demo::seed::seed;
@@ -31,6 +32,7 @@ pub(super) async fn run(
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::new(format!("cannot listen on {listen}: {error}"), "choose another address with --listen")
     })?;
+    let stopped = stop_signal().map_err(|error| Failure::new(error, ""))?;
     let address = listener.local_addr().map_err(|error| Failure::new(error, ""))?;
     anstream::println!("EC2 simulator on http://{address}");
     anstream::eprintln!(
@@ -48,7 +50,7 @@ pub(super) async fn run(
     });
     tokio::select! {
         served = serve(front, listener) => served.map_err(|error| Failure::new(error, ""))?,
-        _ = tokio::signal::ctrl_c() => {}
+        () = stopped => anstream::eprintln!("stopped"),
     }
     Ok(Exit::Done)
 }

@@ -79,6 +79,71 @@ fn the_example_shows_every_option_and_says_the_default() {
 }
 
 #[test]
+fn the_policy_reference_shows_every_option_and_is_right() {
+    let reference = read_text("policy/reference.yaml");
+    let files = policy::file::load(std::slice::from_ref(&reference))
+        .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| e.render(false)).collect::<String>()));
+    assert_eq!(files.findings, []);
+    // Every key, by the mapping that it is in; each is written as `key:`, and those with a default say it.
+    for key in
+        ["labels", "label_groups", "ip_lists", "services", "enforcement", "workloads", "rulesets", "protect"]
+            .into_iter()
+            .chain([
+                "key",
+                "groups",
+                "addresses",
+                "except",
+                "match",
+                "mode",
+                "description",
+                "name",
+                "enabled",
+            ])
+            .chain(["scopes", "rules", "scope", "action", "sources", "destinations"])
+    {
+        assert!(reference.text.contains(&format!("{key}:")), "{key} is not in the reference");
+    }
+    for word in
+        ["idle", "visibility_only", "selective", "full", "deny", "override-deny", "intra", "extra", "all"]
+    {
+        assert!(reference.text.contains(&format!("`{word}`")), "{word} is not explained");
+    }
+    let rule = &files.policy.rulesets[0].rules[0];
+    assert_eq!((rule.extra_scope, rule.action, rule.enabled), (false, policy::Action::Allow, true));
+    let modes: Vec<_> = files.policy.enforcement.iter().map(|entry| entry.mode).collect();
+    use policy::EnforcementMode::{Full, Idle, Selective, VisibilityOnly};
+    assert_eq!(modes, [Idle, VisibilityOnly, Selective, Full]);
+}
+
+/// Configurations and estates by their file names, policies by their folder; anything else is not tested by anybody.
+#[test]
+fn every_file_under_config_is_read() {
+    let mut read = Vec::new();
+    let mut folders = vec![folder()];
+    while let Some(inside) = folders.pop() {
+        for entry in std::fs::read_dir(&inside).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            match name.as_str() {
+                "bulkhead.yaml" => drop(load_policy(&Config::read(&path).unwrap())),
+                "estate.yaml" => drop(Estate::parse(&read_text(path.to_str().unwrap())).unwrap()),
+                _ if inside.ends_with("policy") => {
+                    let files = read_folder(&inside).unwrap();
+                    policy::file::load(&files).unwrap_or_else(|errors| panic!("{errors:#?}"));
+                }
+                _ => panic!("nobody reads {}", path.display()),
+            }
+            read.push(name);
+        }
+    }
+    assert!(read.len() >= 8 && read.contains(&"reference.yaml".to_owned()), "{read:?}");
+}
+
+#[test]
 fn the_demo_is_read_and_its_estate_fits_its_policy() {
     let config = Config::read(&folder().join("demo/bulkhead.yaml")).unwrap();
     let files = load_policy(&config);

@@ -1,4 +1,4 @@
-//! The smallest rule that would let a flow pass at an end, in labels where there are any.
+//! The smallest rule that would let a flow pass at an end, in labels where there are any; `proposal` makes text of it.
 //!
 //! The role names the side, the other labels are the scope. When both ends share all other labels, the rule is
 //! one inside that scope; else an extra-scope rule of the destination's scope. A peer that the end sees as
@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::address::AddressSet;
 use crate::decide::Point;
 use crate::decide::matching::LocalSide;
-use crate::explain::text::actors_text;
+use crate::file::can_declare;
 use crate::label::{Label, in_reading_order};
 use crate::name::Name;
 use crate::ruleset::{Actor, Policy};
@@ -34,19 +34,6 @@ pub struct MissingRule {
     pub services: ServiceSet,
     /// An IP list that a side names and the policy does not have yet.
     pub new_list: Option<(Name, AddressSet)>,
-}
-
-impl MissingRule {
-    /// The rule on one line, in the words of policy files.
-    pub fn line(&self) -> String {
-        let extra = if self.extra_scope { ", extra_scope: true" } else { "" };
-        format!(
-            "sources: {}, destinations: {}, services: [{}]{extra}",
-            actors_text(&self.sources),
-            actors_text(&self.destinations),
-            self.services
-        )
-    }
 }
 
 /// The smallest rule that lets the flow pass at this end; `None` where no workload of ours is.
@@ -78,7 +65,7 @@ fn with_address(point: &Point<'_>, local: &Workload, services: ServiceSet) -> Mi
     let (list, new_list) = match narrowest_list(&point.snapshot.policy, address) {
         Some(list) => (list, None),
         None => {
-            let name = Name::from(format!("host-{address}"));
+            let name = new_list_name(&point.snapshot.policy, address);
             (name.clone(), Some((name, AddressSet::from(address))))
         }
     };
@@ -108,9 +95,24 @@ fn narrowest_list(policy: &Policy, address: IpAddr) -> Option<Name> {
     narrowest.map(|(name, _)| name.clone())
 }
 
+/// `host-192.0.2.7`, `host-2001-db8--7`: a name holds no colon. No address looks like one with a further `.2`.
+fn new_list_name(policy: &Policy, address: IpAddr) -> Name {
+    let name = format!("host-{}", address.to_string().replace(':', "-"));
+    let numbered = (2_u32..).map(|number| format!("{name}.{number}"));
+    let free = std::iter::once(name.clone())
+        .chain(numbered)
+        .find(|name| !policy.ip_lists.contains_key(name.as_str()));
+    free.unwrap_or(name).into()
+}
+
+/// The labels with the keys that are wanted. None at all if a policy file cannot hold one of the workload's labels:
+/// what is left of them would mean more workloads than this one.
 fn labels(workload: &Workload, wanted: impl Fn(&str) -> bool) -> Vec<Label> {
-    let labels = in_reading_order(&workload.labels).into_iter();
-    labels.filter(|label| wanted(label.key.as_str())).collect()
+    let labels = in_reading_order(&workload.labels);
+    if !labels.iter().all(can_declare) {
+        return Vec::new();
+    }
+    labels.into_iter().filter(|label| wanted(label.key.as_str())).collect()
 }
 
 fn by_role(workload: &Workload) -> Vec<Actor> {

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::explain::{
-    Difference, EndExplanation, Enforcement, Explanation, MissingRule, NearMiss, Party, RuleMatch, SeenAs,
+    Difference, EndExplanation, Enforcement, Explanation, NearMiss, Party, RuleMatch, SeenAs,
 };
-use crate::label::{Label, LabelSet, describe};
+use crate::label::{LabelSet, describe};
 use crate::name::WorkloadId;
 use crate::ruleset::{Action, Actor, ScopeEntry, ScopeTarget};
 use crate::snapshot::{EndDecision, Verdict};
@@ -78,26 +78,12 @@ impl Explanation {
     }
 
     fn missing_text(&self, text: &mut String) {
-        for end in [&self.egress, &self.ingress] {
-            if let EndDecision::OverrideDenied(rule) = end.judged() {
-                line(text, format_args!("no rule can let it pass while {rule} stands"));
-                return;
-            }
+        if let Some(rule) = self.override_deny() {
+            line(text, format_args!("no rule can let it pass while {rule} stands"));
         }
-        let mut missing: Vec<&MissingRule> = Vec::new();
-        for rule in [&self.egress.missing, &self.ingress.missing].into_iter().flatten() {
-            if !missing.contains(&rule) {
-                missing.push(rule);
-            }
-        }
-        for rule in missing {
-            let scope = labels_text(&rule.scope);
-            let place = if scope.is_empty() { "no scope".to_owned() } else { format!("scope [{scope}]") };
-            line(text, format_args!("to let it pass, add to a ruleset with {place}:"));
-            line(text, format_args!("  {}", rule.line()));
-            if let Some((name, addresses)) = &rule.new_list {
-                line(text, format_args!("  with a new list {name}: {addresses}"));
-            }
+        if !self.proposal.is_empty() {
+            line(text, format_args!("to let it pass, save this as a new file of the policy folder:"));
+            text.extend(self.proposal.lines().map(|written| format!("  {written}\n")));
         }
     }
 }
@@ -197,21 +183,21 @@ fn name_text(id: &WorkloadId, labels: &LabelSet) -> String {
     if labels.is_empty() { format!("workload {id}") } else { describe(labels) }
 }
 
-fn labels_text(labels: &[Label]) -> String {
-    labels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
 /// The side as a policy file has it: `[role=web, not loc=us, list:office]`.
 pub(super) fn actors_text(actors: &[Actor]) -> String {
+    format!("[{}]", actors.iter().map(actor_text).collect::<Vec<_>>().join(", "))
+}
+
+/// One entry of a side as a policy file has it.
+pub(super) fn actor_text(actor: &Actor) -> String {
     let not = |exclusion: bool| if exclusion { "not " } else { "" };
-    let text = |actor: &Actor| match actor {
+    match actor {
         Actor::AllWorkloads => "all-workloads".to_owned(),
         Actor::Label { label, exclusion } => format!("{}{label}", not(*exclusion)),
         Actor::LabelGroup { group, exclusion } => format!("{}group:{group}", not(*exclusion)),
         Actor::IpList(name) => format!("list:{name}"),
         Actor::Workload(id) => format!("workload:{id}"),
-    };
-    format!("[{}]", actors.iter().map(text).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Scopes as a policy file has them: `[app=shop, env=prod]`, with ` or ` between several.

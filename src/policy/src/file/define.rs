@@ -7,6 +7,7 @@ use super::node::Node;
 use super::{ANY, Loader};
 use crate::address::AddressSet;
 use crate::finding::{Finding, Severity};
+use crate::label::Label;
 use crate::name::{LabelKey, LabelValue, Name};
 use crate::ruleset::{IpList, LabelGroup};
 use crate::service::ServiceSet;
@@ -26,6 +27,21 @@ pub(super) fn is_inline_service(text: &str) -> bool {
     text.contains('/') || INLINE_SERVICES.contains(&text)
 }
 
+/// Whether a file can declare the label: tags of a cloud hold more than labels may.
+pub(crate) fn can_declare(label: &Label) -> bool {
+    is_label_key(label.key.as_str()) && is_label_value(label.value.as_str())
+}
+
+fn is_label_key(key: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !key.is_empty() && key.chars().all(legal)
+}
+
+fn is_label_value(value: &str) -> bool {
+    let illegal = |c: char| c.is_control() || matches!(c, '=' | ',');
+    !value.is_empty() && value.trim() == value && !value.chars().any(illegal)
+}
+
 impl Loader<'_> {
     pub(super) fn read_labels(&mut self, sections: &[&Node]) {
         for section in sections {
@@ -37,18 +53,14 @@ impl Loader<'_> {
 
     /// Values of one key may come from several files; each is written once.
     fn read_label_key(&mut self, key: &str, place: Place, values: &Node) {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if key.is_empty() || !key.chars().all(legal) {
+        if !is_label_key(key) {
             let hint = "a key has letters, digits, `.`, `_` or `-`";
             self.problems.report(place, format!("`{key}` cannot be a label key"), hint);
             return;
         }
         self.loaded.policy.labels.entry(key.into()).or_default();
         for (value, place) in self.problems.texts(values, "the values of a label") {
-            let bad = value.is_empty()
-                || value.trim() != value
-                || value.chars().any(|c| c.is_control() || matches!(c, '=' | ','));
-            if bad {
+            if !is_label_value(value) {
                 let hint = "a value has no `=`, no comma, and no space at its ends";
                 self.problems.report(place, format!("`{value}` cannot be a label value"), hint);
             } else if self.define("label", &format!("{key}={value}"), place) {

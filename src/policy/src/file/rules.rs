@@ -164,6 +164,10 @@ impl Loader<'_> {
         let actor = match rest.split_once(':') {
             None if rest == "all-workloads" => Actor::AllWorkloads,
             None if rest.contains('=') => Actor::Label { label: self.known_label(rest, place)?, exclusion },
+            // A value may hold a colon, as in `version=2:1.0`.
+            Some((head, _)) if head.contains('=') => {
+                Actor::Label { label: self.known_label(rest, place)?, exclusion }
+            }
             Some(("group", name)) => {
                 Actor::LabelGroup { group: self.known_group(name.trim(), place)?.0, exclusion }
             }
@@ -322,7 +326,8 @@ impl Loader<'_> {
     /// reports a rule that selects nothing.
     fn known_workload(&mut self, name: &str, place: Place) -> Option<Actor> {
         let legal = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '/');
-        if !name.is_empty() && name.chars().all(legal) {
+        let is_declared = self.loaded.workloads.iter().any(|workload| workload.id.as_str() == name);
+        if is_declared || (!name.is_empty() && name.chars().all(legal)) {
             return Some(Actor::Workload(name.into()));
         }
         let known: Vec<String> =

@@ -278,6 +278,25 @@ fn an_actor_that_is_none_is_refused_with_what_was_meant() {
 }
 
 #[test]
+fn an_actor_names_whatever_may_be_declared() {
+    let files = loaded(
+        "\
+labels: { version: [\"2:1.0\"] }
+workloads: [{ name: erp core, addresses: [192.0.2.10] }]
+rulesets:
+- name: s
+  rules:
+  - { name: r, sources: [\"version=2:1.0\"], destinations: [\"workload:erp core\"], services: [all] }
+",
+    );
+    let rule = &files.policy.rulesets[0].rules[0];
+    let label = crate::Label { key: "version".into(), value: "2:1.0".into() };
+    assert_eq!(rule.sources, [crate::Actor::Label { label, exclusion: false }]);
+    assert_eq!(rule.destinations, [crate::Actor::Workload("erp core".into())]);
+    check_rule("sources: [\"workload:erp cor\"]", "unknown workload `erp cor`", "`workloads:`");
+}
+
+#[test]
 fn services_and_addresses_say_what_is_wrong_with_them() {
     check_rule("services: [tcp/90-80]", "the range runs backwards", "tcp/443");
     check("services: { x: [tcp/70000] }", "it.yaml:1:17: `tcp/70000` is not a service", "tcp/443");
@@ -396,10 +415,25 @@ fn a_policy_above_the_defaults_of_the_yaml_library_is_within_the_budget() {
 
 #[test]
 fn the_digest_depends_on_names_and_texts_and_not_on_their_order() {
+    let digest = |files: &[SourceFile]| policy_digest(Path::new(""), files);
     let (a, b) = (source("a", "x"), source("b", "y"));
-    assert_eq!(policy_digest(&[a.clone(), b.clone()]), policy_digest(&[b.clone(), a.clone()]));
-    assert_ne!(policy_digest(&[a]), policy_digest(&[source("a", "x2")]));
-    assert_ne!(policy_digest(&[source("a", "bc")]), policy_digest(&[source("ab", "c")]));
+    assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));
+    assert_ne!(digest(&[a]), digest(&[source("a", "x2")]));
+    assert_ne!(digest(&[source("a", "bc")]), digest(&[source("ab", "c")]));
+}
+
+#[test]
+fn the_digest_does_not_depend_on_where_the_folder_is() {
+    let at = |folder: &str, name: &str| {
+        let file = source(Path::new(folder).join(name).to_str().unwrap(), "x");
+        policy_digest(Path::new(folder), &[file])
+    };
+    let here = at("", "a.yaml");
+    for folder in ["policy", "policy/", "./policy", "/ci/1/policy", "infra/../policy"] {
+        assert_eq!(at(folder, "a.yaml"), here, "{folder}");
+    }
+    assert_ne!(at("policy", "b.yaml"), here);
+    assert_ne!(at("policy", "team/a.yaml"), here);
 }
 
 #[test]

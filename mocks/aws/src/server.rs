@@ -13,7 +13,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::serve::{IncomingStream, Listener};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -47,9 +47,7 @@ async fn answer(
     // Whatever breaks off, and wherever: the client cannot know whether the call took effect.
     let body = match delivery {
         Delivery::Whole => Body::from(body),
-        Delivery::BrokenOff => {
-            Body::from_stream(stream::once(async { Err::<Bytes, _>(io::Error::other("the answer is lost")) }))
-        }
+        Delivery::BrokenOff => broken_off(body),
         Delivery::Nothing => {
             cut.0.store(true, Ordering::Relaxed);
             Body::empty()
@@ -58,6 +56,18 @@ async fn answer(
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [("content-type", "text/xml;charset=UTF-8"), ("x-amzn-requestid", &request_id)];
     (status, headers, body).into_response()
+}
+
+/// Headers and half of a body; then the connection closes.
+fn broken_off(body: String) -> Body {
+    let body = Bytes::from(body);
+    let half = stream::iter([Ok(body.slice(..body.len() / 2))]);
+    let end = stream::once(async {
+        // While the body has nothing new the server sends what it has.
+        tokio::task::yield_now().await;
+        Err(io::Error::other("the answer is lost"))
+    });
+    Body::from_stream(half.chain(end))
 }
 
 /// Whether a connection lets nothing more out.

@@ -19,6 +19,7 @@ pub mod semantics;
 mod apply;
 mod flat;
 mod observe;
+mod pages;
 
 use std::collections::BTreeMap;
 

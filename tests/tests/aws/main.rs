@@ -5,3 +5,4 @@
 
 mod cloud;
 mod credentials;
+mod pages;

@@ -114,7 +114,6 @@ impl CloudWriter for AwsWriter {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
-        let writer = apply::Writer { ec2: &self.ec2, settings: &self.settings, scope, current, ids };
-        Ok(writer.apply(step).await?)
+        apply::Writer::new(&self.ec2, &self.settings, scope, current, ids).apply(step).await
     }
 }

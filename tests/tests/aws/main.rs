@@ -6,4 +6,5 @@
 mod audit;
 mod cloud;
 mod credentials;
+mod groups;
 mod pages;

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::{ResourceType, SecurityGroup, TagSpecification};
 use plan::state::allow_everything;
 use plan::{Direction, GroupId, RuleSpec};
 use policy::NetworkId;
-use provider::ProviderError;
+use provider::{ErrorKind, ProviderError};
 
 use super::{Writer, tag_list};
 use crate::convert::rules_from;
@@ -83,7 +83,15 @@ impl Writer<'_> {
             self.authorize(id, Direction::Egress, &missing).await?;
         }
         let extra: BTreeSet<RuleSpec> = held.into_iter().filter(|rule| !wanted.contains(rule)).collect();
-        self.revoke(id, Direction::Egress, &extra, &extra).await.map(drop)
+        // INVARIANT: a group that is said to be made lets out no more than the plan says. The flat list may be older than
+        // what the rules were seen in, so that they are not in it is no proof that they are gone.
+        let unseen = self.revoke(id, Direction::Egress, &extra, &extra).await?;
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let rules: Vec<String> = unseen.iter().map(ToString::to_string).collect();
+        let message = format!("egress of group {id} is open and cannot be closed yet: {}", rules.join(", "));
+        Err(ProviderError::new(ErrorKind::NotFound, "DescribeSecurityGroupRules", message))
     }
 }
 

@@ -7,7 +7,7 @@ use plan::{Direction, GroupId, Peer, RuleSpec};
 use policy::NetworkId;
 use provider::ProviderError;
 
-use super::{Writer, tag_list};
+use super::{LOOK_EVERY, LOOKS_MAX, Writer, tag_list};
 use crate::convert::{Reference, permissions_to, rules_from};
 use crate::flat;
 use crate::marks;
@@ -155,7 +155,14 @@ impl Writer<'_> {
         if rules.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let found = self.rule_ids(id, direction, rules).await?;
+        let mut found = self.rule_ids(id, direction, rules).await?;
+        for _ in 1..LOOKS_MAX {
+            if held.iter().all(|rule| found.contains_key(rule)) {
+                break;
+            }
+            self.ec2.sleep(LOOK_EVERY).await;
+            found = self.rule_ids(id, direction, rules).await?;
+        }
         let unseen = held.iter().filter(|rule| !found.contains_key(rule)).cloned().collect();
         let ids: Vec<String> = found.into_values().flatten().collect();
         if ids.is_empty() {

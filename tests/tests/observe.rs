@@ -212,17 +212,24 @@ async fn ours_is_what_carries_the_whole_mark() {
     let marks = "TagSpecification.1.ResourceType=security-group \
                  TagSpecification.1.Tag.1.Key=bulkhead:installation TagSpecification.1.Tag.1.Value=shop \
                  TagSpecification.1.Tag.2.Key=bulkhead:role TagSpecification.1.Tag.2.Value=class-group \
-                 TagSpecification.1.Tag.3.Key=Name TagSpecification.1.Tag.3.Value=bulkhead-shop-1";
+                 TagSpecification.1.Tag.3.Key=Name TagSpecification.1.Tag.3.Value=bulkhead-shop-0123456789ab";
     let create = |name: &str| format!("CreateSecurityGroup GroupName={name} GroupDescription=x VpcId=$A");
-    seed.call("G1", &format!("{} {marks}", create("bulkhead-shop-1")));
-    seed.call("G2", &create("bulkhead-shop-2"));
+    seed.call("G1", &format!("{} {marks}", create("bulkhead-shop-0123456789ab")));
+    seed.call("G2", &create("bulkhead-shop-ba9876543210"));
     seed.call("G3", &format!("{} {marks}", create("web")));
     seed.call("G4", &create("db"));
+    let other = "TagSpecification.1.ResourceType=security-group \
+                 TagSpecification.1.Tag.1.Key=bulkhead:installation TagSpecification.1.Tag.1.Value=shop-eu \
+                 TagSpecification.1.Tag.2.Key=bulkhead:role TagSpecification.1.Tag.2.Value=class-group";
+    seed.call("G5", &format!("{} {other}", create("bulkhead-shop-eu-0123456789ab")));
+    seed.call("G6", &format!("{} {other}", create("bulkhead-shop-0000000000ff")));
     let expected = [
-        "group G1 bulkhead-shop-1 in A Ours",
-        "group G2 bulkhead-shop-2 in A Suspect(\"our name, but none of our tags\")",
+        "group G1 bulkhead-shop-0123456789ab in A Ours",
+        "group G2 bulkhead-shop-ba9876543210 in A Suspect(\"our name, but none of our tags\")",
         "group G3 web in A Suspect(\"our installation tag, but not our name\")",
         "group G4 db in A Foreign",
+        "group G5 bulkhead-shop-eu-0123456789ab in A Foreign",
+        "group G6 bulkhead-shop-0000000000ff in A Suspect(\"our name, but the tag of installation `shop-eu`\")",
     ];
     check(seed, "group", &expected).await;
 }

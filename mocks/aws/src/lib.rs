@@ -28,7 +28,7 @@
 //!     "Action=AuthorizeSecurityGroupIngress&GroupId={group}&IpProtocol=tcp&FromPort=443&ToPort=443&CidrIp=0.0.0.0/0"
 //! );
 //! let answer = front.handle("AWS4 Credential=k/20260101/eu-west-1/ec2", body.as_bytes());
-//! assert!(answer.drop_connection, "applied, and the answer is lost");
+//! assert!(answer.is_lost(), "applied, and the answer is lost");
 //!
 //! let packet = Packet {
 //!     source: End::External("192.0.2.1".parse()?),
@@ -60,4 +60,4 @@ pub use actions::Limits;
 pub use mock_cloud::{End, Packet};
 pub use server::serve;
 pub use state::{Ec2Error, State};
-pub use world::{Answer, Ec2Front, Fact, Settings, World};
+pub use world::{Answer, Delivery, Ec2Front, Fact, Settings, World};

@@ -77,10 +77,28 @@ pub struct Answer {
     pub status: u16,
     /// XML.
     pub body: String,
-    /// In the body and, as EC2 does, in a header.
+    /// In the body too, and in a header.
     pub request_id: String,
-    /// Whether the connection is cut instead of answering.
-    pub drop_connection: bool,
+    /// What of it arrives.
+    pub delivery: Delivery,
+}
+
+/// What of an answer arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// All of it.
+    Whole,
+    /// The headers; the body breaks off.
+    BrokenOff,
+    /// Not a byte: the connection is closed.
+    Nothing,
+}
+
+impl Answer {
+    /// Whether the client cannot know what became of its call.
+    pub fn is_lost(&self) -> bool {
+        self.delivery != Delivery::Whole
+    }
 }
 
 impl World {
@@ -222,20 +240,16 @@ impl World {
         };
         let word = outcome.as_ref().map_or_else(|error| error.1.clone(), |_| "ok".to_owned());
         self.calls.note(&action, self.now_ms, mutating, &word, &shortened(body));
-        match outcome {
-            Ok(inner) => Answer {
-                status: 200,
-                body: xml::answer(&action, &request_id, &inner),
-                request_id,
-                drop_connection: fault == Some(Fault::LostAnswer),
-            },
-            Err((status, code, message)) => Answer {
-                status,
-                body: xml::error(&code, &message, &request_id),
-                request_id,
-                drop_connection: false,
-            },
-        }
+        let delivery = match fault {
+            Some(Fault::LostAnswer) if self.random.bool() => Delivery::Nothing,
+            Some(Fault::LostAnswer) => Delivery::BrokenOff,
+            _ => Delivery::Whole,
+        };
+        let (status, body) = match outcome {
+            Ok(inner) => (200, xml::answer(&action, &request_id, &inner)),
+            Err((status, code, message)) => (status, xml::error(&code, &message, &request_id)),
+        };
+        Answer { status, body, request_id, delivery }
     }
 
     /// Credentials, region, denied networks, throttling.

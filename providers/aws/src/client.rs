@@ -22,6 +22,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use crate::errors;
 use crate::pace::Pace;
+use crate::pages::PAGE_SIZE;
 
 /// What the driver needs to know besides the scope.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct AwsSettings {
     pub share: f64,
     /// How long one call may take.
     pub call_timeout: Duration,
+    /// Objects on one page of a read; EC2 takes 5 to 1,000.
+    pub page_size: i32,
 }
 
 impl AwsSettings {
@@ -44,6 +47,7 @@ impl AwsSettings {
             extra_tags: BTreeMap::new(),
             share: 0.5,
             call_timeout: Duration::from_secs(30),
+            page_size: PAGE_SIZE,
         }
     }
 }
@@ -65,6 +69,7 @@ pub struct Ec2 {
     clock: Arc<dyn Clock>,
     limit: Arc<tokio::sync::Semaphore>,
     timeout: Duration,
+    page_size: i32,
 }
 
 impl Ec2 {
@@ -119,7 +124,13 @@ impl Ec2 {
             clock,
             limit: Arc::new(tokio::sync::Semaphore::new(CALLS_MAX)),
             timeout: settings.call_timeout,
+            page_size: settings.page_size,
         }
+    }
+
+    /// Objects on one page of a read.
+    pub(crate) fn page_size(&self) -> i32 {
+        self.page_size
     }
 
     /// Waits, by the connection's clock.

@@ -1,7 +1,11 @@
 //! EC2's errors, by what the caller does next.
 
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::RequestId;
+use aws_smithy_runtime_api::client::result::DispatchFailure;
 use provider::{ErrorKind, ProviderError};
 
 use crate::client::SdkFailure;
@@ -67,7 +71,7 @@ where
             let kind = kind_of(&code);
             (kind, format!("{code}: {}", error.message().unwrap_or("no message")), hint(kind, &code))
         }
-        SdkFailure::DispatchFailure(failure) if failure.is_other() || failure.is_user() => {
+        SdkFailure::DispatchFailure(failure) if lacks_credentials(failure) => {
             (ErrorKind::Denied, "no usable credentials".to_owned(), CREDENTIALS.to_owned())
         }
         SdkFailure::ConstructionFailure(_) => {
@@ -88,6 +92,26 @@ where
         request_id,
         source: Some(Box::new(error)),
     }
+}
+
+/// Whether a call was never sent because it could not be signed.
+///
+/// The SDK has no kind of its own for that: it is *other*, as is what the HTTP client cannot put a name to. So what the
+/// HTTP client says is a matter of the way to the cloud, and only the rest one of credentials.
+fn lacks_credentials(failure: &DispatchFailure) -> bool {
+    if !failure.is_other() || failure.as_other().is_some() {
+        return false;
+    }
+    let mut next = failure.as_connector_error().and_then(Error::source);
+    while let Some(error) = next {
+        let credentials = error.downcast_ref::<CredentialsError>();
+        let timed_out = matches!(credentials, Some(CredentialsError::ProviderTimedOut(_)));
+        if timed_out || error.is::<hyper::Error>() || error.is::<std::io::Error>() {
+            return false;
+        }
+        next = error.source();
+    }
+    true
 }
 
 const CREDENTIALS: &str =

@@ -19,6 +19,7 @@ pub mod semantics;
 mod apply;
 mod flat;
 mod observe;
+mod pages;
 
 use std::collections::BTreeMap;
 
@@ -113,7 +114,6 @@ impl CloudWriter for AwsWriter {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
-        let writer = apply::Writer { ec2: &self.ec2, settings: &self.settings, scope, current, ids };
-        Ok(writer.apply(step).await?)
+        apply::Writer::new(&self.ec2, &self.settings, scope, current, ids).apply(step).await
     }
 }

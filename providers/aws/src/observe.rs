@@ -17,40 +17,7 @@ use provider::{ErrorKind, ProviderError};
 use crate::client::{AwsSettings, Ec2};
 use crate::convert::{rules_from, service_from};
 use crate::marks;
-
-/// Objects on one page; EC2 takes 5 to 1,000.
-const PAGE_SIZE: i32 = 1000;
-/// Pages of one list at most: a million objects.
-const PAGES_MAX: usize = 1000;
-
-/// Reads every page of a describe call into one list.
-macro_rules! read_all {
-    ($ec2:expr, $action:literal, $operation:ident, $items:ident, $build:expr) => {{
-        let mut items = Vec::new();
-        let mut token: Option<String> = None;
-        let mut seen = BTreeSet::new();
-        loop {
-            let next = token.clone();
-            let page = $ec2
-                .call($action, |client| {
-                    let request = $build(client.$operation()).max_results(PAGE_SIZE).set_next_token(next);
-                    async move { request.send().await }
-                })
-                .await?;
-            token = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
-            items.extend(page.$items.unwrap_or_default());
-            let Some(token) = &token else { break };
-            if !seen.insert(token.clone()) || seen.len() >= PAGES_MAX {
-                let message = format!(
-                    "the list does not end: page {} names a token again or is over the limit",
-                    seen.len()
-                );
-                return Err(ProviderError::new(ErrorKind::Transient, $action, message));
-            }
-        }
-        items
-    }};
-}
+use crate::pages::read_all;
 
 /// Reads a scope.
 pub(crate) async fn observe(
@@ -62,34 +29,26 @@ pub(crate) async fn observe(
     let in_scope = (!wanted.is_empty())
         .then(|| Filter::builder().name("vpc-id").set_values(Some(wanted.clone())).build());
     let filters = || in_scope.clone().map(|filter| vec![filter]);
-    let vpcs: Vec<Vpc> = read_all!(
-        ec2,
-        "DescribeVpcs",
-        describe_vpcs,
-        vpcs,
-        |b: aws_sdk_ec2::operation::describe_vpcs::builders::DescribeVpcsFluentBuilder| b
-            .set_filters(filters())
-    );
+    let vpcs = read_all!(ec2, "DescribeVpcs", describe_vpcs, vpcs, filters());
     check_vpcs(scope, &wanted, &vpcs)?;
-    let groups: Vec<SecurityGroup> = read_all!(ec2, "DescribeSecurityGroups", describe_security_groups, security_groups, |b: aws_sdk_ec2::operation::describe_security_groups::builders::DescribeSecurityGroupsFluentBuilder| b.set_filters(filters()));
-    let interfaces: Vec<NetworkInterface> = read_all!(ec2, "DescribeNetworkInterfaces", describe_network_interfaces, network_interfaces, |b: aws_sdk_ec2::operation::describe_network_interfaces::builders::DescribeNetworkInterfacesFluentBuilder| b.set_filters(filters()));
-    let reservations = read_all!(
+    let groups =
+        read_all!(ec2, "DescribeSecurityGroups", describe_security_groups, security_groups, filters());
+    let interfaces = read_all!(
         ec2,
-        "DescribeInstances",
-        describe_instances,
-        reservations,
-        |b: aws_sdk_ec2::operation::describe_instances::builders::DescribeInstancesFluentBuilder| b
-            .set_filters(filters())
+        "DescribeNetworkInterfaces",
+        describe_network_interfaces,
+        network_interfaces,
+        filters()
     );
-    let acls: Vec<NetworkAcl> = read_all!(
+    let reservations = read_all!(ec2, "DescribeInstances", describe_instances, reservations, filters());
+    let acls = read_all!(ec2, "DescribeNetworkAcls", describe_network_acls, network_acls, filters());
+    let peerings = read_all!(
         ec2,
-        "DescribeNetworkAcls",
-        describe_network_acls,
-        network_acls,
-        |b: aws_sdk_ec2::operation::describe_network_acls::builders::DescribeNetworkAclsFluentBuilder| b
-            .set_filters(filters())
+        "DescribeVpcPeeringConnections",
+        describe_vpc_peering_connections,
+        vpc_peering_connections,
+        None
     );
-    let peerings: Vec<VpcPeeringConnection> = read_all!(ec2, "DescribeVpcPeeringConnections", describe_vpc_peering_connections, vpc_peering_connections, |b: aws_sdk_ec2::operation::describe_vpc_peering_connections::builders::DescribeVpcPeeringConnectionsFluentBuilder| b);
     let limits = read_limits(ec2).await?;
     let instances: Vec<Instance> =
         reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect();

@@ -1,6 +1,6 @@
 //! What goes wrong: throttling, lost answers, stale reads, denied networks.
 
-use mock_aws::Settings;
+use mock_aws::{Delivery, Settings};
 use mock_cloud::Fault;
 
 use crate::harness::{Cloud, all, outcome};
@@ -57,6 +57,22 @@ fn a_lost_answer_was_applied_and_a_server_error_was_not() {
          CreateSecurityGroup GroupName=m GroupDescription=m VpcId=$a => UnauthorizedOperation
          CreateSecurityGroup GroupName=m GroupDescription=m VpcId=$a",
     );
+}
+
+#[test]
+fn a_lost_answer_breaks_off_in_the_body_or_before_any_byte() {
+    let mut cloud = Cloud::with_two_vpcs();
+    let deliveries: Vec<Delivery> = (0..20)
+        .map(|n| {
+            cloud.front.world().faults.plant("CreateSecurityGroup", 1, Fault::LostAnswer);
+            cloud.call(&format!("CreateSecurityGroup GroupName=n{n} GroupDescription=n VpcId=$a")).delivery
+        })
+        .collect();
+    for (delivery, expected) in
+        [(Delivery::BrokenOff, true), (Delivery::Nothing, true), (Delivery::Whole, false)]
+    {
+        assert_eq!(deliveries.contains(&delivery), expected, "{delivery:?}");
+    }
 }
 
 #[test]

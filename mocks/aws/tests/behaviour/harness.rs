@@ -126,7 +126,7 @@ impl Cloud {
 /// `ok`, `lost`, or the error's code.
 pub fn outcome(answer: &Answer) -> String {
     match answer {
-        Answer { drop_connection: true, .. } => "lost".to_owned(),
+        answer if answer.is_lost() => "lost".to_owned(),
         Answer { status: 200, .. } => "ok".to_owned(),
         Answer { body, .. } => all(body, "Code").first().cloned().unwrap_or_default(),
     }

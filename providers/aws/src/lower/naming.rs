@@ -6,7 +6,7 @@ use plan::GroupId;
 use policy::{ClassId, NetworkId};
 
 use super::Lowering;
-use crate::marks::owned_name;
+use crate::marks::{HASH_LENGTH, owned_name};
 
 /// The group of every class in every network where it has an enforced interface.
 pub(super) fn group_ids(lowering: &Lowering<'_>) -> BTreeMap<(NetworkId, ClassId), GroupId> {
@@ -43,5 +43,5 @@ fn class_name(lowering: &Lowering<'_>, network: &NetworkId, class: ClassId) -> S
     selectors.sort();
     let key = format!("{network}\n{}\n{}", class.description, selectors.join("\n"));
     let hash = blake3::hash(key.as_bytes()).to_hex();
-    owned_name(lowering.input.installation, &hash.as_str()[..12])
+    owned_name(lowering.input.installation, &hash.as_str()[..HASH_LENGTH])
 }

@@ -16,6 +16,7 @@ pub mod state;
 pub mod demo {
     pub mod estate;
     pub mod seed;
+    pub mod show;
     pub mod story;
 }
 

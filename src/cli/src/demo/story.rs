@@ -1,7 +1,7 @@
 //! `bulkhead demo`: the main job on a realistic shop, on a simulated cloud behind the real SDK over HTTP.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use plan::report::{self, Style};
 use policy::file::SourceFile;
 use provider::Clock;
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
+use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
 use reconcile::planning::Intent;
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 
 use super::estate::Estate;
 use super::seed::seed;
+use super::show::{self, Event};
 use crate::Exit;
 use crate::clouds::{Readers, Writers};
 use crate::commands::wants_color;
@@ -58,6 +60,8 @@ struct Stage {
     last: Option<LastApplied>,
     /// The simulated cloud is new: nobody wrote before us.
     quiet_since_ms: Option<u64>,
+    /// What happened in the last pass.
+    events: Vec<Event>,
 }
 
 /// Tells the whole story.
@@ -70,10 +74,14 @@ pub async fn tell() -> Result<Exit, Failure> {
     anstream::println!(
         "policy: config/demo/policy   estate: config/demo/estate.yaml   cloud: EC2 simulator over HTTP, real SDK"
     );
+    let dry = stage.pass(false).await?;
+    anstream::println!("the estate by labels, in interfaces:");
+    for line in show::estate(&dry.planned.snapshot) {
+        anstream::println!("{line}");
+    }
     stage.show_packets("before");
 
     chapter(2, "bulkhead plan: what would change, with its proof. It holds no writer");
-    let dry = stage.pass(false).await?;
     anstream::print!("{}", report::terminal(&dry.planned.plan, Style { color: wants_color() }));
 
     chapter(3, "bulkhead apply: make before break, verified and settled");
@@ -175,7 +183,17 @@ async fn set_up() -> Result<Stage, Failure> {
         writers.add(scope, AwsWriter::new(ec2, settings));
     }
     let files = POLICY.iter().map(|(name, text)| file(&format!("policy/{name}"), text)).collect();
-    Ok(Stage { front, readers, writers, scopes, config, files, last: None, quiet_since_ms: Some(0) })
+    Ok(Stage {
+        front,
+        readers,
+        writers,
+        scopes,
+        config,
+        files,
+        last: None,
+        quiet_since_ms: Some(0),
+        events: Vec::new(),
+    })
 }
 
 impl Stage {
@@ -188,6 +206,7 @@ impl Stage {
     async fn pass(&mut self, write: bool) -> Result<PassStatus, Failure> {
         let clock = SimulatedClock(self.front.clone());
         let stop = Arc::new(AtomicBool::new(false));
+        let events = Mutex::new(Vec::new());
         let pass = Pass {
             reader: &self.readers,
             writer: if write { Some(&self.writers) } else { None },
@@ -197,9 +216,12 @@ impl Stage {
             // One after the other, so that the demo prints the same every time.
             concurrent_max: 1,
             quiet_since_ms: self.quiet_since_ms,
-            progress: &|_| {},
+            progress: &|progress: Progress<'_>| {
+                events.lock().unwrap_or_else(PoisonError::into_inner).push(Event::of(progress));
+            },
         };
         let status = pass.run(&self.intent()?, self.last.as_ref()).await;
+        self.events = events.into_inner().unwrap_or_else(PoisonError::into_inner);
         if write && status.converged() {
             self.last = Some(LastApplied::of(&status.observed));
         }
@@ -215,8 +237,8 @@ impl Stage {
         for block in &plan.blocks {
             anstream::println!("blocked: {}: {}: {}", block.code, block.subject, block.message);
         }
-        for step in status.steps.iter().filter(|step| step.calls.is_empty() || status.steps.len() <= 12) {
-            anstream::println!("{:>4} {:?} {}", step.id.0 + 1, step.outcome, step.title);
+        for line in show::rounds(plan, &self.events) {
+            anstream::println!("{line}");
         }
         let calls: usize = status.steps.iter().map(|step| step.calls.len()).sum();
         let waits = report::settle_waits(plan);

@@ -9,6 +9,7 @@ mod simulate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::plan::plan::{Block, ProofSummary};
 use ::plan::{Plan, ScopeId};
 use clap::CommandFactory;
 use provider::ProviderError;
@@ -48,9 +49,13 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
 
 /// The status of a plan that is not applied; nothing is proven about what could not be read.
 fn status_of(plan: &Plan, unobserved: usize) -> Exit {
-    if !plan.proof.equivalent && plan.blocks.iter().any(|block| block.code == "proof") {
+    status(&plan.proof, &plan.blocks, unobserved)
+}
+
+fn status(proof: &ProofSummary, blocks: &[Block], unobserved: usize) -> Exit {
+    if !proof.equivalent && blocks.iter().any(|block| block.code == "proof") {
         Exit::NotProven
-    } else if !plan.blocks.is_empty() {
+    } else if !blocks.is_empty() {
         Exit::Blocked
     } else if unobserved > 0 {
         Exit::Failed
@@ -101,4 +106,32 @@ fn stop_on_signals() -> Result<StopFlag, Failure> {
         flag.store(true, Ordering::Relaxed);
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_of_a_plan_is_its_status() {
+        let block = |code: &str| Block {
+            code: code.to_owned(),
+            subject: String::new(),
+            message: String::new(),
+            hint: String::new(),
+            can_override: false,
+        };
+        let check = |equivalent: bool, codes: &[&str], unobserved: usize, expected: Exit| {
+            let proof = ProofSummary { equivalent, ..ProofSummary::default() };
+            let blocks: Vec<Block> = codes.iter().map(|code| block(code)).collect();
+            assert_eq!(status(&proof, &blocks, unobserved), expected, "{codes:?}");
+        };
+        check(true, &[], 0, Exit::Done);
+        check(true, &[], 1, Exit::Failed);
+        check(true, &["quota"], 1, Exit::Blocked);
+        check(false, &["proof", "quota"], 1, Exit::NotProven);
+        // With a scope unread or drift left alone the end state is not meant to be equal.
+        check(false, &[], 1, Exit::Failed);
+        check(false, &[], 0, Exit::Done);
+    }
 }

@@ -1,8 +1,14 @@
-//! The Azure driver: network security groups as enforcement points. So far connection and resources.
+//! The Azure driver: network security groups as enforcement points. So far what it reads.
 //!
-//! Calls go through [`Arm`]: timeout → pace → limit → send.
+//! ```text
+//! Arm (timeout → pace → limit → send) ─▶ inventory ─▶ Estate      (one complete read, or an error)
+//!        ▲                                   ▲
+//!        └── operations, paging, errors      └── resources        (typed, unknown fields kept)
+//! ```
 
 pub mod arm;
+pub mod inventory;
 pub mod resources;
 
 pub use arm::{Arm, ArmSettings, Endpoint};
+pub use inventory::{Estate, observe};

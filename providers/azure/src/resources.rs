@@ -85,6 +85,12 @@ pub struct Part<P> {
     pub rest: Rest,
 }
 
+/// Whether something is as it was last written: no operation is under way on it, and none has failed.
+pub(crate) fn is_settled(rest_of_properties: &Rest) -> bool {
+    let state = rest_of_properties.get("provisioningState").and_then(Value::as_str);
+    state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+}
+
 impl<P> Tracked<P> {
     /// A resource that is not there yet.
     pub fn new(location: &str, tags: Tags, properties: P) -> Self {

@@ -11,7 +11,7 @@ use crate::inventory::{ACTION, attach, owner};
 use crate::resources::normal::{self, Unreadable};
 use crate::resources::{
     ActiveAdminRule, ArmId, Interface, Network, NormalRule, Peering, Reference, Rule, SecurityGroup, Subnet,
-    Tags,
+    Tags, is_settled,
 };
 
 /// The estate.
@@ -63,18 +63,19 @@ pub(crate) fn assemble(raw: &Raw) -> Result<Estate, ProviderError> {
 
 fn network(found: &Network, rules: &[ActiveAdminRule]) -> Result<estate::Network, ProviderError> {
     let said = &found.properties;
-    let admin_rules = rules.iter().map(|rule| {
-        rule.normal()
-            .map(|normal| estate::AdminRule { id: rule.id.clone(), rule: normal })
-            .map_err(unreadable)
-    });
+    let read = |rule: &ActiveAdminRule| {
+        let normal = rule.normal().map_err(unreadable)?;
+        Ok(estate::AdminRule { id: rule.id.clone(), rule: normal })
+    };
+    let mut admin_rules = rules.iter().map(read).collect::<Result<Vec<_>, ProviderError>>()?;
+    admin_rules.sort_by(|a, b| (a.rule.priority, &a.id).cmp(&(b.rule.priority, &b.id)));
     Ok(estate::Network {
         etag: found.etag.clone().unwrap_or_default(),
         location: found.location.clone(),
         tags: found.tags(),
         blocks: blocks(&found.id, &said.address_space.address_prefixes)?,
         peerings: said.virtual_network_peerings.iter().map(peering).collect::<Result<_, _>>()?,
-        admin_rules: admin_rules.collect::<Result<_, _>>()?,
+        admin_rules,
     })
 }
 
@@ -106,6 +107,7 @@ fn subnet(network: &ArmId, found: &Subnet) -> Result<estate::Subnet, ProviderErr
         network: network.clone(),
         blocks: blocks(&found.id, &words.collect::<Vec<_>>())?,
         security_group: id_of(&said.network_security_group),
+        is_settled: is_settled(&said.rest),
         delegations: delegations.filter_map(|one| one.properties.service_name.clone()).collect(),
         occupants: occupants.collect(),
     })
@@ -148,6 +150,7 @@ fn interface(raw: &Raw, found: &Interface) -> Result<estate::Interface, Provider
         tags: found.tags(),
         machine_tags: holder.map(|holder| holder.tags()).or(set_tags).unwrap_or_default(),
         resource_group_tags: group.and_then(|group| group.tags.clone()).unwrap_or_default(),
+        is_settled: is_settled(&said.rest),
         attach,
     })
 }
@@ -163,6 +166,7 @@ fn security_group(raw: &Raw, found: &SecurityGroup) -> Result<estate::SecurityGr
         rules: rules.collect::<Result<BTreeMap<_, _>, ProviderError>>()?,
         default_rules: said.default_security_rules.iter().map(security_rule).collect::<Result<_, _>>()?,
         is_flushing: said.flush_connection.unwrap_or(false),
+        is_settled: is_settled(&said.rest),
         owner: owner::of_resource(&found.id, &tags, group),
         tags,
     })
@@ -173,6 +177,7 @@ fn security_rule(rule: &Rule) -> Result<estate::SecurityRule, ProviderError> {
         name: rule.name.clone(),
         description: rule.properties.description.clone().unwrap_or_default(),
         rule: NormalRule::of(rule).map_err(unreadable)?,
+        is_settled: is_settled(&rule.properties.rest),
         owner: owner::of_rule(&rule.name),
     })
 }

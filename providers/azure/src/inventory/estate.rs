@@ -66,7 +66,7 @@ pub struct Network {
     pub blocks: BTreeSet<IpNet>,
     /// Its sides of peerings.
     pub peerings: Vec<Peering>,
-    /// The security admin rules in force in it, judged before every security group.
+    /// The security admin rules in force in it, judged before every security group, lowest priority number first.
     pub admin_rules: Vec<AdminRule>,
 }
 
@@ -105,6 +105,8 @@ pub struct Subnet {
     pub blocks: BTreeSet<IpNet>,
     /// Its security group.
     pub security_group: Option<ArmId>,
+    /// Whether its last write has ended well.
+    pub is_settled: bool,
     /// The services that it is handed to, such as `Microsoft.Sql/managedInstances`.
     pub delegations: Vec<String>,
     /// Who else has an address in it without an interface that anybody can see: gateways, firewalls, load balancers.
@@ -143,6 +145,8 @@ pub struct Interface {
     pub machine_tags: Tags,
     /// The tags of its resource group.
     pub resource_group_tags: Tags,
+    /// Whether its last write has ended well.
+    pub is_settled: bool,
     /// Whether a policy can reach it.
     pub attach: Attach,
 }
@@ -224,6 +228,8 @@ pub struct SecurityGroup {
     pub default_rules: Vec<SecurityRule>,
     /// Whether open connections are judged again when a rule changes.
     pub is_flushing: bool,
+    /// Whether the last write has ended well: else interfaces may not have heard of it.
+    pub is_settled: bool,
     /// Who seems to manage it, if somebody does.
     pub owner: Option<Owner>,
 }
@@ -237,6 +243,8 @@ pub struct SecurityRule {
     pub description: String,
     /// What it means.
     pub rule: NormalRule,
+    /// Whether its last write has ended well.
+    pub is_settled: bool,
     /// Who seems to have made it, if somebody did.
     pub owner: Option<Owner>,
 }

@@ -58,7 +58,7 @@ pub struct ManagementGroup {
     /// Its name; of a subscription below a group, its guid.
     #[serde(default)]
     pub name: String,
-    /// `Microsoft.Management/managementGroups`, or `…/subscriptions` for a subscription below a group.
+    /// `Microsoft.Management/managementGroups`, or `/subscriptions` for a subscription below a group.
     #[serde(default, rename = "type")]
     pub kind: String,
     /// Everything else.

@@ -56,9 +56,6 @@ pub struct RuleProperties {
     /// `Inbound` or `Outbound`.
     #[serde(default)]
     pub direction: String,
-    /// Where it is in its life; only read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provisioning_state: Option<String>,
     /// Everything else.
     #[serde(flatten)]
     pub rest: Rest,

@@ -1,0 +1,10 @@
+//! The driver's lower half against the simulated Azure, over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod failures;
+mod harness;
+mod inventory;
+mod memberships;
+mod rules;
+mod stubs;

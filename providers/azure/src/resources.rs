@@ -19,7 +19,7 @@ pub mod writable;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 pub use account::{ManagementGroup, ResourceGroup, Subscription};
@@ -43,16 +43,28 @@ pub type Tags = BTreeMap<String, String>;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Tracked<P> {
     /// Its id; empty for one that is not there yet.
-    #[serde(default, skip_serializing_if = "ArmId::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "ArmId::is_empty"
+    )]
     pub id: ArmId,
     /// Its own name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub name: String,
     /// The version that `If-Match` compares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// Such as `westeurope`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub location: String,
     /// Tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,10 +81,18 @@ pub struct Tracked<P> {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Part<P> {
     /// Its id; empty for one that is not there yet.
-    #[serde(default, skip_serializing_if = "ArmId::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "ArmId::is_empty"
+    )]
     pub id: ArmId,
     /// Its own name.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub name: String,
     /// The version that `If-Match` compares: that of the resource around it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +103,15 @@ pub struct Part<P> {
     /// Everything else.
     #[serde(flatten)]
     pub rest: Rest,
+}
+
+/// What the cloud shows as `null` where it means nothing.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Whether something is as it was last written: no operation is under way on it, and none has failed.
@@ -142,6 +171,18 @@ mod tests {
             Value::Array(items) => items.iter_mut().for_each(strew),
             _ => {}
         }
+    }
+
+    #[test]
+    fn null_is_nothing() {
+        let nulls = json!({ "id": "/S/n", "name": null, "etag": null, "location": null, "tags": null, "properties": {
+            "securityRules": null, "defaultSecurityRules": null, "ipConfigurations": null, "hostedWorkloads": null,
+            "subnets": null, "addressSpace": null, "virtualNetworkPeerings": null, "networkProfile": null } });
+        let group: SecurityGroup = serde_json::from_value(nulls.clone()).unwrap();
+        assert_eq!((group.properties.security_rules.len(), group.tags()), (0, Tags::new()));
+        assert!(serde_json::from_value::<Interface>(nulls.clone()).is_ok());
+        assert!(serde_json::from_value::<Network>(nulls.clone()).is_ok());
+        assert!(serde_json::from_value::<Machine>(nulls).is_ok());
     }
 
     #[test]

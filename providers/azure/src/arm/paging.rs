@@ -15,8 +15,8 @@ pub const ITEMS_MAX: usize = 500_000;
 
 #[derive(Deserialize)]
 struct Page<T> {
-    #[serde(default = "Vec::new")]
-    value: Vec<T>,
+    #[serde(default = "Option::default")]
+    value: Option<Vec<T>>,
     #[serde(default, rename = "nextLink")]
     next_link: Option<String>,
     #[serde(default, rename = "skipToken")]
@@ -38,7 +38,9 @@ impl Arm {
         let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
             let page: Page<T> = self.send(self.request(action, Method::GET, url.clone())).await?.read()?;
-            add(action, &mut all, page.value)?;
+            // An answer without a list is no empty list.
+            let items = page.value.ok_or_else(|| no_list(action))?;
+            add(action, &mut all, items)?;
             let Some(link) = page.next_link.filter(|link| !link.is_empty()) else { return Ok(all) };
             let next = self.endpoint().link(&link)?;
             if next == url {
@@ -67,7 +69,7 @@ impl Arm {
             let mut request = self.request(action, Method::POST, url.clone());
             request.body = question.to_string().into_bytes();
             let page: Page<T> = self.send(request).await?.read()?;
-            add(action, &mut all, page.value)?;
+            add(action, &mut all, page.value.unwrap_or_default())?;
             let Some(token) = page.skip_token.filter(|token| !token.is_empty()) else { return Ok(all) };
             if question.get("skipToken").and_then(Value::as_str) == Some(&token) {
                 return Err(endless(action));
@@ -87,6 +89,10 @@ fn add<T>(action: &str, all: &mut Vec<T>, page: Vec<T>) -> Result<(), ProviderEr
     }
     all.extend(page);
     Ok(())
+}
+
+fn no_list(action: &str) -> ProviderError {
+    ProviderError::new(ErrorKind::Transient, action, "the answer holds no list")
 }
 
 fn endless(action: &str) -> ProviderError {

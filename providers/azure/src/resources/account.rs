@@ -11,10 +11,10 @@ pub struct Subscription {
     /// Its guid.
     pub subscription_id: String,
     /// For people.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub display_name: String,
     /// `Enabled`, `Warned`, `PastDue`, `Disabled` or `Deleted`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub state: String,
     /// The tenant it trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,10 +34,10 @@ pub struct ResourceGroup {
     /// Its id.
     pub id: ArmId,
     /// Its name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub name: String,
     /// Where its own record is kept.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub location: String,
     /// The resource that manages everything in it, such as an AKS cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,10 +56,10 @@ pub struct ManagementGroup {
     /// Its id.
     pub id: ArmId,
     /// Its name; of a subscription below a group, its guid.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub name: String,
     /// `Microsoft.Management/managementGroups`, or `/subscriptions` for a subscription below a group.
-    #[serde(default, rename = "type")]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default", rename = "type")]
     pub kind: String,
     /// Everything else.
     #[serde(flatten)]

@@ -137,7 +137,11 @@ impl<'de> Deserialize<'de> for ArmId {
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Reference {
     /// What is referred to.
-    #[serde(default, skip_serializing_if = "ArmId::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "ArmId::is_empty"
+    )]
     pub id: ArmId,
     /// Everything else: the cloud sometimes shows the whole resource here.
     #[serde(flatten)]

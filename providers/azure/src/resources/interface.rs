@@ -14,7 +14,7 @@ pub type IpConfiguration = Part<IpConfigurationProperties>;
 #[serde(rename_all = "camelCase")]
 pub struct InterfaceProperties {
     /// Its addresses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub ip_configurations: Vec<IpConfiguration>,
     /// Its own security group, beside that of its subnet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,11 @@ pub struct InterfaceProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_link_service: Option<Reference>,
     /// Services whose traffic goes through it; only read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub hosted_workloads: Vec<String>,
     /// Everything else.
     #[serde(flatten)]

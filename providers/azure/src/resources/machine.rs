@@ -17,7 +17,7 @@ pub struct MachineProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub virtual_machine_scale_set: Option<Reference>,
     /// Its interfaces.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub network_profile: NetworkProfile,
     /// Everything else.
     #[serde(flatten)]
@@ -29,7 +29,7 @@ pub struct MachineProperties {
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProfile {
     /// By reference.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub network_interfaces: Vec<Reference>,
     /// Everything else.
     #[serde(flatten)]

@@ -13,16 +13,16 @@ use crate::resources::{ArmId, Rest, Side};
 #[serde(rename_all = "camelCase")]
 pub struct ActiveAdminRule {
     /// Its id, below its network manager.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub id: ArmId,
     /// `Custom` or `Default`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub kind: String,
     /// Why it exists, from its configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_description: Option<String>,
     /// What it says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub properties: AdminRuleProperties,
     /// Everything else.
     #[serde(flatten)]
@@ -34,22 +34,22 @@ pub struct ActiveAdminRule {
 #[serde(rename_all = "camelCase")]
 pub struct AdminRuleProperties {
     /// `Inbound` or `Outbound`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub direction: String,
     /// `Allow`, `AlwaysAllow` or `Deny`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub access: String,
     /// 1 to 4096; lower comes first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub priority: u32,
     /// `Tcp`, `Udp`, `Icmp`, `Esp`, `Ah` or `Any`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub protocol: String,
     /// Who opens; nothing is everybody.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub sources: Vec<AdminAddress>,
     /// Who is connected to; nothing is everybody.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub destinations: Vec<AdminAddress>,
     /// Nothing is every port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub struct AdminRuleProperties {
 #[serde(rename_all = "camelCase")]
 pub struct AdminAddress {
     /// The block, tag or id.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub address_prefix: String,
     /// `IPPrefix`, `ServiceTag` or `NetworkGroup`.
     #[serde(default)]

@@ -16,7 +16,7 @@ pub type Peering = Part<PeeringProperties>;
 #[serde(rename_all = "camelCase")]
 pub struct AddressSpace {
     /// As text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub address_prefixes: Vec<String>,
     /// Everything else.
     #[serde(flatten)]
@@ -28,13 +28,13 @@ pub struct AddressSpace {
 #[serde(rename_all = "camelCase")]
 pub struct NetworkProperties {
     /// Its addresses.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub address_space: AddressSpace,
     /// Its subnets.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub subnets: Vec<Subnet>,
     /// Its sides of peerings.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub virtual_network_peerings: Vec<Peering>,
     /// Everything else.
     #[serde(flatten)]
@@ -55,7 +55,11 @@ pub struct SubnetProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_security_group: Option<Reference>,
     /// Who has an address in it; only read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub ip_configurations: Vec<Reference>,
     /// The services that it is handed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ pub struct RuleProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// `*`, `Tcp`, `Udp`, `Icmp`, `Esp` or `Ah`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub protocol: String,
     /// One range of source ports, or `*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,13 +48,13 @@ pub struct RuleProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination_port_ranges: Option<Vec<String>>,
     /// `Allow` or `Deny`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub access: String,
     /// 100 to 4096, unique in its direction; default rules are above.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub priority: u32,
     /// `Inbound` or `Outbound`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub direction: String,
     /// Everything else.
     #[serde(flatten)]

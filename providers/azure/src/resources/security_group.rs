@@ -15,10 +15,14 @@ pub struct SecurityGroupProperties {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush_connection: Option<bool>,
     /// Its own rules: a PUT replaces all of them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub security_rules: Vec<Rule>,
     /// The rules that every group ends with; only read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::resources::null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub default_security_rules: Vec<Rule>,
     /// Everything else.
     #[serde(flatten)]

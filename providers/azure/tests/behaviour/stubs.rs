@@ -120,6 +120,8 @@ async fn wrong_bodies_are_errors() {
         (200, "{", ErrorKind::Transient),
         (200, r#"{"value":[1"#, ErrorKind::Transient),
         (200, "<html>", ErrorKind::Transient),
+        (200, "{}", ErrorKind::Transient),
+        (200, r#"{"value":null}"#, ErrorKind::Transient),
         (502, "<html>bad gateway</html>", ErrorKind::Transient),
         (404, "", ErrorKind::NotFound),
         (429, "", ErrorKind::Throttled),

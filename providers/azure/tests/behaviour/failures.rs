@@ -1,19 +1,17 @@
 //! What goes wrong in the middle: nothing is lost, the error says what to do next, the next pass converges.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Uri};
-use axum::response::IntoResponse;
-use mock_azure::{AzureFront, Headers, Settings};
+use axum::http::Method;
+use mock_azure::{Headers, Settings};
 use mock_cloud::Fault;
 use provider::{Clock, ErrorKind, ProviderError};
 use provider_azure::write::{Flush, Membership, RuleChange};
-use provider_azure::{Arm, ArmSettings, Endpoint, Writer, observe};
+use provider_azure::{Writer, observe};
 use serde_json::{Value, json};
 
-use crate::harness::{Fixed, SUBSCRIPTION, Sim, Simulated, id, rule, rule_body, slow};
+use crate::harness::{SUBSCRIPTION, Sim, Simulated, id, rule, rule_body, slow};
+use crate::overheard::{Then, overheard};
 
 const PUT_RULE: &str = "PUT networkSecurityGroups/securityRules";
 const OURS: &str = "300 in allow Tcp asg:web asg:db 443";
@@ -22,47 +20,14 @@ async fn put_ours(sim: &Sim) -> Result<usize, ProviderError> {
     sim.writer.put_rule(&id("nsg/n"), &rule("ours", OURS), None).await.map(|written| written.calls.len())
 }
 
-type Hook = Arc<Mutex<Option<Box<dyn FnMut(&Method, &AzureFront) -> bool + Send>>>>;
-
-/// A client whose requests somebody hears before the cloud does: until the hook has said that it is done.
-async fn overheard(sim: &Sim, hook: impl FnMut(&Method, &AzureFront) -> bool + Send + 'static) -> Writer {
-    let hook: Hook = Arc::new(Mutex::new(Some(Box::new(hook))));
-    let front = sim.front.clone();
-    let answer = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
-        let (hook, front) = (hook.clone(), front.clone());
-        async move {
-            let mut held = hook.lock().unwrap();
-            if held.as_mut().is_some_and(|hook| hook(&method, &front)) {
-                *held = None;
-            }
-            drop(held);
-            let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-            let (token, etag) = (text("authorization").unwrap(), text("if-match"));
-            let endpoint = format!("http://{}", text("host").unwrap());
-            let read = Headers { authorization: &token, if_match: etag.as_deref(), endpoint: &endpoint };
-            let found = front.handle(method.as_str(), uri.path_and_query().unwrap().as_str(), read, &body);
-            let mut headers = HeaderMap::new();
-            for (name, value) in found.headers {
-                headers.insert(axum::http::HeaderName::try_from(name).unwrap(), value.try_into().unwrap());
-            }
-            (axum::http::StatusCode::from_u16(found.status).unwrap(), headers, found.body).into_response()
-        }
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
-    let clock = Arc::new(Simulated(sim.front.clone()));
-    Writer::new(Arm::at_endpoint(ArmSettings::new(endpoint), Arc::new(Fixed("simulated")), clock).unwrap())
-}
-
 /// Somebody writes between our read and our write.
 async fn disturbed(sim: &Sim, path: &'static str, body: Value) -> Writer {
-    overheard(sim, move |method, front| {
-        let is_write = matches!(*method, Method::PUT | Method::DELETE);
-        if is_write {
-            front.world().perform("PUT", id(path).as_str(), &body).unwrap();
+    overheard(sim, move |method, _, front| {
+        if !matches!(*method, Method::PUT | Method::DELETE) {
+            return Then::Listen;
         }
-        is_write
+        front.world().perform("PUT", id(path).as_str(), &body).unwrap();
+        Then::Leave
     })
     .await
 }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod emitted;
 mod failures;
 mod harness;
 mod inventory;
 mod memberships;
+mod overheard;
 mod rules;
 mod stubs;

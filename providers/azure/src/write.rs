@@ -15,12 +15,12 @@ use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::arm::Arm;
 use crate::resources::application_group::ApplicationGroupProperties;
 use crate::resources::writable::{self, Written as Shape};
-use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, is_settled, kind};
+use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
 use crate::write::locks::Locks;
 
 pub use membership::Membership;
@@ -78,11 +78,43 @@ impl Writer {
 
     /// Deletes an application security group that nothing refers to.
     ///
+    /// `seen` is the etag that the plan was made on; none asks for no such check.
+    ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] while an interface is in it or a rule names it.
-    pub async fn delete_application_group(&self, id: &ArmId) -> Result<Written, ProviderError> {
+    /// [`ErrorKind::Conflict`] while an interface is in it or a rule names it, or when it was changed.
+    pub async fn delete_application_group(
+        &self,
+        id: &ArmId,
+        seen: Option<&str>,
+    ) -> Result<Written, ProviderError> {
         let _lock = self.locks.take(&[id]).await;
-        self.delete(kind::APPLICATION_GROUP, id, None).await
+        let Some(held) = self.read_if_there::<ApplicationGroup>(kind::APPLICATION_GROUP, id).await? else {
+            return Ok(untouched(None));
+        };
+        check_seen(&kind::APPLICATION_GROUP.deleting(), id, seen, held.etag.as_deref())?;
+        self.delete(kind::APPLICATION_GROUP, id, held.etag.as_deref()).await
+    }
+
+    /// Replaces the tags of a security group or an application security group, and nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it was changed since it was planned on, or since it was read here.
+    pub async fn put_tags(
+        &self,
+        kind: Kind,
+        id: &ArmId,
+        tags: &Tags,
+        seen: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let action = kind.writing();
+        let _lock = self.locks.take(&[id]).await;
+        let held: Tracked<Value> = self.read(kind, id).await?;
+        check_seen(&action, id, seen, held.etag.as_deref())?;
+        if held.tags() == *tags {
+            return Ok(untouched(held.etag.as_deref()));
+        }
+        let body = json!({ "tags": tags }).to_string().into_bytes();
+        self.change(Method::PATCH, kind, id, body, held.etag.as_deref()).await
     }
 
     /// Reads a resource; none if it is not there.
@@ -103,7 +135,7 @@ impl Writer {
         self.arm.get(&kind.reading(), id.as_str(), kind.version).await
     }
 
-    /// One PUT, followed to its end; then the version that is there now, which is not that of the PUT's answer.
+    /// One PUT.
     async fn put<T: Serialize>(
         &self,
         kind: Kind,
@@ -112,11 +144,24 @@ impl Writer {
         resource: &T,
         etag: Option<&str>,
     ) -> Result<Written, ProviderError> {
+        let body = writable::body(&kind.writing(), shape, resource)?;
+        self.change(Method::PUT, kind, id, body, etag).await
+    }
+
+    /// One call, followed to its end; then the version that is there now, which is not that of the call's answer.
+    async fn change(
+        &self,
+        method: Method,
+        kind: Kind,
+        id: &ArmId,
+        body: Vec<u8>,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
         let action = kind.writing();
         let url = self.arm.endpoint().url(id.as_str(), &[("api-version", kind.version)])?;
-        let mut request = self.arm.request(&action, Method::PUT, url.clone());
+        let mut request = self.arm.request(&action, method, url.clone());
         request.if_match = etag.map(str::to_owned);
-        request.body = writable::body(&action, shape, resource)?;
+        request.body = body;
         let answer = self.arm.send(request).await?;
         tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
         self.arm.follow(&url, &answer).await?;

@@ -191,7 +191,9 @@ impl Arm {
             let parsed = ErrorBody::parse(&body);
             errors::classify(&request.action, seen, &parsed, heard.retry_after, &heard.request_id)
         });
-        let is_throttle = refusal.as_ref().is_some_and(|error| error.kind == ErrorKind::Throttled);
+        // A service that is too busy says when to come back, and means it.
+        let is_busy = heard.status == 503 && heard.retry_after.is_some();
+        let is_throttle = refusal.as_ref().is_some_and(|error| error.kind == ErrorKind::Throttled) || is_busy;
         let throttled = is_throttle.then(|| heard.retry_after.unwrap_or(Duration::from_secs(1)));
         self.shared.pace.answered(&request.buckets, throttled, heard.remaining);
         match refusal {

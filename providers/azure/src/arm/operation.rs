@@ -18,10 +18,8 @@ use crate::arm::errors::{self, ErrorBody, Seen};
 
 /// The first wait where the cloud does not say how long; then half as long again each time.
 const POLL_FIRST: Duration = Duration::from_secs(1);
-/// The longest wait, whatever the cloud says.
-const POLL_MAX: Duration = Duration::from_secs(30);
-/// The shortest wait: `Retry-After: 0` must not make us spin.
-const POLL_MIN: Duration = Duration::from_millis(200);
+/// The longest wait where the cloud does not say how long.
+const POLL_MAX: Duration = Duration::from_secs(10);
 /// Looks in a row that may fail.
 const LOST_LOOKS_MAX: u32 = 4;
 
@@ -83,7 +81,8 @@ impl Arm {
         let ends_ms = self.clock().now_ms() + self.operation_timeout().as_millis() as u64;
         let (mut said, mut default, mut lost) = (first.retry_after, POLL_FIRST, 0);
         loop {
-            let wait = said.map_or(default, |said| said.clamp(POLL_MIN, POLL_MAX));
+            // `Retry-After: 0` says nothing: it must not make us spin.
+            let wait = said.filter(|said| !said.is_zero()).unwrap_or(default);
             if self.clock().now_ms() + wait.as_millis() as u64 > ends_ms {
                 return Err(self.unfinished(first));
             }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use axum::http::Method;
+use provider_azure::Writer;
 use provider_azure::resources::{
     ActiveAdminRule, ApplicationGroup, ArmId, Interface, Network, Rule, SecurityGroup, Subnet, Tags, kind,
 };
@@ -56,13 +57,14 @@ async fn what_is_sent_is_what_the_witness_has_judged() {
     sim.rule("foreign", "210 out deny * 10.0.0.0/8,192.168.0.0/16 Storage.WestEurope 443,8000-8080");
     let sent: Arc<Mutex<Vec<Value>>> = Arc::default();
     let log = sent.clone();
-    let writer = overheard(&sim, move |method, body, _| {
-        if *method == Method::PUT {
-            log.lock().unwrap().push(serde_json::from_slice(body).unwrap());
+    let arm = overheard(&sim, move |heard| {
+        if *heard.method == Method::PUT {
+            log.lock().unwrap().push(serde_json::from_slice(heard.body).unwrap());
         }
         Then::Listen
     })
     .await;
+    let writer = Writer::new(arm);
     let last = || sent.lock().unwrap().pop().unwrap();
     let tags: Tags = [("managed-by".to_owned(), "bulkhead".to_owned())].into();
 

@@ -22,14 +22,15 @@ async fn put_ours(sim: &Sim) -> Result<usize, ProviderError> {
 
 /// Somebody writes between our read and our write.
 async fn disturbed(sim: &Sim, path: &'static str, body: Value) -> Writer {
-    overheard(sim, move |method, _, front| {
-        if !matches!(*method, Method::PUT | Method::DELETE) {
+    let arm = overheard(sim, move |heard| {
+        if !matches!(*heard.method, Method::PUT | Method::DELETE) {
             return Then::Listen;
         }
-        front.world().perform("PUT", id(path).as_str(), &body).unwrap();
+        heard.front.world().perform("PUT", id(path).as_str(), &body).unwrap();
         Then::Leave
     })
-    .await
+    .await;
+    Writer::new(arm)
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod emitted;
 mod failures;
+mod gaps;
 mod harness;
 mod inventory;
 mod memberships;

@@ -5,39 +5,52 @@ use std::sync::{Arc, Mutex};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use mock_azure::{AzureFront, Headers};
-use provider_azure::{Arm, ArmSettings, Endpoint, Writer};
+use provider_azure::{Arm, ArmSettings, Endpoint};
 
 use crate::harness::{Fixed, Sim, Simulated};
 
-/// Whether whoever listens goes on listening.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What whoever listens does next.
 pub enum Then {
+    /// Goes on listening.
     Listen,
+    /// Has heard enough.
     Leave,
+    /// Answers in the cloud's place.
+    Say(String),
 }
 
-type Hook = Arc<Mutex<Option<Box<dyn FnMut(&Method, &[u8], &AzureFront) -> Then + Send>>>>;
+/// What is heard.
+pub struct Heard<'a> {
+    pub method: &'a Method,
+    pub path: &'a str,
+    pub body: &'a [u8],
+    pub front: &'a AzureFront,
+}
+
+type Hook = Arc<Mutex<Option<Box<dyn FnMut(Heard<'_>) -> Then + Send>>>>;
 
 /// A client of the simulation behind a hook.
-pub async fn overheard(
-    sim: &Sim,
-    hook: impl FnMut(&Method, &[u8], &AzureFront) -> Then + Send + 'static,
-) -> Writer {
+pub async fn overheard(sim: &Sim, hook: impl FnMut(Heard<'_>) -> Then + Send + 'static) -> Arm {
     let hook: Hook = Arc::new(Mutex::new(Some(Box::new(hook))));
     let front = sim.front.clone();
     let answer = move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
         let mut held = hook.lock().unwrap();
-        if held.as_mut().is_some_and(|hook| hook(&method, &body, &front) == Then::Leave) {
-            *held = None;
-        }
-        drop(held);
-        std::future::ready(forward(&front, &method, &uri, &headers, &body))
+        let heard = Heard { method: &method, path: uri.path(), body: &body, front: &front };
+        let said = match held.as_mut().map(|hook| hook(heard)) {
+            Some(Then::Say(body)) => (StatusCode::OK, HeaderMap::new(), body),
+            Some(Then::Leave) => {
+                *held = None;
+                forward(&front, &method, &uri, &headers, &body)
+            }
+            _ => forward(&front, &method, &uri, &headers, &body),
+        };
+        std::future::ready(said)
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     let clock = Arc::new(Simulated(sim.front.clone()));
-    Writer::new(Arm::at_endpoint(ArmSettings::new(endpoint), Arc::new(Fixed("simulated")), clock).unwrap())
+    Arm::at_endpoint(ArmSettings::new(endpoint), Arc::new(Fixed("simulated")), clock).unwrap()
 }
 
 fn forward(

@@ -141,10 +141,12 @@ async fn application_groups_come_with_their_tags_and_go() {
     let theirs =
         sim.writer.create_application_group(&id("asg/web"), "westeurope", &tags()).await.unwrap_err();
     assert_eq!(theirs.kind, ErrorKind::Conflict, "another's group is not taken over");
-    let used = sim.writer.delete_application_group(&id("asg/web")).await.unwrap_err();
+    let used = sim.writer.delete_application_group(&id("asg/web"), None).await.unwrap_err();
     assert_eq!(used.kind, ErrorKind::Conflict);
-    assert_eq!(sim.writer.delete_application_group(&group).await.unwrap().calls.len(), 1);
-    assert!(sim.writer.delete_application_group(&group).await.unwrap().calls.is_empty());
+    let old = sim.writer.delete_application_group(&group, Some("W/\"old\"")).await.unwrap_err();
+    assert_eq!(old.kind, ErrorKind::Conflict);
+    assert_eq!(sim.writer.delete_application_group(&group, None).await.unwrap().calls.len(), 1);
+    assert!(sim.writer.delete_application_group(&group, None).await.unwrap().calls.is_empty());
     let nowhere = id("none:asg/x");
     let error = sim.writer.create_application_group(&nowhere, "westeurope", &tags()).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::NotFound, "ResourceGroupNotFound"));
@@ -204,5 +206,26 @@ async fn what_is_read_is_accepted_when_it_is_written_back() {
     after["properties"]["securityRules"][0]["etag"] =
         before["properties"]["securityRules"][0]["etag"].clone();
     assert_eq!(after, before);
+    sim.assert_no_complaints();
+}
+
+#[tokio::test]
+async fn tags_are_changed_and_nothing_else_is() {
+    let sim = Sim::start(slow()).await;
+    for (kind, short) in [(kind::SECURITY_GROUP, "nsg/n"), (kind::APPLICATION_GROUP, "asg/web")] {
+        let before = sim.show(short);
+        let seen = before["etag"].as_str();
+        let written = sim.writer.put_tags(kind, &id(short), &tags(), seen).await.unwrap();
+        assert_eq!(
+            (written.calls.len(), sim.show(short)["tags"].clone()),
+            (1, json!({ "managed-by": "bulkhead" }))
+        );
+        assert_eq!(sim.show(short)["properties"]["provisioningState"], "Succeeded");
+        assert_eq!(sim.show(short)["location"], before["location"]);
+        assert!(sim.writer.put_tags(kind, &id(short), &tags(), None).await.unwrap().calls.is_empty());
+        let error = sim.writer.put_tags(kind, &id(short), &Tags::new(), seen).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Conflict);
+    }
+    assert_eq!(sim.show("nsg/n")["properties"]["securityRules"].as_array().unwrap().len(), 1);
     sim.assert_no_complaints();
 }

@@ -170,7 +170,11 @@ pub enum Target {
     /// All tenants.
     Tenants,
     /// The resource groups of a subscription.
-    Groups,
+    Groups(String),
+    /// All management groups.
+    ManagementGroups,
+    /// What is below a management group.
+    Descendants(String),
     /// A resource.
     Resource(ResourceId),
     /// Resources of a kind below a key.
@@ -205,6 +209,13 @@ impl Target {
         if is(0, "tenants") {
             return Self::Tenants;
         }
+        if is(0, "providers") && is(1, "Microsoft.Management") && is(2, "managementGroups") {
+            return match parts.get(3) {
+                None => Self::ManagementGroups,
+                Some(name) if is(4, "descendants") => Self::Descendants((*name).to_owned()),
+                Some(_) => unknown(),
+            };
+        }
         if !is(0, "subscriptions") {
             return unknown();
         }
@@ -213,7 +224,7 @@ impl Target {
         let Some(_) = parts.get(2) else { return Self::Subscription((*subscription).to_owned()) };
         let (mut group, mut rest) = ("", 2);
         if is(2, "resourceGroups") {
-            let Some(name) = parts.get(3) else { return Self::Groups };
+            let Some(name) = parts.get(3) else { return Self::Groups((*subscription).to_owned()) };
             group = name;
             scope = format!("{scope}/resourceGroups/{name}");
             rest = 4;

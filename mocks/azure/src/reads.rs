@@ -28,16 +28,21 @@ impl World {
                 Ok(reply)
             }
             Target::List { kind, below } => self.list(state, request, *kind, below),
-            Target::Groups => {
-                let below = format!("/subscriptions/{}/", self.settings.subscription.to_lowercase());
+            Target::Groups(subscription) => {
+                let below = format!("/subscriptions/{}/", subscription.to_lowercase());
                 self.list(state, request, Kind::ResourceGroup, &below)
             }
             Target::Operation(id) => self.read_operation(id),
             Target::OperationResult(id) => self.read_result(id),
             Target::ServiceTags(location) => Ok(Reply::new(200, self.list_service_tags(location))),
             Target::Usages(_) => Ok(Reply::new(200, self.list_usages(state))),
-            Target::Subscriptions => Ok(Reply::new(200, json!({ "value": [self.subscription()] }))),
-            Target::Subscription(_) => Ok(Reply::new(200, self.subscription())),
+            Target::Subscriptions => {
+                let all: Vec<Value> = self.settings.subscriptions().map(|id| subscription(id)).collect();
+                Ok(Reply::new(200, json!({ "value": all })))
+            }
+            Target::Subscription(id) => Ok(Reply::new(200, subscription(id))),
+            Target::ManagementGroups => Ok(Reply::new(200, self.list_management_groups())),
+            Target::Descendants(name) => self.list_descendants(name),
             Target::Tenants => Ok(Reply::new(
                 200,
                 json!({ "value": [{ "id": format!("/tenants/{TENANT}"), "tenantId": TENANT }] }),
@@ -88,17 +93,32 @@ impl World {
         ] })
     }
 
-    fn subscription(&self) -> Value {
-        let id = &self.settings.subscription;
-        json!({
-            "id": format!("/subscriptions/{id}"),
-            "subscriptionId": id,
-            "tenantId": TENANT,
-            "displayName": "Simulated",
-            "state": "Enabled",
-            "subscriptionPolicies": { "quotaId": "Simulated", "spendingLimit": "Off" },
-            "authorizationSource": "RoleBased",
-        })
+    fn list_management_groups(&self) -> Value {
+        let group = |name: &String| {
+            json!({
+                "id": format!("/providers/Microsoft.Management/managementGroups/{name}"),
+                "type": "Microsoft.Management/managementGroups",
+                "name": name,
+                "properties": { "tenantId": TENANT, "displayName": name },
+            })
+        };
+        json!({ "value": self.settings.management_groups.keys().map(group).collect::<Vec<Value>>() })
+    }
+
+    fn list_descendants(&self, name: &str) -> Result<Reply, ArmError> {
+        let Some(below) = self.settings.management_groups.get(name) else {
+            return Err(not_found("Microsoft.Management/managementGroups", "", name));
+        };
+        let one = |id: &String| {
+            json!({
+                "id": format!("/subscriptions/{id}"),
+                "type": "/subscriptions",
+                "name": id,
+                "properties": { "displayName": "Simulated",
+                    "parent": { "id": format!("/providers/Microsoft.Management/managementGroups/{name}") } },
+            })
+        };
+        Ok(Reply::new(200, json!({ "value": below.iter().map(one).collect::<Vec<Value>>() })))
     }
 
     /// One page of a list. What the caller may not read is left out without a word, as with role assignments on
@@ -244,6 +264,18 @@ impl World {
             json!({ "value": items })
         }
     }
+}
+
+fn subscription(id: &str) -> Value {
+    json!({
+        "id": format!("/subscriptions/{id}"),
+        "subscriptionId": id,
+        "tenantId": TENANT,
+        "displayName": "Simulated",
+        "state": "Enabled",
+        "subscriptionPolicies": { "quotaId": "Simulated", "spendingLimit": "Off" },
+        "authorizationSource": "RoleBased",
+    })
 }
 
 fn missing_holder(holder: &str) -> ArmError {

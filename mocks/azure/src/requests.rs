@@ -87,7 +87,9 @@ impl Request {
         match &self.target {
             Target::Resource(id) => format!("{method} {}", id.kind.type_path().1),
             Target::List { kind, .. } => format!("LIST {}", kind.type_path().1),
-            Target::Groups => "LIST resourceGroups".to_owned(),
+            Target::Groups(_) => "LIST resourceGroups".to_owned(),
+            Target::ManagementGroups => "LIST managementGroups".to_owned(),
+            Target::Descendants(_) => "LIST managementGroups/descendants".to_owned(),
             Target::Subscriptions => "LIST subscriptions".to_owned(),
             Target::Tenants => "LIST tenants".to_owned(),
             Target::Subscription(_) => format!("{method} subscriptions"),
@@ -140,9 +142,8 @@ impl World {
         let mut parts = request.path.split('/').filter(|part| !part.is_empty());
         let subscription =
             parts.next().filter(|word| word.eq_ignore_ascii_case("subscriptions")).and(parts.next());
-        if let Some(subscription) =
-            subscription.filter(|s| !s.eq_ignore_ascii_case(&self.settings.subscription))
-        {
+        let is_known = |s: &str| self.settings.subscriptions().any(|known| known.eq_ignore_ascii_case(s));
+        if let Some(subscription) = subscription.filter(|s| !is_known(s)) {
             let message = format!("The subscription '{subscription}' could not be found.");
             return Err(ArmError::new(404, "SubscriptionNotFound", message));
         }

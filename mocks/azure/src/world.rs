@@ -21,6 +21,10 @@ use crate::throttle::Throttle;
 pub struct Settings {
     /// A guid.
     pub subscription: String,
+    /// Guids of further subscriptions of the tenant.
+    pub more_subscriptions: Vec<String>,
+    /// Management groups by name, each with the guids of the subscriptions below it, at any depth.
+    pub management_groups: BTreeMap<String, Vec<String>>,
     /// Such as `westeurope`.
     pub location: String,
     /// Everything random comes from it.
@@ -43,6 +47,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             subscription: "11111111-2222-4333-8444-555555555555".to_owned(),
+            more_subscriptions: Vec::new(),
+            management_groups: BTreeMap::new(),
             location: "westeurope".to_owned(),
             seed: 1,
             delay_ms: (50, 4000),
@@ -52,6 +58,13 @@ impl Default for Settings {
             operation_ms: 400,
             retry_after_s: Some(1),
         }
+    }
+}
+
+impl Settings {
+    /// The guids of all subscriptions.
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.subscription).chain(&self.more_subscriptions)
     }
 }
 

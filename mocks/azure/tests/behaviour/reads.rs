@@ -124,3 +124,28 @@ fn a_head_only_says_whether_something_is_there() {
     assert_eq!([there.status, missing.status], [204, 404]);
     assert_eq!([there.body, missing.body], ["", ""]);
 }
+
+#[test]
+fn a_tenant_has_several_subscriptions_below_management_groups() {
+    let other = "99999999-2222-4333-8444-555555555555";
+    let cloud = Cloud::new(Settings {
+        more_subscriptions: vec![other.to_owned()],
+        management_groups: [("root".to_owned(), vec![other.to_owned()])].into(),
+        ..quick()
+    });
+    for subscription in [SUBSCRIPTION.to_owned(), format!("/subscriptions/{other}")] {
+        cloud.seed(&format!("{subscription}/resourceGroups/rg"), at(json!({})));
+        let groups = cloud.get(&format!("{subscription}/resourceGroups"));
+        assert_eq!(groups["value"].as_array().unwrap().len(), 1, "{subscription}");
+        assert_eq!(groups["value"][0]["id"], format!("{subscription}/resourceGroups/rg"));
+    }
+    let names = |path: &str, field: &str| -> Vec<String> {
+        let list = cloud.get(path);
+        let items = list["value"].as_array().unwrap().iter();
+        items.map(|one| one[field].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("/subscriptions", "subscriptionId"), ["11111111-2222-4333-8444-555555555555", other]);
+    assert_eq!(names("/providers/Microsoft.Management/managementGroups", "name"), ["root"]);
+    let below = "/providers/Microsoft.Management/managementGroups/root/descendants";
+    assert_eq!(names(below, "name"), [other]);
+}

@@ -1,0 +1,201 @@
+//! From what came to what is: pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+use provider::{ErrorKind, ProviderError};
+
+use crate::inventory::estate::{self, Attach, Estate};
+use crate::inventory::read::Raw;
+use crate::inventory::{ACTION, attach, owner};
+use crate::resources::normal::{self, Unreadable};
+use crate::resources::{
+    ActiveAdminRule, ArmId, Interface, Network, NormalRule, Peering, Reference, Rule, SecurityGroup, Subnet,
+    Tags, is_settled,
+};
+
+/// The estate.
+pub(crate) fn assemble(raw: &Raw) -> Result<Estate, ProviderError> {
+    let mut estate = Estate::default();
+    for (key, found) in &raw.subscriptions {
+        let subscription = estate::Subscription {
+            id: found.subscription_id.clone(),
+            name: found.display_name.clone(),
+            tenant: found.tenant_id.clone().unwrap_or_default(),
+            tags: found.tags.clone().unwrap_or_default(),
+        };
+        estate.subscriptions.insert(key.clone(), subscription);
+    }
+    for (id, found) in &raw.resource_groups {
+        let managed_by = found.managed_by.clone().filter(|id| !id.is_empty());
+        let group = estate::ResourceGroup { tags: found.tags.clone().unwrap_or_default(), managed_by };
+        estate.resource_groups.insert(id.clone(), group);
+    }
+    for (id, found) in &raw.networks {
+        let rules = raw.admin_rules.get(id).map(Vec::as_slice).unwrap_or_default();
+        estate.networks.insert(id.clone(), network(found, rules)?);
+        for part in &found.properties.subnets {
+            estate.subnets.insert(part.id.clone(), subnet(id, part)?);
+        }
+    }
+    for (id, found) in &raw.machines {
+        let interfaces = found.properties.network_profile.network_interfaces.iter();
+        let machine = estate::Machine {
+            tags: found.tags(),
+            scale_set: id_of(&found.properties.virtual_machine_scale_set),
+            interfaces: interfaces.map(|one| one.id.clone()).filter(|one| !raw.gone.contains(one)).collect(),
+        };
+        estate.machines.insert(id.clone(), machine);
+    }
+    for (id, found) in &raw.interfaces {
+        estate.interfaces.insert(id.clone(), interface(raw, found)?);
+    }
+    for (id, found) in &raw.security_groups {
+        estate.security_groups.insert(id.clone(), security_group(raw, found)?);
+    }
+    for (id, found) in &raw.application_groups {
+        let (etag, location) = (found.etag.clone().unwrap_or_default(), found.location.clone());
+        let group = estate::ApplicationGroup { etag, location, tags: found.tags() };
+        estate.application_groups.insert(id.clone(), group);
+    }
+    Ok(estate)
+}
+
+fn network(found: &Network, rules: &[ActiveAdminRule]) -> Result<estate::Network, ProviderError> {
+    let said = &found.properties;
+    let read = |rule: &ActiveAdminRule| {
+        let normal = rule.normal().map_err(unreadable)?;
+        Ok(estate::AdminRule { id: rule.id.clone(), rule: normal })
+    };
+    let mut admin_rules = rules.iter().map(read).collect::<Result<Vec<_>, ProviderError>>()?;
+    admin_rules.sort_by(|a, b| (a.rule.priority, &a.id).cmp(&(b.rule.priority, &b.id)));
+    Ok(estate::Network {
+        etag: found.etag.clone().unwrap_or_default(),
+        location: found.location.clone(),
+        tags: found.tags(),
+        blocks: blocks(&found.id, &said.address_space.address_prefixes)?,
+        peerings: said.virtual_network_peerings.iter().map(peering).collect::<Result<_, _>>()?,
+        admin_rules,
+    })
+}
+
+fn peering(found: &Peering) -> Result<estate::Peering, ProviderError> {
+    let said = &found.properties;
+    let remote_blocks = match &said.remote_address_space {
+        Some(space) => blocks(&found.id, &space.address_prefixes)?,
+        None => BTreeSet::new(),
+    };
+    let state = said.peering_state.as_deref().unwrap_or_default();
+    Ok(estate::Peering {
+        id: found.id.clone(),
+        remote: id_of(&said.remote_virtual_network).unwrap_or_default(),
+        remote_blocks,
+        is_connected: state.eq_ignore_ascii_case("Connected"),
+        has_access: said.allow_virtual_network_access.unwrap_or(true),
+        is_forwarding: said.allow_forwarded_traffic.unwrap_or(false),
+    })
+}
+
+fn subnet(network: &ArmId, found: &Subnet) -> Result<estate::Subnet, ProviderError> {
+    let said = &found.properties;
+    let words = said.address_prefixes.iter().flatten().chain(&said.address_prefix).cloned();
+    let occupants = said.ip_configurations.iter().filter_map(|user| {
+        Some(estate::Occupant { attach: attach::of_occupant(&user.id)?, id: user.id.clone() })
+    });
+    let delegations = said.delegations.iter().flatten();
+    Ok(estate::Subnet {
+        network: network.clone(),
+        blocks: blocks(&found.id, &words.collect::<Vec<_>>())?,
+        security_group: id_of(&said.network_security_group),
+        is_settled: is_settled(&said.rest),
+        delegations: delegations.filter_map(|one| one.properties.service_name.clone()).collect(),
+        occupants: occupants.collect(),
+    })
+}
+
+fn interface(raw: &Raw, found: &Interface) -> Result<estate::Interface, ProviderError> {
+    let said = &found.properties;
+    let group = found.id.resource_group_id().and_then(|id| raw.resource_groups.get(&id));
+    let machine = id_of(&said.virtual_machine);
+    let holder = machine.as_ref().and_then(|id| raw.machines.get(id));
+    let of_set = attach::scale_set_of(&found.id);
+    let set = of_set.clone().or_else(|| id_of(&holder?.properties.virtual_machine_scale_set));
+    let set_tags = of_set.as_ref().and_then(|id| raw.scale_sets.get(id)).map(|set| set.tags());
+    let configurations = said.ip_configurations.iter().filter_map(|one| {
+        let word = one.properties.private_ip_address.as_deref().filter(|word| !word.is_empty());
+        let address = word.map(|word| word.parse().map_err(|_| no_address(&found.id, word))).transpose();
+        let groups = one.properties.application_security_groups.iter().flatten();
+        let subnet = id_of(&one.properties.subnet)?;
+        Some(address.map(|address| estate::IpConfiguration {
+            name: one.name.clone(),
+            subnet,
+            address,
+            groups: groups.map(|group| group.id.clone()).collect(),
+        }))
+    });
+    let configurations: Vec<estate::IpConfiguration> = configurations.collect::<Result<_, _>>()?;
+    let network = configurations.first().and_then(|one| one.subnet.parent());
+    let attach = match network {
+        None => Attach::Never { why: "the interface is in no subnet" },
+        Some(_) => attach::of_interface(found, group),
+    };
+    Ok(estate::Interface {
+        etag: found.etag.clone().unwrap_or_default(),
+        location: found.location.clone(),
+        network: network.unwrap_or_default(),
+        security_group: id_of(&said.network_security_group),
+        configurations,
+        machine,
+        scale_set: set,
+        tags: found.tags(),
+        machine_tags: holder.map(|holder| holder.tags()).or(set_tags).unwrap_or_default(),
+        resource_group_tags: group.and_then(|group| group.tags.clone()).unwrap_or_default(),
+        is_settled: is_settled(&said.rest),
+        attach,
+    })
+}
+
+fn security_group(raw: &Raw, found: &SecurityGroup) -> Result<estate::SecurityGroup, ProviderError> {
+    let said = &found.properties;
+    let tags: Tags = found.tags();
+    let group = found.id.resource_group_id().and_then(|id| raw.resource_groups.get(&id));
+    let rules = said.security_rules.iter().map(|rule| Ok((rule.name.clone(), security_rule(rule)?)));
+    Ok(estate::SecurityGroup {
+        etag: found.etag.clone().unwrap_or_default(),
+        location: found.location.clone(),
+        rules: rules.collect::<Result<BTreeMap<_, _>, ProviderError>>()?,
+        default_rules: said.default_security_rules.iter().map(security_rule).collect::<Result<_, _>>()?,
+        is_flushing: said.flush_connection.unwrap_or(false),
+        is_settled: is_settled(&said.rest),
+        owner: owner::of_resource(&found.id, &tags, group),
+        tags,
+    })
+}
+
+fn security_rule(rule: &Rule) -> Result<estate::SecurityRule, ProviderError> {
+    Ok(estate::SecurityRule {
+        name: rule.name.clone(),
+        description: rule.properties.description.clone().unwrap_or_default(),
+        rule: NormalRule::of(rule).map_err(unreadable)?,
+        is_settled: is_settled(&rule.properties.rest),
+        owner: owner::of_rule(&rule.name),
+    })
+}
+
+fn id_of(reference: &Option<Reference>) -> Option<ArmId> {
+    reference.as_ref().map(|reference| reference.id.clone()).filter(|id| !id.is_empty())
+}
+
+fn blocks(of: &ArmId, words: &[String]) -> Result<BTreeSet<IpNet>, ProviderError> {
+    words.iter().map(|word| normal::block(word).ok_or_else(|| no_address(of, word))).collect()
+}
+
+fn no_address(of: &ArmId, word: &str) -> ProviderError {
+    let message = format!("`{word}` of `{of}` is no address");
+    ProviderError::new(ErrorKind::Rejected, ACTION, message)
+}
+
+/// A rule that we cannot read may allow anything: nothing is planned over it.
+fn unreadable(error: Unreadable) -> ProviderError {
+    ProviderError::new(ErrorKind::Rejected, ACTION, error.to_string())
+}

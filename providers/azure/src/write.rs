@@ -1,0 +1,221 @@
+//! The writes of network security, each followed to the end of its operation.
+//!
+//! Every write reads what it changes, changes only what it is about, and sends the etag that it read: a change by
+//! somebody else in between is a [`ErrorKind::Conflict`], and nothing is lost. A write that is true already makes no
+//! call. Nothing is sent twice: the next pass is the retry.
+//!
+//! One resource has one operation at a time: writes wait for each other here, by resource, instead of being refused.
+
+pub mod membership;
+pub mod rules;
+
+mod locks;
+
+use provider::{ErrorKind, ProviderError};
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::arm::Arm;
+use crate::resources::application_group::ApplicationGroupProperties;
+use crate::resources::writable::{self, Written as Shape};
+use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
+use crate::write::locks::Locks;
+
+pub use membership::Membership;
+pub use provider::CallRecord;
+pub use rules::{Flush, RuleChange};
+
+/// What a write did.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Written {
+    /// The mutating calls that were accepted, in order; none if it was true already.
+    pub calls: Vec<CallRecord>,
+    /// The version after the operation's end; empty for what is gone.
+    pub etag: String,
+}
+
+/// Writes to Azure. It shares its connection with the readers, and its locks with its clones.
+#[derive(Clone)]
+pub struct Writer {
+    arm: Arm,
+    locks: Locks,
+}
+
+impl Writer {
+    /// A writer over a connection. Writers that may touch the same resources must be clones of one.
+    pub fn new(arm: Arm) -> Self {
+        Self { arm, locks: Locks::default() }
+    }
+
+    /// Creates an application security group with its tags in the same call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when there is one of that name with other tags: it may be somebody else's.
+    pub async fn create_application_group(
+        &self,
+        id: &ArmId,
+        location: &str,
+        tags: &Tags,
+    ) -> Result<Written, ProviderError> {
+        let _lock = self.locks.take(&[id]).await;
+        let held: Option<ApplicationGroup> = self.read_if_there(kind::APPLICATION_GROUP, id).await?;
+        if let Some(held) = &held {
+            if held.tags() != *tags {
+                return Err(taken(&kind::APPLICATION_GROUP.writing(), id));
+            }
+            if is_settled(&held.properties.rest) {
+                return Ok(untouched(held.etag.as_deref()));
+            }
+        }
+        let etag = held.as_ref().and_then(|held| held.etag.clone());
+        let wanted = held.unwrap_or_else(|| {
+            ApplicationGroup::new(location, tags.clone(), ApplicationGroupProperties::default())
+        });
+        self.put(kind::APPLICATION_GROUP, Shape::ApplicationGroup, id, &wanted, etag.as_deref()).await
+    }
+
+    /// Deletes an application security group that nothing refers to.
+    ///
+    /// `seen` is the etag that the plan was made on; none asks for no such check.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] while an interface is in it or a rule names it, or when it was changed.
+    pub async fn delete_application_group(
+        &self,
+        id: &ArmId,
+        seen: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let _lock = self.locks.take(&[id]).await;
+        let Some(held) = self.read_if_there::<ApplicationGroup>(kind::APPLICATION_GROUP, id).await? else {
+            return Ok(untouched(None));
+        };
+        check_seen(&kind::APPLICATION_GROUP.deleting(), id, seen, held.etag.as_deref())?;
+        self.delete(kind::APPLICATION_GROUP, id, held.etag.as_deref()).await
+    }
+
+    /// Replaces the tags of a security group or an application security group, and nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it was changed since it was planned on, or since it was read here.
+    pub async fn put_tags(
+        &self,
+        kind: Kind,
+        id: &ArmId,
+        tags: &Tags,
+        seen: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let action = kind.writing();
+        let _lock = self.locks.take(&[id]).await;
+        let held: Tracked<Value> = self.read(kind, id).await?;
+        check_seen(&action, id, seen, held.etag.as_deref())?;
+        if held.tags() == *tags {
+            return Ok(untouched(held.etag.as_deref()));
+        }
+        let body = json!({ "tags": tags }).to_string().into_bytes();
+        self.change(Method::PATCH, kind, id, body, held.etag.as_deref()).await
+    }
+
+    /// Reads a resource; none if it is not there.
+    async fn read_if_there<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        id: &ArmId,
+    ) -> Result<Option<T>, ProviderError> {
+        match self.read(kind, id).await {
+            Ok(found) => Ok(Some(found)),
+            // What would hold it must be there: nothing could be created in it.
+            Err(error) if error.kind == ErrorKind::NotFound && !is_of_holder(&error.code) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, kind: Kind, id: &ArmId) -> Result<T, ProviderError> {
+        self.arm.get(&kind.reading(), id.as_str(), kind.version).await
+    }
+
+    /// One PUT.
+    async fn put<T: Serialize>(
+        &self,
+        kind: Kind,
+        shape: Shape,
+        id: &ArmId,
+        resource: &T,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let body = writable::body(&kind.writing(), shape, resource)?;
+        self.change(Method::PUT, kind, id, body, etag).await
+    }
+
+    /// One call, followed to its end; then the version that is there now, which is not that of the call's answer.
+    async fn change(
+        &self,
+        method: Method,
+        kind: Kind,
+        id: &ArmId,
+        body: Vec<u8>,
+        etag: Option<&str>,
+    ) -> Result<Written, ProviderError> {
+        let action = kind.writing();
+        let url = self.arm.endpoint().url(id.as_str(), &[("api-version", kind.version)])?;
+        let mut request = self.arm.request(&action, method, url.clone());
+        request.if_match = etag.map(str::to_owned);
+        request.body = body;
+        let answer = self.arm.send(request).await?;
+        tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
+        self.arm.follow(&url, &answer).await?;
+        let calls = vec![CallRecord { action, request_id: answer.request_id }];
+        let after: Value = self.read(kind, id).await?;
+        Ok(Written { calls, etag: etag_of(&after) })
+    }
+
+    /// One DELETE, followed to its end. What is gone already stays gone.
+    async fn delete(&self, kind: Kind, id: &ArmId, etag: Option<&str>) -> Result<Written, ProviderError> {
+        let action = kind.deleting();
+        let url = self.arm.endpoint().url(id.as_str(), &[("api-version", kind.version)])?;
+        let mut request = self.arm.request(&action, Method::DELETE, url.clone());
+        request.if_match = etag.map(str::to_owned);
+        let answer = match self.arm.send(request).await {
+            Ok(answer) if answer.status == 204 => return Ok(untouched(None)),
+            Ok(answer) => answer,
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(untouched(None)),
+            Err(error) => return Err(error),
+        };
+        tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
+        self.arm.follow(&url, &answer).await?;
+        Ok(Written { calls: vec![CallRecord { action, request_id: answer.request_id }], etag: String::new() })
+    }
+}
+
+fn is_of_holder(code: &str) -> bool {
+    matches!(code, "ResourceGroupNotFound" | "ParentResourceNotFound" | "ResourceGroupBeingDeleted")
+}
+
+/// A write that was true already.
+fn untouched(etag: Option<&str>) -> Written {
+    Written { calls: Vec::new(), etag: etag.unwrap_or_default().to_owned() }
+}
+
+fn etag_of(document: &Value) -> String {
+    document.get("etag").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A name that somebody else may hold.
+fn taken(action: &str, id: &ArmId) -> ProviderError {
+    let message = format!("`{id}` is there already, with other tags");
+    let mut error = ProviderError::new(ErrorKind::Conflict, action, message);
+    error.hint = "it may be somebody else's: rename it, or give it our tags".to_owned();
+    error
+}
+
+/// Refuses to write over something else than the plan was made on.
+fn check_seen(action: &str, id: &ArmId, seen: Option<&str>, now: Option<&str>) -> Result<(), ProviderError> {
+    if seen.is_none_or(|seen| Some(seen) == now) {
+        return Ok(());
+    }
+    let message = format!("`{id}` was changed since it was planned on");
+    let mut error = ProviderError::new(ErrorKind::Conflict, action, message);
+    error.hint = "the next pass plans on what is there now".to_owned();
+    Err(error)
+}

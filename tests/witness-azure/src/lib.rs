@@ -1,0 +1,1 @@
+//! Nothing: the witness is in `tests/models.rs`.

@@ -56,6 +56,7 @@ impl Default for Settings {
 }
 
 /// Everything that a simulation holds. Time only moves by [`World::advance_ms`].
+#[derive(Clone)]
 pub struct World {
     /// How it started.
     pub settings: Settings,
@@ -99,6 +100,13 @@ impl World {
             past: VecDeque::new(),
             settings,
         }
+    }
+
+    /// A copy whose future is drawn from another seed: delays, faults, stale reads.
+    pub fn fork(&self, seed: u64) -> Self {
+        let settings = Settings { seed, ..self.settings.clone() };
+        let (plane, random) = (self.plane.fork(seed), fastrand::Rng::with_seed(seed));
+        Self { settings, plane, random, ..self.clone() }
     }
 
     /// Virtual time in milliseconds.

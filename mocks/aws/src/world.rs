@@ -34,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether the published token buckets are enforced.
     pub throttle: bool,
+    /// The share of every bucket that is left, 0 to 1: others use the account too.
+    pub bucket_share: f64,
     /// How long every call of a client takes, in milliseconds of virtual time.
     pub call_ms: u64,
 }
@@ -47,12 +49,14 @@ impl Default for Settings {
             delay_ms: (50, 4000),
             limits: Limits::default(),
             throttle: true,
+            bucket_share: 1.0,
             call_ms: 0,
         }
     }
 }
 
 /// Everything that a simulation holds. Time only moves by [`World::advance_ms`].
+#[derive(Clone)]
 pub struct World {
     /// How it started.
     pub settings: Settings,
@@ -116,6 +120,13 @@ impl World {
             past: VecDeque::new(),
             settings,
         }
+    }
+
+    /// A copy whose future is drawn from another seed: delays, faults, stale reads.
+    pub fn fork(&self, seed: u64) -> Self {
+        let settings = Settings { seed, ..self.settings.clone() };
+        let (plane, random) = (self.plane.fork(seed), fastrand::Rng::with_seed(seed));
+        Self { settings, plane, random, ..self.clone() }
     }
 
     /// Virtual time in milliseconds.
@@ -195,6 +206,7 @@ impl World {
             .map(|(_, state)| state)
             .collect();
         let pick = self.random.usize(0..=recent.len());
+        self.faults.stale_reads += u64::from(pick < recent.len());
         let mut state = recent.get(pick).map_or_else(|| self.state.clone(), |state| (*state).clone());
         let mut call = Call {
             params,
@@ -218,6 +230,9 @@ impl World {
         let refused = self.refusal(authorization, &action, &params);
         let fault = if refused.is_none() { self.faults.next(&action, &mut self.random) } else { None };
         let fault = fault.filter(|fault| *fault != Fault::LostAnswer || mutating);
+        if let Some(fault) = fault {
+            *self.faults.fired.entry(fault).or_default() += 1;
+        }
         let outcome = match (refused, fault) {
             (Some(error), _) => Err(error),
             (_, Some(Fault::Throttle)) => {
@@ -281,7 +296,8 @@ impl World {
             } else {
                 action.to_owned()
             };
-            if !self.buckets.take(&key, capacity, refill, self.now_ms) {
+            let share = self.settings.bucket_share;
+            if !self.buckets.take(&key, (capacity * share).max(1.0), refill * share, self.now_ms) {
                 return deny(503, "RequestLimitExceeded", "Request limit exceeded.");
             }
         }

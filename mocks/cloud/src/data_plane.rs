@@ -23,6 +23,11 @@ impl<F: Ord + Clone> DataPlane<F> {
         Self { seed, min_ms, max_ms: max_ms.max(min_ms), changes: 0, histories: BTreeMap::new(), last_ms: 0 }
     }
 
+    /// A copy that draws its delays from another seed. What has settled stays settled.
+    pub fn fork(&self, seed: u64) -> Self {
+        Self { seed, ..self.clone() }
+    }
+
     /// Notes that a fact holds, or holds no more, from now on.
     pub fn note(&mut self, fact: F, holds: bool, now_ms: u64) {
         self.changes += 1;

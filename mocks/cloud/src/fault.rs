@@ -27,6 +27,10 @@ pub struct Faults {
     pub denied: BTreeSet<String>,
     /// Reads may show the state of up to this long ago, in milliseconds.
     pub stale_ms: u64,
+    /// How often each fault took effect; a front notes it, since only it knows (an answer is lost on writes only).
+    pub fired: BTreeMap<Fault, u64>,
+    /// Reads that were answered from an earlier state; noted by the front.
+    pub stale_reads: u64,
 }
 
 impl Faults {

@@ -5,6 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_sdk_ec2::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use mock_aws::{Ec2Front, Settings, World, serve};
 use plan::{Attachment, Drift, Gates, GroupId, Observed, Scope, Step, StepAction, StepId, Transients};
 use provider::{Applied, Clock, CloudReader, CloudWriter, Failed};
@@ -87,6 +94,19 @@ impl Cloud {
         Ec2::at_endpoint(&self.endpoint, &self.settings, &self.scope, clock)
     }
 
+    /// A connection whose answers pass through `hook`, with the front and the action: others act there, or answers change.
+    pub fn ec2_through(
+        &self,
+        hook: impl Fn(&Ec2Front, &str, String) -> String + Send + Sync + 'static,
+    ) -> Ec2 {
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(Wire { front: self.front.clone(), hook: Arc::new(hook) })
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("k", "s", None, None, "test"));
+        Ec2::from_config(config, &self.settings, Arc::new(WorldClock(self.front.clone())))
+    }
+
     pub fn reader(&self) -> AwsReader {
         AwsReader::new(self.ec2(), self.settings.clone())
     }
@@ -103,7 +123,16 @@ impl Cloud {
 
     /// Applies one step from what was read at some time.
     pub async fn apply_from(&self, current: &[Observed], action: StepAction) -> Result<Applied, Failed> {
-        let writer = AwsWriter::new(self.ec2(), self.settings.clone());
+        self.apply_through(self.ec2(), current, action).await
+    }
+
+    pub async fn apply_through(
+        &self,
+        ec2: Ec2,
+        current: &[Observed],
+        action: StepAction,
+    ) -> Result<Applied, Failed> {
+        let writer = AwsWriter::new(ec2, self.settings.clone());
         writer.apply(&self.scope, &step(&self.scope, action), current, &BTreeMap::new()).await
     }
 
@@ -117,6 +146,50 @@ impl Cloud {
             description: "role=web".to_owned(),
             open_egress,
         }
+    }
+
+    /// A group of ours with open egress.
+    pub async fn ours(&mut self, name: &str, number: u32) {
+        let created = self.apply(self.create(&format!("bulkhead-shop-{number:012x}"), true)).await.unwrap();
+        self.names.insert(name.to_owned(), created.created.unwrap().to_string());
+    }
+
+    /// Calls that changed something so far.
+    pub fn mutations(&self) -> usize {
+        self.front.world().calls.mutations().values().sum()
+    }
+}
+
+/// A way to a front without a socket.
+#[derive(Clone)]
+struct Wire {
+    front: Ec2Front,
+    hook: Arc<dyn Fn(&Ec2Front, &str, String) -> String + Send + Sync>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = request.body().bytes().unwrap_or_default().to_vec();
+        let authorization = request.headers().get("authorization").unwrap_or_default().to_owned();
+        let action = String::from_utf8_lossy(&body)
+            .split('&')
+            .find_map(|part| part.strip_prefix("Action=").map(str::to_owned));
+        let answer = self.front.handle(&authorization, &body);
+        let text = (self.hook)(&self.front, &action.unwrap_or_default(), answer.body);
+        let response = HttpResponse::new(answer.status.try_into().unwrap(), SdkBody::from(text));
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
     }
 }
 

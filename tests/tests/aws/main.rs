@@ -7,4 +7,5 @@ mod audit;
 mod cloud;
 mod credentials;
 mod groups;
+mod members;
 mod pages;

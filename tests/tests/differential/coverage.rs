@@ -114,8 +114,9 @@ impl Coverage {
     }
 
     /// The shares that the run must have.
-    pub fn check(&self, worlds: u64) {
+    pub fn check(&self, worlds: u64, packets: u64) {
         assert_eq!(self.worlds, worlds, "worlds that were built");
+        assert!(self.packets >= worlds * packets, "only {} packets", self.packets);
         let percent = |count: u64| count as f64 * 100.0 / self.packets.max(1) as f64;
         let allowed = percent(self.allowed);
         assert!((30.0..=70.0).contains(&allowed), "{allowed:.0} % of packets are allowed, not 30 to 70");

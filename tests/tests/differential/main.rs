@@ -4,7 +4,8 @@
 //! packet that the simulator really treats differently.
 //!
 //! `BULKHEAD_WORLDS` sets the number of worlds (2,000), `BULKHEAD_SEED` where seeds start; each world has
-//! [`PACKETS`] packets. Seeds that failed once are kept in `regressions.txt` and replayed by every run.
+//! [`PACKETS`] packets. Seeds that failed once are kept in `regressions.txt` and replayed by every run. What a run
+//! looked at is printed, in CI too.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,6 +16,7 @@ mod estate;
 mod packets;
 mod rules;
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
@@ -194,6 +196,11 @@ fn regressions() -> Vec<u64> {
     seeds.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect()
 }
 
+/// Prints past the capture of the test harness: a run that passes must show what it has looked at.
+fn show(text: &str) {
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
 fn report(failures: &[String]) {
     assert!(
         failures.is_empty(),
@@ -204,8 +211,11 @@ fn report(failures: &[String]) {
 
 #[test]
 fn seeds_that_failed_once_pass() {
-    let (_, failures) = run_all(&regressions());
+    let seeds = regressions();
+    let (coverage, failures) = run_all(&seeds);
+    show(&format!("\ndifferential: {} of {} kept seeds replayed\n", coverage.worlds, seeds.len()));
     report(&failures);
+    assert!(!seeds.is_empty() && coverage.worlds == seeds.len() as u64, "every kept seed was replayed");
 }
 
 #[test]
@@ -214,7 +224,7 @@ fn oracle_compiled_policy_proof_and_cloud_agree() {
     let worlds = setting("BULKHEAD_WORLDS", 2_000);
     let seeds: Vec<u64> = (first..first + worlds).collect();
     let (coverage, failures) = run_all(&seeds);
-    println!("{coverage}");
+    show(&format!("\ndifferential: seeds {first} to {}\n{coverage}", first + worlds - 1));
     report(&failures);
-    coverage.check(worlds);
+    coverage.check(worlds, PACKETS);
 }

@@ -90,3 +90,23 @@ fn a_membership_moved_too_early_cuts_for_a_moment() {
     }
     assert!((1..20).contains(&cut), "{cut} of 20 seeds show the cut");
 }
+
+#[test]
+fn forks_share_the_past_and_differ_in_the_future() {
+    let cloud = slow();
+    let packet = cloud.packet("x tcp/80 y");
+    cloud.front.world().advance_ms(5001);
+    let closed = |seed: u64| {
+        let mut fork = Cloud::new(Settings::default());
+        fork.ids = cloud.ids.clone();
+        fork.front = mock_aws::Ec2Front::new(cloud.front.world().fork(seed));
+        assert!(fork.front.world().allows(&packet), "what has settled stays");
+        fork.run("RevokeSecurityGroupIngress GroupId=$db IpPermissions.1.IpProtocol=-1 IpPermissions.1.Groups.1.GroupId=$web");
+        let from_ms = fork.front.world().now_ms();
+        (0..5001).find(|after| !fork.front.world().allows_at(&packet, from_ms + after))
+    };
+    assert_eq!(closed(1), closed(1));
+    assert_ne!(closed(1), closed(2));
+    cloud.front.world().advance_ms(5001);
+    assert!(cloud.front.world().allows(&packet), "the original knows nothing of it");
+}

@@ -147,3 +147,29 @@ fn an_estate_of_two_thousand_groups_is_workable() {
     let rules = all(&cloud.call("DescribeSecurityGroupRules").body, "isEgress").len();
     assert_eq!(rules, 2000 * 52 + 9);
 }
+
+#[test]
+fn others_in_the_account_leave_a_share_of_every_bucket() {
+    let mut cloud = seeded_then_throttled();
+    cloud.front.world().settings.bucket_share = 0.1;
+    assert_eq!(burst(&mut cloud, "DescribeSecurityGroups MaxResults=5"), 10);
+    cloud.front.world().advance_ms(1000);
+    assert_eq!(burst(&mut cloud, "DescribeSecurityGroups MaxResults=5"), 2);
+}
+
+#[test]
+fn what_went_wrong_is_counted() {
+    let mut cloud = Cloud::with_two_vpcs();
+    let plant = |action, fault| cloud.front.world().faults.plant(action, 1, fault);
+    plant("DescribeVpcs", Fault::LostAnswer);
+    plant("CreateSecurityGroup", Fault::LostAnswer);
+    plant("DeleteTags", Fault::Throttle);
+    cloud.front.world().faults.stale_ms = 1000;
+    cloud.run("DescribeVpcs\nCreateSecurityGroup GroupName=n GroupDescription=n VpcId=$a => lost");
+    (0..50).for_each(|_| drop(cloud.call("DescribeVpcs")));
+    cloud.run("DeleteTags ResourceId.1=$web => RequestLimitExceeded");
+    let faults = &cloud.front.world().faults;
+    let fired: Vec<_> = faults.fired.iter().map(|(fault, count)| (*fault, *count)).collect();
+    assert_eq!(fired, [(Fault::Throttle, 1), (Fault::LostAnswer, 1)], "a read loses no answer");
+    assert!((1..50).contains(&faults.stale_reads), "{}", faults.stale_reads);
+}

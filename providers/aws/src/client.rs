@@ -158,13 +158,10 @@ impl Ec2 {
         let driver = tower::service_fn(|call: Call<T>| call.future);
         let paced = Paced { inner: limit.layer(driver), pace: self.pace.clone() };
         let mut stack = Timeout { inner: paced, duration: self.timeout };
-        let answer = match stack.ready().await {
+        match stack.ready().await {
             Ok(ready) => ready.call(call).await,
             Err(error) => Err(error),
-        };
-        let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
-        self.pace.answered(action, throttled);
-        answer
+        }
     }
 }
 
@@ -197,8 +194,11 @@ where
         let paced = Call {
             action,
             future: Box::pin(async move {
-                pace.wait(action).await;
-                call.future.await
+                let token = pace.wait(action).await;
+                let answer = call.future.await;
+                let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
+                pace.answered(action, throttled, token);
+                answer
             }),
         };
         Box::pin(self.inner.call(paced))

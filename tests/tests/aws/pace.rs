@@ -1,0 +1,111 @@
+//! Calls at the speed that the cloud allows, beside others who use the same account.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mock_cloud::Buckets;
+use provider::Clock;
+use provider_aws::pace::{Pace, predict_ms, published};
+
+const ACTION: &str = "AuthorizeSecurityGroupIngress";
+const CALLS: u32 = 600;
+const WORKERS: usize = 8;
+/// After which a run is given up.
+const TOO_LONG_MS: u64 = 3_600_000;
+
+/// The runtime's own time, which tests pause.
+struct RuntimeClock(tokio::time::Instant);
+
+#[async_trait]
+impl Clock for RuntimeClock {
+    fn now_ms(&self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Somebody who takes a part of the bucket, so many calls at once.
+#[derive(Clone, Copy)]
+struct Stranger {
+    part: f64,
+    burst: u32,
+}
+
+/// Sends [`CALLS`] calls, eight at a time, beside a stranger. Answers how long it took in milliseconds, and how many
+/// calls were throttled.
+async fn run_beside(share: f64, Stranger { part, burst }: Stranger) -> (u64, u32) {
+    let clock: Arc<dyn Clock> = Arc::new(RuntimeClock(tokio::time::Instant::now()));
+    let pace = Arc::new(Pace::new(clock.clone(), share));
+    let cloud = Arc::new(Mutex::new(Buckets::default()));
+    let (left, throttled) = (Arc::new(AtomicU32::new(CALLS)), Arc::new(AtomicU32::new(0)));
+    let (capacity, refill) = published(ACTION);
+    let (stranger, strangers_clock) = (cloud.clone(), clock.clone());
+    let stranger = tokio::spawn(async move {
+        while part > 0.0 {
+            for _ in 0..burst {
+                stranger.lock().unwrap().take(ACTION, capacity, refill, strangers_clock.now_ms());
+            }
+            tokio::time::sleep(Duration::from_secs_f64(f64::from(burst) / (refill * part))).await;
+        }
+    });
+    let workers = (0..WORKERS).map(|_| {
+        let (pace, cloud, clock) = (pace.clone(), cloud.clone(), clock.clone());
+        let (left, throttled) = (left.clone(), throttled.clone());
+        tokio::spawn(async move {
+            while left.load(Ordering::SeqCst) > 0 && clock.now_ms() < TOO_LONG_MS {
+                let token = pace.wait(ACTION).await;
+                // On the way there and back.
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                let passes = cloud.lock().unwrap().take(ACTION, capacity, refill, clock.now_ms());
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                pace.answered(ACTION, !passes, token);
+                if passes {
+                    let _ = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+                } else {
+                    throttled.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+    stranger.abort();
+    (clock.now_ms(), throttled.load(Ordering::SeqCst))
+}
+
+fn predicted(share: f64) -> u64 {
+    predict_ms(&BTreeMap::from([(ACTION.to_owned(), CALLS)]), share)
+}
+
+#[tokio::test(start_paused = true)]
+async fn alone_it_takes_as_long_as_predicted() {
+    for share in [0.25, 0.5, 1.0] {
+        let (took, throttled) = run_beside(share, Stranger { part: 0.0, burst: 0 }).await;
+        let off = took.abs_diff(predicted(share)) as f64 / predicted(share) as f64;
+        assert!(off < 0.05 && throttled == 0, "share {share}: {took} ms, {throttled} throttled");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_somebody_who_takes_half_of_the_bucket_half_is_had() {
+    let steady = Stranger { part: 0.5, burst: 1 };
+    let (took, throttled) = run_beside(0.5, steady).await;
+    let half = predicted(0.5);
+    let off = took.abs_diff(half) as f64 / half as f64;
+    assert!(off < 0.05 && throttled == 0, "our half: {took} ms, {throttled} throttled");
+    // Only half is there and all is asked for, or the bucket is emptied at once: found out at the price of few calls.
+    let bursts = Stranger { part: 0.5, burst: 50 };
+    for (share, stranger) in [(1.0, steady), (0.5, bursts), (1.0, bursts)] {
+        let (took, throttled) = run_beside(share, stranger).await;
+        let text = format!("{share} beside bursts of {}: {took} ms, {throttled} throttled", stranger.burst);
+        println!("{text}; half of the bucket takes {half} ms");
+        assert!(took < half * 3 / 2 && throttled < CALLS / 10, "{text}");
+    }
+}

@@ -56,7 +56,7 @@ impl AwsSettings {
 const CALLS_MAX: usize = 8;
 
 /// One call: its action, and the future that makes it.
-pub struct Call<T> {
+struct Call<T> {
     action: &'static str,
     future: Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>,
 }
@@ -150,25 +150,20 @@ impl Ec2 {
         F: Future<Output = Result<T, SdkError<E>>> + Send + 'static,
     {
         let sent = send(self.client.clone());
-        let call = Call {
-            action,
-            future: Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) }),
-        };
-        let limit = GlobalConcurrencyLimitLayer::with_semaphore(self.limit.clone());
+        let future = Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) });
         let driver = tower::service_fn(|call: Call<T>| call.future);
-        let paced = Paced { inner: limit.layer(driver), pace: self.pace.clone() };
+        let limited = GlobalConcurrencyLimitLayer::with_semaphore(self.limit.clone()).layer(driver);
+        let paced = Paced { inner: limited, pace: self.pace.clone() };
         let mut stack = Timeout { inner: paced, duration: self.timeout };
-        match stack.ready().await {
-            Ok(ready) => ready.call(call).await,
-            Err(error) => Err(error),
-        }
+        stack.ready().await?.call(Call { action, future }).await
     }
 }
 
 /// Used by `errors`: the SDK's error with its answer.
 pub(crate) type SdkFailure<E> = Sdk<E, aws_smithy_runtime_api::http::Response>;
 
-/// Waits for a token before the call goes on.
+/// Waits for a token, and only then for its turn among the calls in flight: a call that waits for a slow bucket keeps
+/// nobody from another one.
 #[derive(Clone)]
 struct Paced<S> {
     inner: S,
@@ -177,7 +172,7 @@ struct Paced<S> {
 
 impl<S, T> Service<Call<T>> for Paced<S>
 where
-    S: Service<Call<T>, Response = T, Error = ProviderError> + Send,
+    S: Service<Call<T>, Response = T, Error = ProviderError> + Clone + Send + 'static,
     S::Future: Send + 'static,
     T: Send + 'static,
 {
@@ -185,27 +180,25 @@ where
     type Error = ProviderError;
     type Future = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        // INVARIANT: being ready means to hold a place inside, which is taken after the wait for a token.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, call: Call<T>) -> Self::Future {
-        let (pace, action) = (self.pace.clone(), call.action);
-        let paced = Call {
-            action,
-            future: Box::pin(async move {
-                let token = pace.wait(action).await;
-                let answer = call.future.await;
-                let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
-                pace.answered(action, throttled, token);
-                answer
-            }),
-        };
-        Box::pin(self.inner.call(paced))
+        let (mut inner, pace, action) = (self.inner.clone(), self.pace.clone(), call.action);
+        Box::pin(async move {
+            let token = pace.wait(action).await;
+            let answer = inner.ready().await?.call(call).await;
+            let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
+            pace.answered(action, throttled, token);
+            answer
+        })
     }
 }
 
-/// Gives up on a call after a while; the time that it waits for its token does not count as the cloud's.
+/// Gives up on a call after a while. It puts the limit into the call that it hands on, so that the time counts from
+/// when the call is sent: waits for a token and for a place are not the cloud's.
 #[derive(Clone)]
 struct Timeout<S> {
     inner: S,

@@ -7,8 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mock_cloud::Buckets;
-use provider::Clock;
+use plan::StepAction;
+use provider::{Clock, CloudReader};
 use provider_aws::pace::{Pace, predict_ms, published};
+use provider_aws::{AwsReader, AwsWriter, Ec2};
+
+use crate::cloud::{Cloud, step};
 
 const ACTION: &str = "AuthorizeSecurityGroupIngress";
 const CALLS: u32 = 600;
@@ -108,4 +112,50 @@ async fn beside_somebody_who_takes_half_of_the_bucket_half_is_had() {
         println!("{text}; half of the bucket takes {half} ms");
         assert!(took < half * 3 / 2 && throttled < CALLS / 10, "{text}");
     }
+}
+
+/// A clock whose waits never end.
+struct Stuck;
+
+#[async_trait]
+impl Clock for Stuck {
+    fn now_ms(&self) -> u64 {
+        0
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
+    }
+}
+
+fn stuck(cloud: &Cloud) -> Ec2 {
+    Ec2::at_endpoint(&cloud.endpoint, &cloud.settings, &cloud.scope, Arc::new(Stuck))
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_one_bucket_keep_nobody_from_another() {
+    let mut cloud = Cloud::with_a_network(1).await;
+    cloud.ours("ours", 1).await;
+    let observed = cloud.observe().await;
+    // One call of each action, and no more.
+    cloud.settings.share = 0.01;
+    let ec2 = stuck(&cloud);
+    let mark = step(&cloud.scope, StepAction::Mark { group: cloud.id("ours").as_str().into() });
+    let mut waiting = Vec::new();
+    for _ in 0..12 {
+        let (writer, scope) = (AwsWriter::new(ec2.clone(), cloud.settings.clone()), cloud.scope.clone());
+        let (mark, observed) = (mark.clone(), observed.clone());
+        waiting.push(tokio::spawn(async move {
+            use provider::CloudWriter;
+            writer.apply(&scope, &mark, &[observed], &BTreeMap::new()).await.map(drop)
+        }));
+    }
+    while !waiting.iter().any(tokio::task::JoinHandle::is_finished) {
+        tokio::task::yield_now().await;
+    }
+    let reader = AwsReader::new(ec2, cloud.settings.clone());
+    let read = tokio::time::timeout(Duration::from_secs(20), reader.observe(&cloud.scope)).await;
+    assert!(read.expect("the read waits behind calls that wait for a token").is_ok());
+    assert_eq!(waiting.iter().filter(|task| task.is_finished()).count(), 1);
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -20,6 +20,7 @@ use provider::{Clock, ErrorKind, ProviderError, WallClock};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 
+use crate::connections::{Buckets, Connections, Shared};
 use crate::errors;
 use crate::pace::Pace;
 use crate::pages::PAGE_SIZE;
@@ -37,6 +38,8 @@ pub struct AwsSettings {
     pub call_timeout: Duration,
     /// Objects on one page of a read; EC2 takes 5 to 1,000.
     pub page_size: i32,
+    /// What shares the buckets: one value for the settings of all scopes of a process.
+    pub connections: Connections,
 }
 
 impl AwsSettings {
@@ -48,12 +51,10 @@ impl AwsSettings {
             share: 0.5,
             call_timeout: Duration::from_secs(30),
             page_size: PAGE_SIZE,
+            connections: Connections::default(),
         }
     }
 }
-
-/// Calls in flight at most.
-const CALLS_MAX: usize = 8;
 
 /// One call: its action, and the future that makes it.
 struct Call<T> {
@@ -65,9 +66,8 @@ struct Call<T> {
 #[derive(Clone)]
 pub struct Ec2 {
     client: Client,
-    pace: Arc<Pace>,
+    shared: Shared,
     clock: Arc<dyn Clock>,
-    limit: Arc<tokio::sync::Semaphore>,
     timeout: Duration,
     page_size: i32,
 }
@@ -84,11 +84,10 @@ impl Ec2 {
             .region(Region::new(scope.region.clone()))
             .load()
             .await;
-        Self::from_config(
-            aws_sdk_ec2::config::Builder::from(&loaded),
-            settings,
-            Arc::new(WallClock::default()),
-        )
+        // The environment is that of the process: one endpoint for all.
+        let buckets = Buckets { account: scope.account.clone(), ..Buckets::default() };
+        let config = aws_sdk_ec2::config::Builder::from(&loaded);
+        Self::build(config, buckets, settings, Arc::new(WallClock::default()))
     }
 
     /// Connects to an endpoint with throw-away credentials and a given clock: for simulators.
@@ -105,7 +104,9 @@ impl Ec2 {
                 "simulator",
             ))
             .endpoint_url(endpoint);
-        Self::from_config(config, settings, clock)
+        let (account, endpoint) = (scope.account.clone(), endpoint.to_owned());
+        let buckets = Buckets { account, endpoint, ..Buckets::default() };
+        Self::build(config, buckets, settings, clock)
     }
 
     /// Connects by a given configuration and clock: for tests, the demo, and recorded answers.
@@ -114,15 +115,24 @@ impl Ec2 {
         settings: &AwsSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::build(config, Buckets::default(), settings, clock)
+    }
+
+    fn build(
+        config: aws_sdk_ec2::config::Builder,
+        mut buckets: Buckets,
+        settings: &AwsSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let config = config
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        buckets.region = config.region().map(ToString::to_string).unwrap_or_default();
         Self {
             client: Client::from_conf(config),
-            pace: Arc::new(Pace::new(clock.clone(), settings.share)),
+            shared: settings.connections.join(&buckets, settings.share, &clock),
             clock,
-            limit: Arc::new(tokio::sync::Semaphore::new(CALLS_MAX)),
             timeout: settings.call_timeout,
             page_size: settings.page_size,
         }
@@ -131,6 +141,11 @@ impl Ec2 {
     /// Objects on one page of a read.
     pub(crate) fn page_size(&self) -> i32 {
         self.page_size
+    }
+
+    /// The share of every bucket that is used when nothing is throttled.
+    pub(crate) fn share(&self) -> f64 {
+        self.shared.pace.share()
     }
 
     /// Waits, by the connection's clock.
@@ -152,8 +167,8 @@ impl Ec2 {
         let sent = send(self.client.clone());
         let future = Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) });
         let driver = tower::service_fn(|call: Call<T>| call.future);
-        let limited = GlobalConcurrencyLimitLayer::with_semaphore(self.limit.clone()).layer(driver);
-        let paced = Paced { inner: limited, pace: self.pace.clone() };
+        let limited = GlobalConcurrencyLimitLayer::with_semaphore(self.shared.limit.clone()).layer(driver);
+        let paced = Paced { inner: limited, pace: self.shared.pace.clone() };
         let mut stack = Timeout { inner: paced, duration: self.timeout };
         stack.ready().await?.call(Call { action, future }).await
     }

@@ -62,6 +62,21 @@ impl Pace {
         Self { clock, state: Mutex::new(state) }
     }
 
+    /// The share of every bucket that is used when nothing is throttled.
+    pub fn share(&self) -> f64 {
+        self.state().share
+    }
+
+    /// Uses no more than this share: of several that use the same buckets, the most careful one is obeyed.
+    pub fn lower_to(&self, share: f64) {
+        let mut state = self.state();
+        state.share = state.share.min(share.clamp(SHARE_MIN, 1.0));
+        let share = state.share;
+        for bucket in state.buckets.values_mut() {
+            bucket.share = bucket.share.min(share);
+        }
+    }
+
     /// Waits until a call of the action may be sent.
     pub async fn wait(&self, action: &str) -> Token {
         loop {
@@ -196,5 +211,18 @@ mod tests {
         pace.answered("DeleteSecurityGroup", true, token);
         let _ = pace.wait("DeleteSecurityGroup").await;
         assert_eq!(clock.now_ms(), 1200, "a call that was sent at half the rate halves it again");
+    }
+
+    #[tokio::test]
+    async fn the_most_careful_share_of_several_is_obeyed() {
+        let (clock, pace) = pace(1.0);
+        let _ = pace.wait("DeleteSecurityGroup").await;
+        pace.lower_to(0.1);
+        pace.lower_to(0.5);
+        assert_eq!(pace.share(), 0.1);
+        for _ in 0..6 {
+            let _ = pace.wait("DeleteSecurityGroup").await;
+        }
+        assert_eq!(clock.now_ms(), 2000, "five at once, and then one in two seconds");
     }
 }

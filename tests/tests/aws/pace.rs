@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mock_aws::Settings;
 use mock_cloud::Buckets;
 use plan::StepAction;
-use provider::{Clock, CloudReader};
+use provider::{Clock, CloudReader, ErrorKind};
 use provider_aws::pace::{Pace, predict_ms, published};
 use provider_aws::{AwsReader, AwsWriter, Ec2};
 
@@ -139,6 +140,7 @@ async fn calls_that_wait_for_one_bucket_keep_nobody_from_another() {
     let observed = cloud.observe().await;
     // One call of each action, and no more.
     cloud.settings.share = 0.01;
+    cloud.settings.connections = Default::default();
     let ec2 = stuck(&cloud);
     let mark = step(&cloud.scope, StepAction::Mark { group: cloud.id("ours").as_str().into() });
     let mut waiting = Vec::new();
@@ -158,4 +160,38 @@ async fn calls_that_wait_for_one_bucket_keep_nobody_from_another() {
     assert!(read.expect("the read waits behind calls that wait for a token").is_ok());
     assert_eq!(waiting.iter().filter(|task| task.is_finished()).count(), 1);
     waiting.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn two_connections_to_one_account_are_paced_as_one() {
+    let settings = Settings { throttle: true, ..Settings::default() };
+    let mut cloud = Cloud::start(settings).await;
+    cloud.settings.share = 1.0;
+    let reads = |cloud: &Cloud| {
+        let (mut throttled, mut made) = (0, 0);
+        for call in cloud.front.world().calls.all().iter().filter(|call| call.action == "DescribeVpcs") {
+            made += 1;
+            throttled += usize::from(call.outcome != "ok");
+        }
+        (made, throttled)
+    };
+    // Two scopes of one account: more reads than the bucket of 100 holds.
+    let (one, other) = (cloud.reader(), cloud.reader());
+    for _ in 0..75 {
+        one.observe(&cloud.scope).await.unwrap();
+        other.observe(&cloud.scope).await.unwrap();
+    }
+    assert_eq!(reads(&cloud), (150, 0));
+    // The same without anything shared: each believes to have the whole bucket.
+    let mut cloud = Cloud::start(Settings { throttle: true, ..Settings::default() }).await;
+    cloud.settings.share = 1.0;
+    let one = cloud.reader();
+    cloud.settings.connections = Default::default();
+    let other = cloud.reader();
+    let mut kinds = Vec::new();
+    for _ in 0..75 {
+        kinds.extend(one.observe(&cloud.scope).await.err().map(|error| error.kind));
+        kinds.extend(other.observe(&cloud.scope).await.err().map(|error| error.kind));
+    }
+    assert!(kinds.contains(&ErrorKind::Throttled), "{:?}", reads(&cloud));
 }

@@ -2,7 +2,7 @@
 //!
 //! The cloud ignores fields that only it writes and refuses unknown ones; which of them it does where is not
 //! published. So the simulation refuses none of it and notes a complaint: a test that looks at
-//! `World::complaints` fails on each.
+//! [`crate::World::complaints`] fails on each.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};

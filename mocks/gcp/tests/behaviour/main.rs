@@ -5,5 +5,8 @@
 
 mod firewalls;
 mod harness;
+mod instances;
+mod networks;
 mod packets;
 mod policies;
+mod tags;

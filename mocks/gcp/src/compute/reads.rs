@@ -173,7 +173,9 @@ fn list_associations(state: &State, request: &Request) -> Value {
 fn place(project: &str, resource: &str, path: &str) -> Value {
     let name = name_of(path);
     let kind = resource.trim_end_matches('s');
-    let id = crate::text::spread(name.bytes().map(u64::from).fold(7, |sum, byte| sum * 31 + byte)) >> 8;
+    let id = crate::text::spread(
+        name.bytes().map(u64::from).fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)),
+    ) >> 8;
     let mut shown = json!({
         "kind": format!("compute#{kind}"), "id": id.to_string(), "name": name, "status": "UP",
         "selfLink": link(&format!("{}/{resource}/{name}", scope_of_project(project))),

@@ -166,17 +166,18 @@ impl Plane {
                 Some((viewer, network))
             })
             .collect();
-        let mut next = None;
+        let mut next = u64::MAX;
         for (change, at, keys) in self.since(now_ms + 1) {
             let concern = self.concern(state, keys);
+            let sees = |viewer: &str, at_ms| self.delays.sees(short(viewer), &change, at_ms);
             for (viewer, network) in &viewers {
-                if concern.includes(network) && !self.delays.sees(short(viewer), &change, now_ms) {
-                    let reached = self.arrival(viewer, change, at);
-                    next = Some(next.map_or(reached, |earliest: u64| earliest.min(reached)));
+                // Only what comes before the earliest so far is looked for.
+                if concern.includes(network) && !sees(viewer, now_ms) && sees(viewer, next - 1) {
+                    next = self.arrival(viewer, change, at);
                 }
             }
         }
-        next
+        (next < u64::MAX).then_some(next)
     }
 
     /// The changes that may reach somebody at a time or later.

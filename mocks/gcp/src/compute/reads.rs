@@ -74,9 +74,8 @@ impl World {
                 }
             }
             Kind::FirewallPolicy => {
-                let rules = policy::rules_of(&body);
-                let rules: Vec<Value> = rules.into_iter().map(|rule| rule_shown(state, rule)).collect();
-                body.insert("rules".to_owned(), json!(rules));
+                let rules = body.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten();
+                rules.for_each(|rule| show_states(state, rule));
             }
             _ => {}
         }
@@ -88,7 +87,9 @@ impl World {
         let wanted = request.number("priority")?.unwrap_or(0);
         let rules = policy::rules_of(&state.get(&path)?.body);
         let found = rules.into_iter().find(|rule| policy::priority_of(rule) == wanted);
-        found.map(|rule| rule_shown(state, rule)).ok_or_else(|| policy::no_rule(wanted))
+        let mut found = found.map(Value::Object).ok_or_else(|| policy::no_rule(wanted))?;
+        show_states(state, &mut found);
+        Ok(found)
     }
 
     fn read_operations(&mut self, request: &Request) -> Result<Reply, GcpError> {
@@ -124,8 +125,8 @@ impl World {
     }
 }
 
-/// A rule with the states of its tag values.
-fn rule_shown(state: &State, mut rule: Object) -> Value {
+/// Adds the states of its tag values to a rule.
+fn show_states(state: &State, rule: &mut Value) {
     let with_states = |list: &mut Value| {
         for tag in list.as_array_mut().into_iter().flatten() {
             let value = tag.get("name").and_then(Value::as_str).and_then(|name| number(name, "tagValues/"));
@@ -139,7 +140,6 @@ fn rule_shown(state: &State, mut rule: Object) -> Value {
     if let Some(list) = rule.get_mut("match").and_then(|matcher| matcher.get_mut("srcSecureTags")) {
         with_states(list);
     }
-    Value::Object(rule)
 }
 
 fn read_association(state: &State, request: &Request) -> Result<Value, GcpError> {

@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     ("mock-cloud", &[]),
     ("mock-aws", &["mock-cloud"]),
     ("mock-azure", &["mock-cloud"]),
+    ("mock-gcp", &["mock-cloud"]),
     ("cli", &["policy", "plan", "provider", "reconcile", "provider-aws", "mock-cloud", "mock-aws"]),
     ("bulkhead-tests", &[]),
 ];

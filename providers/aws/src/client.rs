@@ -20,6 +20,7 @@ use provider::{Clock, ErrorKind, ProviderError, WallClock};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::{Layer, Service, ServiceExt};
 
+use crate::connections::{Buckets, Connections, Shared};
 use crate::errors;
 use crate::pace::Pace;
 use crate::pages::PAGE_SIZE;
@@ -37,6 +38,8 @@ pub struct AwsSettings {
     pub call_timeout: Duration,
     /// Objects on one page of a read; EC2 takes 5 to 1,000.
     pub page_size: i32,
+    /// What shares the buckets: one value for the settings of all scopes of a process.
+    pub connections: Connections,
 }
 
 impl AwsSettings {
@@ -48,15 +51,13 @@ impl AwsSettings {
             share: 0.5,
             call_timeout: Duration::from_secs(30),
             page_size: PAGE_SIZE,
+            connections: Connections::default(),
         }
     }
 }
 
-/// Calls in flight at most.
-const CALLS_MAX: usize = 8;
-
 /// One call: its action, and the future that makes it.
-pub struct Call<T> {
+struct Call<T> {
     action: &'static str,
     future: Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>,
 }
@@ -65,9 +66,8 @@ pub struct Call<T> {
 #[derive(Clone)]
 pub struct Ec2 {
     client: Client,
-    pace: Arc<Pace>,
+    shared: Shared,
     clock: Arc<dyn Clock>,
-    limit: Arc<tokio::sync::Semaphore>,
     timeout: Duration,
     page_size: i32,
 }
@@ -84,11 +84,10 @@ impl Ec2 {
             .region(Region::new(scope.region.clone()))
             .load()
             .await;
-        Self::from_config(
-            aws_sdk_ec2::config::Builder::from(&loaded),
-            settings,
-            Arc::new(WallClock::default()),
-        )
+        // The environment is that of the process: one endpoint for all.
+        let buckets = Buckets { account: scope.account.clone(), ..Buckets::default() };
+        let config = aws_sdk_ec2::config::Builder::from(&loaded);
+        Self::build(config, buckets, settings, Arc::new(WallClock::default()))
     }
 
     /// Connects to an endpoint with throw-away credentials and a given clock: for simulators.
@@ -105,7 +104,9 @@ impl Ec2 {
                 "simulator",
             ))
             .endpoint_url(endpoint);
-        Self::from_config(config, settings, clock)
+        let (account, endpoint) = (scope.account.clone(), endpoint.to_owned());
+        let buckets = Buckets { account, endpoint, ..Buckets::default() };
+        Self::build(config, buckets, settings, clock)
     }
 
     /// Connects by a given configuration and clock: for tests, the demo, and recorded answers.
@@ -114,15 +115,24 @@ impl Ec2 {
         settings: &AwsSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::build(config, Buckets::default(), settings, clock)
+    }
+
+    fn build(
+        config: aws_sdk_ec2::config::Builder,
+        mut buckets: Buckets,
+        settings: &AwsSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let config = config
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        buckets.region = config.region().map(ToString::to_string).unwrap_or_default();
         Self {
             client: Client::from_conf(config),
-            pace: Arc::new(Pace::new(clock.clone(), settings.share)),
+            shared: settings.connections.join(&buckets, settings.share, &clock),
             clock,
-            limit: Arc::new(tokio::sync::Semaphore::new(CALLS_MAX)),
             timeout: settings.call_timeout,
             page_size: settings.page_size,
         }
@@ -131,6 +141,11 @@ impl Ec2 {
     /// Objects on one page of a read.
     pub(crate) fn page_size(&self) -> i32 {
         self.page_size
+    }
+
+    /// The share of every bucket that is used when nothing is throttled.
+    pub(crate) fn share(&self) -> f64 {
+        self.shared.pace.share()
     }
 
     /// Waits, by the connection's clock.
@@ -150,28 +165,20 @@ impl Ec2 {
         F: Future<Output = Result<T, SdkError<E>>> + Send + 'static,
     {
         let sent = send(self.client.clone());
-        let call = Call {
-            action,
-            future: Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) }),
-        };
-        let limit = GlobalConcurrencyLimitLayer::with_semaphore(self.limit.clone());
+        let future = Box::pin(async move { sent.await.map_err(|error| errors::classify(action, error)) });
         let driver = tower::service_fn(|call: Call<T>| call.future);
-        let paced = Paced { inner: limit.layer(driver), pace: self.pace.clone() };
+        let limited = GlobalConcurrencyLimitLayer::with_semaphore(self.shared.limit.clone()).layer(driver);
+        let paced = Paced { inner: limited, pace: self.shared.pace.clone() };
         let mut stack = Timeout { inner: paced, duration: self.timeout };
-        let answer = match stack.ready().await {
-            Ok(ready) => ready.call(call).await,
-            Err(error) => Err(error),
-        };
-        let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
-        self.pace.answered(action, throttled);
-        answer
+        stack.ready().await?.call(Call { action, future }).await
     }
 }
 
 /// Used by `errors`: the SDK's error with its answer.
 pub(crate) type SdkFailure<E> = Sdk<E, aws_smithy_runtime_api::http::Response>;
 
-/// Waits for a token before the call goes on.
+/// Waits for a token, and only then for its turn among the calls in flight: a call that waits for a slow bucket keeps
+/// nobody from another one.
 #[derive(Clone)]
 struct Paced<S> {
     inner: S,
@@ -180,7 +187,7 @@ struct Paced<S> {
 
 impl<S, T> Service<Call<T>> for Paced<S>
 where
-    S: Service<Call<T>, Response = T, Error = ProviderError> + Send,
+    S: Service<Call<T>, Response = T, Error = ProviderError> + Clone + Send + 'static,
     S::Future: Send + 'static,
     T: Send + 'static,
 {
@@ -188,24 +195,25 @@ where
     type Error = ProviderError;
     type Future = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ProviderError>> {
+        // INVARIANT: being ready means to hold a place inside, which is taken after the wait for a token.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, call: Call<T>) -> Self::Future {
-        let (pace, action) = (self.pace.clone(), call.action);
-        let paced = Call {
-            action,
-            future: Box::pin(async move {
-                pace.wait(action).await;
-                call.future.await
-            }),
-        };
-        Box::pin(self.inner.call(paced))
+        let (mut inner, pace, action) = (self.inner.clone(), self.pace.clone(), call.action);
+        Box::pin(async move {
+            let token = pace.wait(action).await;
+            let answer = inner.ready().await?.call(call).await;
+            let throttled = matches!(&answer, Err(error) if error.kind == ErrorKind::Throttled);
+            pace.answered(action, throttled, token);
+            answer
+        })
     }
 }
 
-/// Gives up on a call after a while; the time that it waits for its token does not count as the cloud's.
+/// Gives up on a call after a while. It puts the limit into the call that it hands on, so that the time counts from
+/// when the call is sent: waits for a token and for a place are not the cloud's.
 #[derive(Clone)]
 struct Timeout<S> {
     inner: S,

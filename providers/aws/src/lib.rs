@@ -17,6 +17,7 @@ pub mod pace;
 pub mod semantics;
 
 mod apply;
+mod connections;
 mod flat;
 mod observe;
 mod pages;
@@ -28,6 +29,7 @@ use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction};
 use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 pub use client::{AwsSettings, Ec2};
+pub use connections::Connections;
 
 /// Reads AWS and says what its objects mean.
 #[derive(Clone)]
@@ -86,7 +88,7 @@ impl CloudReader for AwsReader {
                 StepAction::DeleteGroup { .. } => count("DeleteSecurityGroup"),
             }
         }
-        let duration_ms = pace::predict_ms(&calls, self.settings.share);
+        let duration_ms = pace::predict_ms(&calls, self.ec2.share());
         CallEstimate { calls, duration_ms }
     }
 }

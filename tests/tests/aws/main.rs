@@ -8,4 +8,5 @@ mod cloud;
 mod credentials;
 mod groups;
 mod members;
+mod pace;
 mod pages;

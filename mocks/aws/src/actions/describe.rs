@@ -174,24 +174,26 @@ fn permissions(account: &str, state: &State, group: &Group, egress: bool) -> Str
 }
 
 fn pair_xml(account: &str, state: &State, peer: &str, rule: &GroupRule) -> String {
+    reference_xml(account, state, peer, rule) + &text("description", &rule.description)
+}
+
+/// A referenced group, with the peering over which it is if there is one.
+fn reference_xml(account: &str, state: &State, peer: &str, rule: &GroupRule) -> String {
     let peering = rule.peering.as_ref().map(|id| {
         let status = state.peerings.get(id).map_or("deleted", |peering| peering.status.as_str());
         let vpc = state.groups.get(peer).map(|group| group.vpc.clone()).unwrap_or_default();
         text("vpcId", vpc) + &text("vpcPeeringConnectionId", id) + &text("peeringStatus", status)
     });
-    text("userId", account)
-        + &text("groupId", peer)
-        + &text("description", &rule.description)
-        + &peering.unwrap_or_default()
+    text("userId", account) + &text("groupId", peer) + &peering.unwrap_or_default()
 }
 
 /// One rule in the flat form.
-pub(crate) fn flat_rule(account: &str, group: &str, id: &str, rule: &GroupRule) -> String {
+pub(crate) fn flat_rule(account: &str, state: &State, group: &str, id: &str, rule: &GroupRule) -> String {
     let RuleKey { egress, protocol, from, to, source } = &rule.key;
     let source = match source {
         Source::Cidr(block) if block.addr().is_ipv6() => text("cidrIpv6", block),
         Source::Cidr(block) => text("cidrIpv4", block),
-        Source::Group(peer) => node("referencedGroupInfo", text("groupId", peer) + &text("userId", account)),
+        Source::Group(peer) => node("referencedGroupInfo", reference_xml(account, state, peer, rule)),
     };
     text("securityGroupRuleId", id)
         + &text("groupId", group)
@@ -234,7 +236,7 @@ pub(crate) fn security_group_rules(call: &mut Call<'_>) -> Answer {
             "group-id" => vec![group.clone()],
             _ => vec![id.clone()],
         };
-        row(&rule.tags, values, move || flat_rule(account, group, id, rule))
+        row(&rule.tags, values, move || flat_rule(account, state, group, id, rule))
     });
     page(params, "securityGroupRuleSet", &["group-id", "security-group-rule-id"], rows)
 }

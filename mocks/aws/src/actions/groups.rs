@@ -151,7 +151,8 @@ fn authorize(call: &mut Call<'_>, egress: bool) -> Answer {
     let mut answer = Vec::new();
     for rule in wanted {
         let rule_id = insert(call, &id, rule.key, rule.description, tags.clone(), rule.peering);
-        answer.push(flat_rule(call.account, &id, &rule_id, &call.state.groups[&id].rules[&rule_id]));
+        let held = &call.state.groups[&id].rules[&rule_id];
+        answer.push(flat_rule(call.account, call.state, &id, &rule_id, held));
     }
     Ok(xml::text("return", true) + &xml::items("securityGroupRuleSet", answer))
 }

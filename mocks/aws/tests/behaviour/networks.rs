@@ -77,6 +77,8 @@ fn a_rule_over_a_deleted_peering_is_stale_for_ever_and_keeps_counting() {
     assert_eq!(cloud.rules("web"), (1, 2));
     let body = cloud.call("DescribeSecurityGroups GroupId.1=$web").body;
     assert_eq!(all(&body, "peeringStatus"), ["deleted"]);
+    let flat = "DescribeSecurityGroupRules Filter.1.Name=group-id Filter.1.Value.1=$web";
+    assert_eq!(all(&cloud.call(flat).body, "peeringStatus"), ["deleted"]);
     cloud.run(PEERED);
     cloud.check_packets("z tcp/80 x cut");
     let revoke = "RevokeSecurityGroupIngress GroupId=$web IpPermissions.1.IpProtocol=tcp IpPermissions.1.FromPort=80 IpPermissions.1.ToPort=80 IpPermissions.1.Groups.1.GroupId=$far";

@@ -1,0 +1,18 @@
+//! The behaviour of the simulated Google Cloud, driven through its front.
+//!
+//! One module for each area; every line of a script is one request and what the real cloud answers to it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod calls;
+mod data_plane;
+mod firewalls;
+mod harness;
+mod http;
+mod instances;
+mod networks;
+mod operations;
+mod packets;
+mod policies;
+mod reads;
+mod schema;
+mod tags;

@@ -41,8 +41,11 @@ struct Connection {
 /// Connects every scope by the SDK's usual environment; the display hears of every read and write.
 pub async fn connect(config: &Config, display: &Display) -> Connections {
     let mut all = Vec::new();
+    // Scopes of one account and region draw on the same buckets.
+    let shared = provider_aws::Connections::default();
     for entry in &config.scopes {
         let mut settings = AwsSettings::new(&config.installation);
+        settings.connections = shared.clone();
         settings.extra_tags.clone_from(&config.extra_tags);
         settings.share = entry.share;
         let ec2 = Ec2::connect(&settings, &entry.scope).await;

@@ -7,6 +7,7 @@
 //! an interface is and which addresses it has is always as of now. Whether there is a route is no question here;
 //! peerings only decide whose tag values count as a source.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -212,12 +213,12 @@ impl Question<'_> {
                 && side.secure_tags.iter().any(|value| self.is_tagged(instance, &nic.network, *value))
     }
 
-    fn has_tag(&self, instance: &str, tags: &std::collections::BTreeSet<String>) -> bool {
+    fn has_tag(&self, instance: &str, tags: &BTreeSet<String>) -> bool {
         let key = Key::Tags(instance.to_owned());
         !tags.is_empty() && matches!(self.view(&key), Some(Held::Tags(held)) if !held.is_disjoint(tags))
     }
 
-    fn has_account(&self, instance: &str, accounts: &std::collections::BTreeSet<String>) -> bool {
+    fn has_account(&self, instance: &str, accounts: &BTreeSet<String>) -> bool {
         let key = Key::Account(instance.to_owned());
         matches!(self.view(&key), Some(Held::Account(held)) if accounts.contains(held))
     }

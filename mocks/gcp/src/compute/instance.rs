@@ -90,6 +90,7 @@ fn interfaces(state: &mut State, path: &str, body: &Object) -> Result<(Vec<Nic>,
             return Err(invalid(&at, &network, "Each interface must be in a network of its own."));
         }
         let (nic, mut body) = address(state, &nics, &subnetwork, &of, wanted, &at)?;
+        give_outside_addresses(state, &mut body);
         body.insert("network".to_owned(), json!(link(&network)));
         body.insert("subnetwork".to_owned(), json!(link(&subnetwork)));
         body.insert("name".to_owned(), json!(format!("nic{number}")));
@@ -99,6 +100,18 @@ fn interfaces(state: &mut State, path: &str, body: &Object) -> Result<(Vec<Nic>,
         nics.push(nic);
     }
     Ok((nics, shown))
+}
+
+/// An access configuration without an address gets one from the cloud's.
+fn give_outside_addresses(state: &mut State, body: &mut Object) {
+    let all = body.get_mut("accessConfigs").and_then(Value::as_array_mut).into_iter().flatten();
+    for access in all.filter_map(Value::as_object_mut) {
+        let [.., third, fourth] = state.new_id().to_be_bytes();
+        let address = format!("34.76.{third}.{fourth}");
+        access.entry("natIP").or_insert(json!(address));
+        access.entry("type").or_insert(json!("ONE_TO_ONE_NAT"));
+        access.entry("name").or_insert(json!("External NAT"));
+    }
 }
 
 /// The subnetwork of an interface: named, or the one of an automatic network in the region.

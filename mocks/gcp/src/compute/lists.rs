@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::group;
-use crate::error::{GcpError, bad_request, forbidden, invalid};
+use crate::error::{GcpError, bad_request, invalid};
 use crate::link::link;
 use crate::request::Request;
 use crate::state::{Kind, State, text_of};
@@ -114,8 +114,8 @@ impl World {
         Ok(Page { items: keyed.into_iter().map(|(_, item)| item).collect(), next })
     }
 
-    /// A list over all places: each is there, empty ones with a warning. A place that may not be read fails the
-    /// list, unless partial success is asked for.
+    /// A list over all places: each is there, empty ones with a warning. A place that cannot be read does not fail
+    /// the list: it is named among the unreachable ones, and only who looks there knows that the list is partial.
     fn aggregated(&mut self, state: &State, request: &Request) -> Result<Value, GcpError> {
         let (resource, _) = request.words();
         let project = format!("projects/{}", request.project());
@@ -132,9 +132,6 @@ impl World {
         };
         let denied = |place: &String| !request.privileged && self.is_denied(&format!("{project}/{place}"));
         let (hidden, open): (Vec<String>, Vec<String>) = places.into_iter().partition(denied);
-        if let Some(place) = hidden.first().filter(|_| !request.is_set("returnPartialSuccess")) {
-            return Err(forbidden(&request.method.id, &format!("{project}/{place}")));
-        }
         let items = open.iter().flat_map(|place| {
             let all = state.within(&format!("{project}/{place}/{field}")).map(|(path, _)| path.clone());
             let all: Vec<String> = all.collect();
@@ -156,7 +153,12 @@ impl World {
             }
         }
         for place in open {
-            by_place.entry(place.clone()).or_insert_with(|| nothing(&place));
+            let message = format!("There are no results for scope '{place}' on this page.");
+            by_place.entry(place.clone()).or_insert_with(|| warning("NO_RESULTS_ON_PAGE", &message, &place));
+        }
+        for place in &hidden {
+            let message = format!("The scope '{place}' could not be reached.");
+            by_place.insert(place.clone(), warning("UNREACHABLE", &message, place));
         }
         let kind = kind_word(resource);
         let id = format!("{project}/aggregated/{field}");
@@ -184,12 +186,8 @@ impl World {
     }
 }
 
-fn nothing(place: &str) -> Value {
-    json!({ "warning": {
-        "code": "NO_RESULTS_ON_PAGE",
-        "message": format!("There are no results for scope '{place}' on this page."),
-        "data": [{ "key": "scope", "value": place }],
-    } })
+fn warning(code: &str, message: &str, place: &str) -> Value {
+    json!({ "warning": { "code": code, "message": message, "data": [{ "key": "scope", "value": place }] } })
 }
 
 /// The word in the kind of a list.

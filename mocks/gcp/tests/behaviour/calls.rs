@@ -96,19 +96,21 @@ fn tokens_expire_and_none_is_needed() {
 }
 
 #[test]
-fn a_denied_scope_refuses_reads_and_writes() {
+fn a_denied_scope_refuses_reads_and_writes_and_is_missing_in_lists_of_all() {
     let cloud = Cloud::quick();
     cloud.front.world().faults.denied.insert(format!("{PROJECT}/zones/europe-west1-b"));
     assert_eq!(cloud.ask("GET", "vm/", Value::Null), "forbidden");
     assert_eq!(cloud.ask("GET", "vm/a", Value::Null), "forbidden");
     assert_eq!(cloud.ask("GET", "fw/", Value::Null), "ok");
     let all = format!("{PROJECT}/aggregated/instances");
-    assert_eq!(cloud.ask("GET", &all, Value::Null), "forbidden");
-    let partial = cloud.get(&format!("{all}?returnPartialSuccess=true"));
+    let partial = cloud.get(&all);
     let unreachable = partial["unreachables"].as_array().unwrap();
     assert!(unreachable.len() == 1 && unreachable[0].as_str().unwrap().ends_with("/zones/europe-west1-b"));
-    assert!(partial["items"].get("zones/europe-west1-c").is_some());
-    assert!(partial["items"].get("zones/europe-west1-b").is_none());
+    assert_eq!(partial["items"]["zones/europe-west1-b"]["warning"]["code"], "UNREACHABLE");
+    assert_eq!(partial["items"]["zones/europe-west1-c"]["warning"]["code"], "NO_RESULTS_ON_PAGE");
+    cloud.front.world().faults.denied.insert(PROJECT.to_owned());
+    assert_eq!(cloud.ask("GET", &all, Value::Null), "forbidden");
+    assert_eq!(cloud.insert("fw/x", firewall("1 in allow tcp * *")), "forbidden");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use mock_gcp::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::{Cloud, PROJECT, ZONE, path, quick, rule};
+use crate::harness::{Cloud, PROJECT, ZONE, link, path, quick, rule};
 
 /// Three instances on `v` with a policy; everything has settled.
 fn estate(seed: u64) -> Cloud {
@@ -81,6 +81,22 @@ fn rules_overtake_each_other_but_a_patch_is_one_change() {
     }
     assert!(gaps[0] > 0, "single calls");
     assert_eq!(gaps[1], 0, "one patch");
+}
+
+#[test]
+fn an_exchange_of_policies_in_one_call_leaves_no_gap() {
+    for seed in 0..20 {
+        let cloud = estate(seed);
+        cloud.seed("pol/q", json!({}));
+        for policy in ["pol/p", "pol/q"] {
+            cloud.act(policy, "addRule", rule("10 in allow tcp:1 0.0.0.0/0 *"));
+        }
+        cloud.settle();
+        let body = json!({ "name": "v", "attachmentTarget": link("net/v") });
+        let exchange = format!("{}/addAssociation?replaceExistingAssociation=true", path("pol/q"));
+        cloud.perform("POST", &exchange, body);
+        assert!(turns(&cloud, "192.0.2.1 tcp/1 a").is_empty(), "seed {seed}");
+    }
 }
 
 #[test]

@@ -11,10 +11,12 @@ fn interfaces_get_addresses_of_both_families() {
     body["networkInterfaces"][0]["aliasIpRanges"] =
         json!([{ "ipCidrRange": "10.9.1.0/24", "subnetworkRangeName": "pods" }]);
     body["networkInterfaces"].as_array_mut().unwrap().push(json!({ "subnetwork": link("sub/u") }));
+    body["networkInterfaces"][1]["accessConfigs"] = json!([{ "name": "out" }]);
     assert_eq!(cloud.insert("vm/a", body.clone()), "ok");
     let held = cloud.get("vm/a");
     let (first, second) = (&held["networkInterfaces"][0], &held["networkInterfaces"][1]);
     assert_eq!((&first["networkIP"], &second["networkIP"]), (&json!("10.0.1.2"), &json!("10.1.1.2")));
+    assert!(second["accessConfigs"][0]["natIP"].as_str().unwrap().starts_with("34.76."));
     assert!(first["ipv6Address"].as_str().unwrap().starts_with("fd20:"));
     assert_eq!((&first["name"], &second["name"]), (&json!("nic0"), &json!("nic1")));
     assert_eq!((&first["network"], &second["network"]), (&link("net/v"), &link("net/w")));

@@ -212,6 +212,26 @@ fn global_policies_come_before_those_of_the_region() {
 }
 
 #[test]
+fn several_policies_of_a_network_count_in_the_order_of_their_associations() {
+    let cloud = estate();
+    cloud.front.world().settings.limits.policies_per_network = 2;
+    cloud.seed("pol/q", json!({}));
+    let body = json!({ "name": "v", "attachmentTarget": link("net/v"), "priority": 10 });
+    cloud.act("pol/q", "addAssociation", body);
+    add(&cloud, "pol/q", "100 in deny tcp:22 0.0.0.0/0 *");
+    add(&cloud, "pol/p", "1 in allow tcp 0.0.0.0/0 *");
+    cloud.check_packets("192.0.2.1 tcp/22 a cut\n192.0.2.1 tcp/23 a pass");
+    let again = json!({ "name": "v", "attachmentTarget": link("net/v"), "priority": 2000 });
+    cloud.perform(
+        "POST",
+        &format!("{PROJECT}/global/firewallPolicies/q/removeAssociation?name=v"),
+        json!(null),
+    );
+    cloud.act("pol/q", "addAssociation", again);
+    cloud.check_packets("192.0.2.1 tcp/22 a pass");
+}
+
+#[test]
 fn hierarchical_policies_come_first_from_the_top() {
     let cloud = classic(&["0 in deny tcp 0.0.0.0/0 *"]);
     let node = |parent: &str, short: &str, rules: &[&str]| {

@@ -150,6 +150,12 @@ fn attributes_are_counted_for_each_rule_and_limited_for_the_policy() {
     assert_eq!(add(&cloud, "2 in allow tcp:1,2,3 10.0.0.0/8,11.0.0.0/8 *"), "quotaExceeded");
     assert_eq!(add(&cloud, "2 in allow tcp:1,2 10.0.0.0/8,11.0.0.0/8 *"), "ok");
     assert_eq!(cloud.get("pol/p")["ruleTupleCount"], 8);
+    let cloud = with_policy();
+    let web = cloud.tag("v", "web");
+    assert_eq!(add(&cloud, &format!("1 in allow tcp:443 10.0.0.0/8+{web} {web}")), "ok");
+    assert_eq!(add(&cloud, "2 in allow tcp:443 10.0.0.0/8 sa:a@b"), "ok");
+    let held = cloud.get("pol/p");
+    assert_eq!((&held["rules"][0]["ruleTupleCount"], &held["ruleTupleCount"]), (&json!(5), &json!(9)));
 }
 
 #[test]

@@ -29,6 +29,18 @@ struct AuditLine<'a> {
     steps: Vec<AuditStep<'a>>,
 }
 
+/// What an apply that died did not write itself.
+#[derive(Serialize)]
+struct DeathLine<'a> {
+    at: String,
+    who: String,
+    plan: &'a str,
+    outcome: &'a str,
+}
+
+/// Behind the plan in the journal: its audit line is written.
+const AUDITED: &str = " audited";
+
 /// One step of an audit line, with what it changed as texts: what it takes away and what it puts there.
 #[derive(Serialize)]
 struct AuditStep<'a> {
@@ -106,7 +118,11 @@ impl StateFolder {
             overridden_guards: allowed,
             steps: steps.iter().map(|status| AuditStep::new(plan, status)).collect(),
         };
-        let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
+        self.append(&line)
+    }
+
+    fn append(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
         text.push('\n');
         let mut file = OpenOptions::new().create(true).append(true).open(self.path.join("audit.jsonl"))?;
         file.write_all(text.as_bytes())?;
@@ -121,9 +137,33 @@ impl StateFolder {
         write_whole(&self.path.join("journal"), base)
     }
 
-    /// The plan whose apply was interrupted, if one was.
-    pub fn interrupted(&self) -> Option<String> {
-        fs::read_to_string(self.path.join("journal")).ok()
+    /// Notes that an apply did not do all of its plan, and has its audit line.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn leave_unfinished(&self, base: &str) -> io::Result<()> {
+        write_whole(&self.path.join("journal"), &format!("{base}{AUDITED}"))
+    }
+
+    /// The plan whose apply did not get to its end, if there is one. An apply that died left no audit line: it gets one
+    /// now, without the calls that nobody noted.
+    ///
+    /// # Errors
+    /// If the audit line cannot be written.
+    pub fn unfinished(&self) -> io::Result<Option<String>> {
+        let Ok(text) = fs::read_to_string(self.path.join("journal")) else { return Ok(None) };
+        if let Some(base) = text.strip_suffix(AUDITED) {
+            return Ok(Some(base.to_owned()));
+        }
+        let line = DeathLine {
+            at: jiff::Timestamp::now().to_string(),
+            who: who(),
+            plan: &text,
+            outcome: "an earlier apply of this plan died; what it wrote shows in the next read",
+        };
+        self.append(&line)?;
+        self.leave_unfinished(&text)?;
+        Ok(Some(text))
     }
 
     /// Notes that an apply ended.
@@ -166,4 +206,36 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 fn who() -> String {
     let named = ["BULKHEAD_ACTOR", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_apply_that_died_gets_one_audit_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(folder.path()).unwrap();
+        assert_eq!(state.unfinished().unwrap(), None);
+        state.begin("abc").unwrap();
+        assert_eq!(state.unfinished().unwrap().as_deref(), Some("abc"));
+        assert_eq!(state.unfinished().unwrap().as_deref(), Some("abc"));
+        let lines = fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(lines.contains(r#""plan":"abc""#) && lines.contains("died"), "{lines}");
+        state.end().unwrap();
+        assert_eq!(state.unfinished().unwrap(), None);
+    }
+
+    #[test]
+    fn an_apply_that_failed_has_its_line_and_may_be_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::open(folder.path()).unwrap();
+        state.begin("abc").unwrap();
+        state.leave_unfinished("abc").unwrap();
+        assert_eq!(state.unfinished().unwrap().as_deref(), Some("abc"));
+        assert!(!folder.path().join("audit.jsonl").exists());
+    }
 }

@@ -44,10 +44,12 @@ pub(super) async fn run(
     let known = known.unwrap_or_default();
     let unobserved = reading.unobserved.len();
     let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
-    let interrupted = state.interrupted();
+    let unfinished = state
+        .unfinished()
+        .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
     if let Some(stored) = &stored {
-        still_true(stored, &plan, &observed, interrupted.as_deref(), allow_equivalent)?;
-    } else if interrupted.is_some() {
+        still_true(stored, &plan, &observed, unfinished.as_deref(), allow_equivalent)?;
+    } else if unfinished.is_some() {
         anstream::eprintln!("an earlier apply did not get to its end; what it did is taken into account");
     }
     if !plan.blocks.is_empty() || plan.steps.is_empty() || !plan.scopes.iter().any(|scope| scope.enforce) {
@@ -82,9 +84,8 @@ pub(super) async fn run(
     remember(&state, &known.after(&plan, &steps, &last_read))?;
     let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));
     // What a failed apply did is not a move of the world either: the same plan may be tried again.
-    if good {
-        state.end().map_err(|error| Failure::new(error, ""))?;
-    }
+    let noted = if good { state.end() } else { state.leave_unfinished(journal) };
+    noted.map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
     let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
     anstream::println!(
         "{} of {} steps done, {calls} calls",
@@ -113,7 +114,7 @@ fn still_true(
     stored: &Plan,
     fresh: &Plan,
     observed: &[Observed],
-    interrupted: Option<&str>,
+    unfinished: Option<&str>,
     allow_equivalent: bool,
 ) -> Result<(), Failure> {
     if stored.base == fresh.base {
@@ -122,7 +123,7 @@ fn still_true(
     let names = names(observed);
     let left = effects(&fresh.steps, &names);
     let meant = effects(&stored.steps, &names);
-    let own = interrupted == Some(stored.base.as_str());
+    let own = unfinished == Some(stored.base.as_str());
     if (own || allow_equivalent) && left.is_subset(&meant) {
         anstream::eprintln!("{} of the plan's changes are left", left.len());
         return Ok(());

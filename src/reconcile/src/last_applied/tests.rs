@@ -1,3 +1,5 @@
+//! What is remembered, and what is drift.
+
 use plan::plan::{EstateSummary, ProofSummary};
 use plan::{
     AttachClass, Attachment, Direction, Gates, InterfaceState, Peer, RuleService, StepId, Transients,

@@ -19,6 +19,9 @@ COMMANDS = {
     "observe": "cargo test --workspace --test observe",
     "hitless": "cargo test -p plan --test hitless",
     "proof": "cargo test -p plan --test prove",
+    "passes": "cargo test --workspace --test passes",
+    "withhold": "cargo test -p plan --lib -- withhold::",
+    "memory": "cargo test --workspace --lib -- last_applied::",
     "aws-unit": "cargo test --workspace --lib -- lower:: convert:: marks::",
 }
 ROW = re.compile(r"^\|\s*([\w-]+)\s*\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `([\w-]+)` \|$")

@@ -3,6 +3,7 @@
 //! INVARIANT: what is left in the plan waits for nothing that was taken out, so that every state on its way is one that the
 //! schedule has looked at: the steps that were taken out have simply not run yet.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::order::Steps;
@@ -22,8 +23,8 @@ pub fn withhold(steps: &mut Steps, reason: impl Fn(&Step) -> Option<WithheldBeca
     while let Some(id) = look.pop() {
         let because = out[&id].0.clone();
         for &next in leaning.get(&id).into_iter().flatten() {
-            if !out.contains_key(&next) {
-                out.insert(next, (because.clone(), titles.get(&id).cloned()));
+            if let Entry::Vacant(place) = out.entry(next) {
+                place.insert((because.clone(), titles.get(&id).cloned()));
                 look.push(next);
             }
         }

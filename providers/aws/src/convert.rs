@@ -1,41 +1,105 @@
-//! EC2's permissions ↔ rules. One permission holds many sources; a rule holds one.
+//! EC2's permissions and flat records ↔ rules. One permission holds many sources; a record and a rule hold one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
+use aws_sdk_ec2::types::{
+    IpPermission, IpRange, Ipv6Range, PrefixListId, SecurityGroupRule, UserIdGroupPair,
+};
 use ipnet::IpNet;
 use plan::state::is_icmp;
 use plan::{GroupId, Peer, RuleService, RuleSpec};
 use policy::service::{has_ports, protocol};
 
-/// Every rule of a group's permissions, sorted. `account` is the owner of the group that holds them.
-pub fn rules_from(permissions: &[IpPermission], account: &str) -> Vec<RuleSpec> {
+/// What references are read against.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// The account of the group that is read; empty if it is not known.
+    pub account: &'a str,
+    /// The peerings that are active.
+    pub peerings: &'a BTreeSet<String>,
+}
+
+/// Every rule of a group's permissions, sorted.
+pub fn rules_from(permissions: &[IpPermission], reach: Reach<'_>) -> Vec<RuleSpec> {
     let mut rules: Vec<RuleSpec> =
-        permissions.iter().flat_map(|permission| rules_of(permission, account)).collect();
+        permissions.iter().flat_map(|permission| rules_of(permission, reach)).collect();
     rules.sort();
     rules.dedup();
     rules
 }
 
-fn rules_of(permission: &IpPermission, account: &str) -> Vec<RuleSpec> {
+fn rules_of(permission: &IpPermission, reach: Reach<'_>) -> Vec<RuleSpec> {
     let service =
         service_from(permission.ip_protocol().unwrap_or("-1"), permission.from_port(), permission.to_port());
-    let block = |text: Option<&str>| {
-        text.and_then(|text| text.parse::<IpNet>().ok()).map(|block| Peer::Cidr(block.trunc()))
-    };
-    let v4 = permission.ip_ranges().iter().filter_map(|range| block(range.cidr_ip()));
-    let v6 = permission.ipv6_ranges().iter().filter_map(|range| block(range.cidr_ipv6()));
-    let lists = permission
-        .prefix_list_ids()
-        .iter()
-        .filter_map(|list| list.prefix_list_id().map(|id| Peer::Opaque(id.to_owned())));
+    let v4 = permission.ip_ranges().iter().filter_map(|range| block_peer(range.cidr_ip()));
+    let v6 = permission.ipv6_ranges().iter().filter_map(|range| block_peer(range.cidr_ipv6()));
+    let lists = permission.prefix_list_ids().iter().filter_map(|list| list_peer(list.prefix_list_id()));
     let groups = permission.user_id_group_pairs().iter().filter_map(|pair| {
-        let id = pair.group_id()?;
-        let foreign = pair.user_id().is_some_and(|user| !account.is_empty() && user != account);
-        Some(if foreign { Peer::Opaque(id.to_owned()) } else { Peer::Group(GroupId::from(id)) })
+        let over = Over { peering: pair.vpc_peering_connection_id(), status: pair.peering_status() };
+        group_peer(pair.group_id(), pair.user_id(), over, reach)
     });
     v4.chain(v6).chain(lists).chain(groups).map(|peer| RuleSpec { peer, service }).collect()
 }
+
+/// A record of `DescribeSecurityGroupRules` as a rule: one source each.
+pub fn rule_from(record: &SecurityGroupRule, reach: Reach<'_>) -> Option<RuleSpec> {
+    let service = service_from(record.ip_protocol().unwrap_or("-1"), record.from_port(), record.to_port());
+    let group = || {
+        let info = record.referenced_group_info()?;
+        let over = Over { peering: info.vpc_peering_connection_id(), status: info.peering_status() };
+        group_peer(info.group_id(), info.user_id(), over, reach)
+    };
+    let peer = block_peer(record.cidr_ipv4())
+        .or_else(|| block_peer(record.cidr_ipv6()))
+        .or_else(|| list_peer(record.prefix_list_id()))
+        .or_else(group)?;
+    Some(RuleSpec { peer, service })
+}
+
+fn block_peer(text: Option<&str>) -> Option<Peer> {
+    text.and_then(|text| text.parse::<IpNet>().ok()).map(|block| Peer::Cidr(block.trunc()))
+}
+
+fn list_peer(id: Option<&str>) -> Option<Peer> {
+    id.map(|id| Peer::Opaque(id.to_owned()))
+}
+
+/// The peering over which a reference was made, and what the cloud says of it.
+struct Over<'a> {
+    peering: Option<&'a str>,
+    status: Option<&'a str>,
+}
+
+/// A referenced group. A reference that was made over a peering that is gone is stale for ever: it matches nobody, and
+/// a new peering does not revive it. So it is another peer than the group itself, and one that nobody is a member of.
+fn group_peer(id: Option<&str>, user: Option<&str>, over: Over<'_>, reach: Reach<'_>) -> Option<Peer> {
+    let id = id?;
+    if user.is_some_and(|user| !reach.account.is_empty() && user != reach.account) {
+        return Some(Peer::Opaque(id.to_owned()));
+    }
+    let is_active = |peering: &str| {
+        over.status.map_or_else(|| reach.peerings.contains(peering), |status| status == "active")
+    };
+    Some(match over.peering {
+        Some(peering) if !is_active(peering) => Peer::Group(stale_reference(id, peering)),
+        _ => Peer::Group(GroupId::from(id)),
+    })
+}
+
+/// The far end of a reference that is stale.
+fn stale_reference(group: &str, peering: &str) -> GroupId {
+    GroupId::from(format!("{group}{STALE}{peering}"))
+}
+
+/// Whether a rule is a stale form of another one: the cloud takes the two for the same rule.
+pub fn is_stale_form(stale: &RuleSpec, of: &RuleSpec) -> bool {
+    let (Peer::Group(found), Peer::Group(wanted)) = (&stale.peer, &of.peer) else { return false };
+    let group = found.as_str().split_once(STALE).map(|(group, _)| group);
+    stale.service == of.service && group == Some(wanted.as_str())
+}
+
+/// Between the group and the peering of a reference that is stale.
+const STALE: &str = " over ";
 
 /// A protocol by number, from EC2's name or number; `None` for all.
 pub fn protocol_from(text: &str) -> Option<u8> {
@@ -171,6 +235,30 @@ mod tests {
         rules.sort();
         let permissions = permissions_to(&rules, |_| Reference::default());
         assert_eq!(permissions.len(), 2, "one permission for each service");
-        assert_eq!(rules_from(&permissions, ""), rules);
+        assert_eq!(rules_from(&permissions, Reach { account: "", peerings: &BTreeSet::new() }), rules);
+    }
+
+    #[test]
+    fn a_reference_over_a_peering_that_is_gone_is_another_peer() {
+        let reach = Reach { account: "1", peerings: &BTreeSet::from(["pcx-2".to_owned()]) };
+        let check = |peering: Option<&str>, status: Option<&str>, expected: &str| {
+            let pair = UserIdGroupPair::builder().group_id("sg-1").user_id("1");
+            let pair = pair
+                .set_vpc_peering_connection_id(peering.map(str::to_owned))
+                .set_peering_status(status.map(str::to_owned));
+            let permission =
+                IpPermission::builder().ip_protocol("-1").user_id_group_pairs(pair.build()).build();
+            let found = rules_from(&[permission], reach);
+            assert_eq!(found[0].peer, Peer::Group(expected.into()), "{peering:?} {status:?}");
+        };
+        check(None, None, "sg-1");
+        check(Some("pcx-2"), Some("active"), "sg-1");
+        check(Some("pcx-2"), None, "sg-1");
+        check(Some("pcx-1"), None, "sg-1 over pcx-1");
+        check(Some("pcx-1"), Some("deleted"), "sg-1 over pcx-1");
+        let rule = |peer: &str| RuleSpec { peer: Peer::Group(peer.into()), service: RuleService::All };
+        assert!(is_stale_form(&rule("sg-1 over pcx-1"), &rule("sg-1")));
+        assert!(!is_stale_form(&rule("sg-1 over pcx-1"), &rule("sg-2")));
+        assert!(!is_stale_form(&rule("sg-1"), &rule("sg-1")));
     }
 }

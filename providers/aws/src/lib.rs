@@ -18,7 +18,6 @@ pub mod semantics;
 
 mod apply;
 mod connections;
-mod flat;
 mod observe;
 mod pages;
 

@@ -15,7 +15,7 @@ use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
 
 use crate::client::{AwsSettings, Ec2};
-use crate::convert::{rules_from, service_from};
+use crate::convert::{Reach, rules_from, service_from};
 use crate::marks;
 use crate::pages::read_all;
 
@@ -120,11 +120,14 @@ fn assemble(settings: &AwsSettings, scope: &Scope, answers: Answers) -> Observed
             }
         }
     }
+    let active = answers.peerings.iter().filter(|peering| is_active(peering));
+    let peerings: BTreeSet<String> =
+        active.filter_map(|peering| peering.vpc_peering_connection_id().map(str::to_owned)).collect();
     let mut observed = Observed {
         scope: Some(scope.id.clone()),
         networks: answers.vpcs.iter().filter_map(|vpc| network(vpc, &answers.peerings)).collect(),
         interfaces: answers.interfaces.iter().filter_map(|i| interface(i, &instances, &acl_of)).collect(),
-        groups: answers.groups.iter().filter_map(|sg| group(sg, settings)).collect(),
+        groups: answers.groups.iter().filter_map(|sg| group(sg, &peerings, settings)).collect(),
         path_filters: answers.acls.iter().filter_map(path_filter).collect(),
         limits: answers.limits,
     };
@@ -144,10 +147,9 @@ fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState>
         .chain(vpc.cidr_block());
     let v6 = vpc.ipv6_cidr_block_association_set().iter().filter_map(|block| block.ipv6_cidr_block());
     let cidrs: BTreeSet<IpNet> = v4.chain(v6).filter_map(|text| text.parse().ok()).collect();
-    let active = peerings.iter().filter(|peering| {
-        peering.status().and_then(|status| status.code()).is_some_and(|code| code.as_str() == "active")
-    });
-    let mut peerings: Vec<Peering> = active
+    let mut peerings: Vec<Peering> = peerings
+        .iter()
+        .filter(|peering| is_active(peering))
         .filter_map(|peering| {
             let requester = peering.requester_vpc_info().and_then(|info| info.vpc_id())?;
             let accepter = peering.accepter_vpc_info().and_then(|info| info.vpc_id())?;
@@ -171,6 +173,10 @@ fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState>
         cidrs: cidrs.into_iter().collect(),
         peerings,
     })
+}
+
+fn is_active(peering: &VpcPeeringConnection) -> bool {
+    peering.status().and_then(|status| status.code()).is_some_and(|code| code.as_str() == "active")
 }
 
 fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
@@ -253,9 +259,9 @@ fn attach_class(eni: &NetworkInterface) -> AttachClass {
     }
 }
 
-fn group(sg: &SecurityGroup, settings: &AwsSettings) -> Option<GroupState> {
+fn group(sg: &SecurityGroup, peerings: &BTreeSet<String>, settings: &AwsSettings) -> Option<GroupState> {
     let name = sg.group_name().unwrap_or_default();
-    let account = sg.owner_id().unwrap_or_default();
+    let reach = Reach { account: sg.owner_id().unwrap_or_default(), peerings };
     let (owner, tag_drift) =
         marks::owner(&settings.installation, name, &tags_of(sg.tags()), &settings.extra_tags);
     Some(GroupState {
@@ -263,8 +269,8 @@ fn group(sg: &SecurityGroup, settings: &AwsSettings) -> Option<GroupState> {
         network: sg.vpc_id()?.into(),
         name: name.to_owned(),
         owner,
-        ingress: rules_from(sg.ip_permissions(), account),
-        egress: rules_from(sg.ip_permissions_egress(), account),
+        ingress: rules_from(sg.ip_permissions(), reach),
+        egress: rules_from(sg.ip_permissions_egress(), reach),
         tag_drift,
     })
 }

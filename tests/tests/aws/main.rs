@@ -10,3 +10,4 @@ mod groups;
 mod members;
 mod pace;
 mod pages;
+mod peering;

@@ -9,7 +9,7 @@ use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
 
 use super::{Writer, tag_list};
-use crate::convert::rules_from;
+use crate::convert::{Reach, rules_from};
 use crate::marks;
 
 impl Writer<'_> {
@@ -76,7 +76,9 @@ impl Writer<'_> {
         group: &SecurityGroup,
         open: bool,
     ) -> Result<(), ProviderError> {
-        let held = rules_from(group.ip_permissions_egress(), group.owner_id().unwrap_or_default());
+        let peerings = self.active_peerings();
+        let reach = Reach { account: group.owner_id().unwrap_or_default(), peerings: &peerings };
+        let held = rules_from(group.ip_permissions_egress(), reach);
         let wanted = if open { allow_everything().to_vec() } else { Vec::new() };
         let missing: Vec<RuleSpec> = wanted.iter().filter(|rule| !held.contains(rule)).cloned().collect();
         if !missing.is_empty() {

@@ -8,8 +8,7 @@ use policy::NetworkId;
 use provider::ProviderError;
 
 use super::{LOOK_EVERY, LOOKS_MAX, Writer, tag_list};
-use crate::convert::{Reference, permissions_to, rules_from};
-use crate::flat;
+use crate::convert::{self, Reach, Reference, permissions_to, rules_from};
 use crate::marks;
 use crate::pages::read_all;
 
@@ -26,25 +25,49 @@ impl Writer<'_> {
         if missing.is_empty() {
             return Ok(());
         }
-        match self.authorize(id, direction, &missing).await {
-            // Our read was older than somebody's write: look again, add only what is missing.
-            Err(error) if error.code == "InvalidPermission.Duplicate" => {
-                let group = self.look_for(id).await?;
-                let permissions = if direction == Direction::Ingress {
-                    group.ip_permissions()
-                } else {
-                    group.ip_permissions_egress()
-                };
-                let held = rules_from(permissions, group.owner_id().unwrap_or_default());
-                let missing: Vec<RuleSpec> =
-                    missing.into_iter().filter(|rule| !held.contains(rule)).collect();
-                if missing.is_empty() {
-                    return Ok(());
-                }
-                self.authorize(id, direction, &missing).await
-            }
-            answer => answer,
+        self.revoke_stale_forms(id, direction, &missing).await?;
+        let refused = match self.authorize(id, direction, &missing).await {
+            Err(error) if error.code == "InvalidPermission.Duplicate" => error,
+            answer => return answer,
+        };
+        // Our read was older than somebody's write: look again, add only what is missing.
+        let group = self.look_for(id).await?;
+        let permissions = match direction {
+            Direction::Ingress => group.ip_permissions(),
+            Direction::Egress => group.ip_permissions_egress(),
+        };
+        let peerings = self.active_peerings();
+        let reach = Reach { account: group.owner_id().unwrap_or_default(), peerings: &peerings };
+        let held = rules_from(permissions, reach);
+        let left: Vec<RuleSpec> = missing.iter().filter(|rule| !held.contains(rule)).cloned().collect();
+        if left.is_empty() {
+            return Ok(());
         }
+        // INVARIANT: a call that failed is not sent again. If nothing of it is there after all, the next pass looks.
+        if left.len() == missing.len() {
+            return Err(refused);
+        }
+        self.authorize(id, direction, &left).await
+    }
+
+    /// Revokes the stale forms of rules that are to be added: the cloud takes a reference over a peering that is gone for
+    /// the same rule, and would refuse the new one. They match nobody, so that nothing is cut.
+    async fn revoke_stale_forms(
+        &mut self,
+        id: &GroupId,
+        direction: Direction,
+        wanted: &[RuleSpec],
+    ) -> Result<(), ProviderError> {
+        let held = self.held(id, direction);
+        let is_in_the_way = |stale: &&RuleSpec| wanted.iter().any(|rule| convert::is_stale_form(stale, rule));
+        let stale: BTreeSet<RuleSpec> = held.iter().filter(is_in_the_way).cloned().collect();
+        self.revoke(id, direction, &stale, &stale).await.map(drop)
+    }
+
+    /// The peerings over which references work.
+    pub(super) fn active_peerings(&self) -> BTreeSet<String> {
+        let networks = self.current.iter().flat_map(|observed| &observed.networks);
+        networks.flat_map(|network| &network.peerings).map(|peering| peering.handle.clone()).collect()
     }
 
     /// The rules that a group had when it was last read.
@@ -168,6 +191,22 @@ impl Writer<'_> {
         if ids.is_empty() {
             return Ok(unseen);
         }
+        match self.revoke_by_id(id, direction, ids).await {
+            // Somebody else took one of them away meanwhile, and the call did nothing.
+            Err(error) if error.code == "InvalidSecurityGroupRuleId.NotFound" => {
+                let left = self.rule_ids(id, direction, rules).await?;
+                if left.is_empty() { Ok(BTreeSet::new()) } else { Err(error) }
+            }
+            answer => answer.map(|()| unseen),
+        }
+    }
+
+    async fn revoke_by_id(
+        &mut self,
+        id: &GroupId,
+        direction: Direction,
+        ids: Vec<String>,
+    ) -> Result<(), ProviderError> {
         let group = id.to_string();
         match direction {
             Direction::Ingress => {
@@ -178,7 +217,7 @@ impl Writer<'_> {
                         .set_security_group_rule_ids(Some(ids));
                     async move { request.send().await }
                 });
-                answer.await.map(drop)?;
+                answer.await.map(drop)
             }
             Direction::Egress => {
                 let answer = self.write("RevokeSecurityGroupEgress", |client| {
@@ -188,10 +227,9 @@ impl Writer<'_> {
                         .set_security_group_rule_ids(Some(ids));
                     async move { request.send().await }
                 });
-                answer.await.map(drop)?;
+                answer.await.map(drop)
             }
         }
-        Ok(unseen)
     }
 
     /// The ids of those of the rules that the group holds.
@@ -209,13 +247,14 @@ impl Writer<'_> {
             security_group_rules,
             filters()
         );
-        let egress = direction == Direction::Egress;
+        let (egress, peerings) = (direction == Direction::Egress, self.active_peerings());
         let mut ids: BTreeMap<RuleSpec, Vec<String>> = BTreeMap::new();
         for record in records.iter().filter(|record| record.is_egress().unwrap_or(false) == egress) {
-            for rule in rules.iter().filter(|rule| flat::is_rule(record, rule)) {
-                let held = ids.entry(rule.clone()).or_default();
-                held.extend(record.security_group_rule_id().map(str::to_owned));
-            }
+            let reach = Reach { account: record.group_owner_id().unwrap_or_default(), peerings: &peerings };
+            let Some(rule) = convert::rule_from(record, reach).filter(|rule| rules.contains(rule)) else {
+                continue;
+            };
+            ids.entry(rule).or_default().extend(record.security_group_rule_id().map(str::to_owned));
         }
         Ok(ids)
     }

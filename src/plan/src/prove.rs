@@ -14,6 +14,7 @@
 //! The universe: ICMP exists only between IPv4 addresses and ICMPv6 only between IPv6 addresses; an address that
 //! one interface in reach holds comes from nobody else; nobody sends to himself.
 
+mod bulk;
 mod ends;
 mod foreign;
 mod intent;
@@ -30,6 +31,7 @@ use rustc_hash::FxHashMap;
 
 use crate::graph::{FilterGraph, NodeIndex};
 use crate::plan::ProofSummary;
+use bulk::{Bulk, LONG_MIN};
 pub(crate) use ends::first_match;
 use peers::Seat;
 
@@ -39,7 +41,18 @@ pub const WITNESSES_MAX: usize = 10;
 /// Proves a state of the world against the policy. Linear in ends × the interfaces and address sets that an end
 /// names (times the logarithm of those).
 pub fn prove(graph: &FilterGraph, compiled: &CompiledPolicy, snapshot: &Snapshot) -> ProofSummary {
-    let context = Context::new(graph, compiled, snapshot);
+    prove_with_long(graph, compiled, snapshot, LONG_MIN)
+}
+
+/// The same with another length from which on member lists are long; for tests on small graphs.
+#[doc(hidden)]
+pub fn prove_with_long(
+    graph: &FilterGraph,
+    compiled: &CompiledPolicy,
+    snapshot: &Snapshot,
+    long_min: usize,
+) -> ProofSummary {
+    let context = Context::with_long(graph, compiled, snapshot, long_min);
     let mut summary = ProofSummary { equivalent: true, ..ProofSummary::default() };
     for end in ends::ends(&context) {
         let (kinds, peers) = peers::kinds(&context, &end);
@@ -65,12 +78,22 @@ pub struct Context<'a> {
     pub(crate) nodes: FxHashMap<&'a InterfaceId, NodeIndex>,
     /// The place of each node, if the snapshot knows it.
     place_of: Vec<Option<Place>>,
+    bulk: Bulk<'a>,
     universes: [Universe; 2],
 }
 
 impl<'a> Context<'a> {
     /// Indexes a graph and what it is compared with.
     pub fn new(graph: &'a FilterGraph, compiled: &'a CompiledPolicy, snapshot: &'a Snapshot) -> Self {
+        Self::with_long(graph, compiled, snapshot, LONG_MIN)
+    }
+
+    fn with_long(
+        graph: &'a FilterGraph,
+        compiled: &'a CompiledPolicy,
+        snapshot: &'a Snapshot,
+        long_min: usize,
+    ) -> Self {
         let mut places = FxHashMap::default();
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
@@ -79,10 +102,12 @@ impl<'a> Context<'a> {
         }
         let numbered = graph.nodes.iter().enumerate();
         let nodes = numbered.map(|(n, node)| (&node.interface, NodeIndex(n as u32))).collect();
-        let place_of = graph.nodes.iter().map(|node| places.get(&node.interface).copied()).collect();
+        let place_of: Vec<Option<Place>> =
+            graph.nodes.iter().map(|node| places.get(&node.interface).copied()).collect();
         let universes = [protocol::ICMPV6, protocol::ICMP].map(Universe::without);
         let directory = AddressDirectory::new(snapshot);
-        Self { graph, compiled, snapshot, directory, places, nodes, place_of, universes }
+        let bulk = Bulk::new(graph, &place_of, &directory, long_min);
+        Self { graph, compiled, snapshot, directory, places, nodes, place_of, bulk, universes }
     }
 
     /// The services of the family of an address.

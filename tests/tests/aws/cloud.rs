@@ -160,11 +160,14 @@ impl Cloud {
     }
 }
 
+/// What happens to an answer on its way: with the front and the action.
+type Hook = Arc<dyn Fn(&Ec2Front, &str, String) -> String + Send + Sync>;
+
 /// A way to a front without a socket.
 #[derive(Clone)]
 struct Wire {
     front: Ec2Front,
-    hook: Arc<dyn Fn(&Ec2Front, &str, String) -> String + Send + Sync>,
+    hook: Hook,
 }
 
 impl std::fmt::Debug for Wire {

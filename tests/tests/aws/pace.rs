@@ -52,7 +52,10 @@ async fn run_beside(share: f64, Stranger { part, burst }: Stranger) -> (u64, u32
     let (capacity, refill) = published(ACTION);
     let (stranger, strangers_clock) = (cloud.clone(), clock.clone());
     let stranger = tokio::spawn(async move {
-        while part > 0.0 {
+        if part <= 0.0 {
+            return;
+        }
+        loop {
             for _ in 0..burst {
                 stranger.lock().unwrap().take(ACTION, capacity, refill, strangers_clock.now_ms());
             }

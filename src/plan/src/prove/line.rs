@@ -39,6 +39,11 @@ impl Line {
         0..self.starts.len()
     }
 
+    /// The first address of a cell, and that of the next one.
+    pub(crate) fn bounds(&self, cell: Cell) -> (IpAddr, Option<IpAddr>) {
+        (self.starts[cell], self.starts.get(cell + 1).copied())
+    }
+
     /// The cell of an address; logarithmic.
     pub(crate) fn cell(&self, address: IpAddr) -> Cell {
         self.starts.partition_point(|start| *start <= address).saturating_sub(1)

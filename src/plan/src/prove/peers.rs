@@ -51,9 +51,10 @@ struct Look {
 pub(crate) fn kinds(context: &Context<'_>, end: &End<'_>) -> (Vec<Kind>, u64) {
     let line = Line::cut(end.intent.address_sets().chain(end.address_sets().map(|(_, set)| set)));
     let mut looks = Looks::default();
-    let taken = named_peers(context, end, &line, &mut looks);
+    let crowds = Crowds::at(context, end);
+    let taken = named_peers(context, end, (&line, &crowds), &mut looks);
     for cell in line.cells() {
-        plain_peers(context, end, line.free(cell, &taken), cell, &mut looks);
+        plain_peers(context, end, (line.free(cell, &taken), &crowds), cell, &mut looks);
     }
     let by_address = line.covered_by(end.address_sets());
     let by_cell = end.intent.by_cell(&line);
@@ -69,10 +70,70 @@ pub(crate) fn kinds(context: &Context<'_>, end: &End<'_>) -> (Vec<Kind>, u64) {
     (kinds.collect(), counted)
 }
 
-/// Adds every interface that the end names; the answer is the addresses that are taken for one of them, sorted.
-fn named_peers(context: &Context<'_>, end: &End<'_>, line: &Line, looks: &mut Looks) -> Vec<IpAddr> {
+/// The entries that name whole crowds at an end.
+struct Crowds {
+    /// For each crowd the numbers of the entries, sorted.
+    named_by: Vec<Vec<u32>>,
+}
+
+impl Crowds {
+    fn at(context: &Context<'_>, end: &End<'_>) -> Self {
+        let mut entries: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for (number, entry) in end.entries.iter().enumerate() {
+            let Peers::Members(nodes) = &entry.peers else { continue };
+            if let Some(list) = context.bulk.list(nodes) {
+                entries.entry(list).or_default().push(number as u32);
+            }
+        }
+        // A reference reaches no further than identity does.
+        let reached = context.bulk.crowds().iter().map(|crowd| {
+            let mut numbers: Vec<u32> = Vec::new();
+            if !entries.is_empty() && context.snapshot.connected(end.network, crowd.network) {
+                numbers.extend(crowd.lists.iter().filter_map(|list| entries.get(list)).flatten());
+            }
+            numbers.sort_unstable();
+            numbers
+        });
+        Self { named_by: reached.collect() }
+    }
+
+    /// The entries that name an interface because of the crowd that it is in.
+    fn naming(&self, context: &Context<'_>, place: Place) -> &[u32] {
+        let crowd = context.bulk.crowd_of(place);
+        crowd.map(|crowd| self.named_by[crowd].as_slice()).unwrap_or_default()
+    }
+}
+
+/// Adds every interface that the end names; the answer is the addresses that are taken for one of them, sorted. Those that
+/// it names as a crowd only are two for each cell, and their addresses are not in the answer.
+fn named_peers(
+    context: &Context<'_>,
+    end: &End<'_>,
+    (line, crowds): (&Line, &Crowds),
+    looks: &mut Looks,
+) -> Vec<IpAddr> {
     let mut taken = Vec::new();
-    for names in named(context, end).chunk_by(|a, b| a.0 == b.0) {
+    let named = named(context, end, crowds);
+    let special = |place: Place| named.binary_search_by(|(known, _)| known.cmp(&place)).is_ok();
+    for (crowd, named_by) in context.bulk.crowds().iter().zip(&crowds.named_by) {
+        for cell in line.cells().filter(|_| !named_by.is_empty()) {
+            let (first, end) = line.bounds(cell);
+            let plain = crowd.between(first, end).filter(|(_, place)| !special(*place));
+            let mut added: Option<Place> = None;
+            for (address, place) in plain {
+                let another = added.is_some_and(|known| known != place);
+                if added.is_none() || another {
+                    let look = Look { class: None, named_by: named_by.clone(), cell };
+                    looks.add(look, Seat { place: Some(place), address });
+                    added = Some(place);
+                }
+                if another {
+                    break;
+                }
+            }
+        }
+    }
+    for names in named.chunk_by(|a, b| a.0 == b.0) {
         let Some(&(place, _)) = names.first() else { continue };
         let interface = context.directory.interface(place);
         let in_reach = interface.network.as_ref().is_some_and(|n| context.snapshot.connected(end.network, n));
@@ -95,7 +156,7 @@ fn named_peers(context: &Context<'_>, end: &End<'_>, line: &Line, looks: &mut Lo
 }
 
 /// The interfaces that an entry names (with its number), or a class of the intent; sorted by interface.
-fn named(context: &Context<'_>, end: &End<'_>) -> Vec<(Place, Option<u32>)> {
+fn named(context: &Context<'_>, end: &End<'_>, crowds: &Crowds) -> Vec<(Place, Option<u32>)> {
     let mut named = Vec::new();
     for class in end.intent.classes() {
         for &workload in &context.compiled.class(class).members {
@@ -105,6 +166,9 @@ fn named(context: &Context<'_>, end: &End<'_>) -> Vec<(Place, Option<u32>)> {
     }
     for (number, entry) in end.entries.iter().enumerate() {
         let Peers::Members(nodes) = &entry.peers else { continue };
+        if context.bulk.list(nodes).is_some() {
+            continue;
+        }
         for node in nodes.iter() {
             // A reference reaches no further than identity does.
             if context.snapshot.connected(end.network, &context.graph.nodes[node.0 as usize].network) {
@@ -114,6 +178,13 @@ fn named(context: &Context<'_>, end: &End<'_>) -> Vec<(Place, Option<u32>)> {
     }
     named.sort_unstable();
     named.dedup();
+    let also: Vec<_> = named
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter_map(|names| names.first())
+        .flat_map(|&(place, _)| crowds.naming(context, place).iter().map(move |&n| (place, Some(n))))
+        .collect();
+    named.extend(also);
+    named.sort_unstable();
     named
 }
 
@@ -121,13 +192,15 @@ fn named(context: &Context<'_>, end: &End<'_>) -> Vec<(Place, Option<u32>)> {
 fn plain_peers(
     context: &Context<'_>,
     end: &End<'_>,
-    free: impl Iterator<Item = IpAddr>,
+    (free, crowds): (impl Iterator<Item = IpAddr>, &Crowds),
     cell: Cell,
     looks: &mut Looks,
 ) {
     let mut first = None;
     for address in free {
         let place = match context.directory.holder(Some(end.network), address) {
+            // Whoever is named as one of a crowd has been looked at.
+            View::Interface(place) if !crowds.naming(context, place).is_empty() => continue,
             View::Interface(place) => Some(place),
             View::Shadowed | View::Ambiguous | View::External => None,
         };

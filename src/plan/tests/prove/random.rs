@@ -70,7 +70,22 @@ fn try_case(seed: u64) -> Found {
     }
     let case = || format!("PROVE_SEED={seed}\n{}\nchanges: {changes:?}\n{graph:#?}", lines.join("\n"));
     let proof = plan::prove(&graph, &policy::compile(&snapshot).policy, &snapshot);
+    // Read as long lists, member lists prove the same; which packet stands for others may differ.
+    let crowds = plan::prove::prove_with_long(&graph, &policy::compile(&snapshot).policy, &snapshot, 1);
     let brute = Brute { snapshot: &snapshot, graph: &graph };
+    for witness in &crowds.witnesses {
+        let refuted = brute.refute(witness);
+        assert!(refuted.is_none(), "{}\n{witness:?} of crowds is no witness: {refuted:?}", case());
+    }
+    let services = |found: &[plan::plan::Exposure]| -> Vec<String> {
+        found
+            .iter()
+            .map(|e| format!("{} {} {} {} {}", e.network, e.at, e.direction, e.services, e.because))
+            .collect()
+    };
+    assert_eq!(crowds.equivalent, proof.equivalent, "{}", case());
+    assert_eq!(services(&crowds.exposures), services(&proof.exposures), "{}", case());
+    assert_eq!(services(&crowds.obstructions), services(&proof.obstructions), "{}", case());
     let found = brute.try_all();
     let stated = Found {
         differs: !proof.equivalent,

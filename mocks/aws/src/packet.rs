@@ -1,7 +1,8 @@
 //! Whether a packet passes, as the interfaces of the data plane see the world right now.
 //!
 //! Written from `providers.md` 1.1 alone: groups are a union, rules only allow, references match private
-//! addresses of members in the same VPC or over an active peering, ACLs are ordered and per subnet.
+//! addresses of members in the same VPC or over an active peering, ACLs are ordered, per subnet and stateless: a
+//! connection needs its answers too.
 
 use std::net::IpAddr;
 
@@ -110,7 +111,29 @@ impl World {
 
     fn acls_pass(&self, subnet: &str, egress: bool, far: IpAddr, packet: &Packet) -> bool {
         let mut behind = self.state.acls.values().filter(|acl| acl.subnets.contains(subnet));
-        behind.all(|acl| acl_passes(acl, egress, far, packet))
+        behind.all(|acl| acl_passes(acl, egress, far, packet) && answers_pass(acl, !egress, far, packet))
+    }
+}
+
+/// Whether an ACL lets the answers to a packet pass, which go the other way: to any port that a client may have used
+/// (`providers.md` 1.1: ephemeral-port return rules), as the other half of an echo, or as packets of the same protocol.
+fn answers_pass(acl: &Acl, egress: bool, far: IpAddr, packet: &Packet) -> bool {
+    /// Ports of clients.
+    const EPHEMERAL: std::ops::RangeInclusive<u16> = 1024..=u16::MAX;
+    let passes = |detail: u16| acl_passes(acl, egress, far, &Packet { detail, ..packet.clone() });
+    match (packet.protocol, packet.detail >> 8) {
+        (6 | 17, _) => {
+            // Between the ends of entries nothing changes.
+            let ports = acl.entries.values().filter_map(|entry| entry.ports);
+            let ends = ports.flat_map(|(from, to)| [from, to.saturating_add(1)]);
+            ends.chain([*EPHEMERAL.start(), *EPHEMERAL.end()])
+                .filter(|port| EPHEMERAL.contains(port))
+                .all(passes)
+        }
+        (1, 8) => passes(0),
+        (58, 128) => passes(129 << 8),
+        (1 | 58, _) => true,
+        _ => passes(0),
     }
 }
 

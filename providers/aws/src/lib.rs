@@ -17,6 +17,7 @@ pub mod pace;
 pub mod semantics;
 
 mod apply;
+mod attach;
 mod connections;
 mod observe;
 mod pages;

@@ -8,12 +8,13 @@ use aws_sdk_ec2::types::{
 };
 use ipnet::IpNet;
 use plan::{
-    AttachClass, Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, PathFilter,
-    PathRule, Peering, Scope,
+    Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, PathFilter, PathRule,
+    Peering, Scope,
 };
 use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
 
+use crate::attach::attach_class;
 use crate::client::{AwsSettings, Ec2};
 use crate::convert::{Reach, rules_from, service_from};
 use crate::marks;
@@ -233,30 +234,6 @@ fn addresses(eni: &NetworkInterface) -> Vec<IpAddr> {
         }
     }
     found
-}
-
-/// Who may set the groups of an interface (`providers.md` 3.1, "service-managed interfaces refuse group changes").
-fn attach_class(eni: &NetworkInterface) -> AttachClass {
-    let kind = eni.interface_type().map(|kind| kind.as_str()).unwrap_or("interface");
-    let through = |service: &str| AttachClass::ThroughService(service.to_owned());
-    let description = eni.description().unwrap_or_default();
-    match kind {
-        "load_balancer"
-        | "network_load_balancer"
-        | "gateway_load_balancer"
-        | "gateway_load_balancer_endpoint" => through("its load balancer"),
-        "lambda" => through("AWS Lambda"),
-        "vpc_endpoint" => through("its VPC endpoint"),
-        "nat_gateway" | "transit_gateway" | "transit_gateway_attachment" => {
-            AttachClass::Never(format!("a {} has no security groups", kind.replace('_', " ")))
-        }
-        _ if eni.requester_managed().unwrap_or(false) => match description {
-            text if text.starts_with("ELB ") => through("its load balancer"),
-            text if text.starts_with("RDSNetworkInterface") => through("Amazon RDS"),
-            _ => through(eni.requester_id().unwrap_or("the service that made it")),
-        },
-        _ => AttachClass::Direct,
-    }
 }
 
 fn group(sg: &SecurityGroup, peerings: &BTreeSet<String>, settings: &AwsSettings) -> Option<GroupState> {

@@ -195,3 +195,57 @@ fn an_acl_cuts_at_the_edge_of_its_subnet_only() {
     );
     cloud.check_packets("z tcp/23 x cut\nx tcp/23 z cut\ny tcp/23 x pass");
 }
+
+#[test]
+fn an_acl_that_stops_the_answers_cuts_the_connection() {
+    for (entries, expected) in [
+        ("", "pass pass pass pass pass"),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=6 PortRange.From=1024 PortRange.To=65535",
+            "cut pass pass pass pass",
+        ),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=6 PortRange.From=40000 PortRange.To=40000",
+            "cut pass pass pass pass",
+        ),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=6 PortRange.From=22 PortRange.To=1023",
+            "pass pass pass pass pass",
+        ),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=17 PortRange.From=65535 PortRange.To=65535",
+            "pass cut pass pass pass",
+        ),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=1 Icmp.Type=0 Icmp.Code=-1",
+            "pass pass cut pass pass",
+        ),
+        (
+            "Egress=true RuleNumber=50 RuleAction=deny Protocol=1 Icmp.Type=8 Icmp.Code=-1",
+            "pass pass pass pass pass",
+        ),
+        ("Egress=true RuleNumber=50 RuleAction=deny Protocol=50", "pass pass pass pass cut"),
+        (
+            "Egress=true RuleNumber=40 RuleAction=allow Protocol=6 PortRange.From=1024 PortRange.To=65535
+          Egress=true RuleNumber=50 RuleAction=deny Protocol=-1",
+            "pass cut cut pass cut",
+        ),
+    ] {
+        let mut cloud = peered_with_ends();
+        allow(&mut cloud, "web", "-1", -1, -1, "IpRanges.1.CidrIp=0.0.0.0/0");
+        let acls = cloud.call("DescribeNetworkAcls Filter.1.Name=vpc-id Filter.1.Value.1=$a").body;
+        cloud.ids.insert("acl".to_owned(), all(&acls, "networkAclId")[0].clone());
+        for entry in entries.lines() {
+            cloud.run(&format!("CreateNetworkAclEntry NetworkAclId=$acl CidrBlock=10.1.0.0/16 {entry}"));
+        }
+        let packets = ["tcp/443", "udp/53", "icmp/8/0", "icmp/3/4", "50"];
+        let lines: Vec<String> = packets
+            .iter()
+            .zip(expected.split(' '))
+            .map(|(service, expected)| format!("z {service} x {expected}"))
+            .collect();
+        cloud.check_packets(&lines.join("\n"));
+        // Inside the subnet, and from elsewhere, nothing is cut.
+        cloud.check_packets("y tcp/443 x pass\n192.0.2.1 tcp/443 x pass");
+    }
+}

@@ -82,6 +82,7 @@ async fn pass(cloud: &Cloud, scope: &Scope) -> PassStatus {
         concurrent_max: 4,
         quiet_since_ms: None,
         progress: &|_| {},
+        remember: &|_| {},
     };
     pass.run(&intent(), None).await
 }

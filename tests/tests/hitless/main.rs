@@ -111,12 +111,32 @@ async fn a_crash_in_an_odd_pair_of_changes_keeps_both_bounds() {
     crash_in_pairs(1).await;
 }
 
-#[tokio::test]
-async fn faults_of_the_cloud_keep_both_bounds() {
-    for (number, pair) in pairs().into_iter().enumerate() {
-        let faults = [Fault::Throttle, Fault::LostAnswer, Fault::ServerError];
-        check(&pair, true, Fear::Faults { fault: faults[number % 3], stale_ms: 800 }).await;
+const FAULTS: [Fault; 3] = [Fault::Throttle, Fault::LostAnswer, Fault::ServerError];
+
+/// Changes under each fault with stale reads beside it; every fault must have struck.
+async fn under_faults(changes: &[&[Change]], egress: bool) {
+    for fault in FAULTS {
+        let mut struck = 0;
+        for changes in changes {
+            struck += check(changes, egress, Fear::Faults { fault, stale_ms: 800 }).await.faults;
+        }
+        println!("{fault:?} with egress {egress}: struck {struck} times in {} runs", changes.len());
+        assert!(struck > 0, "{fault:?} never struck");
     }
+}
+
+#[tokio::test]
+async fn faults_of_the_cloud_in_single_changes_keep_both_bounds() {
+    let singles: Vec<[Change; 1]> = Change::ALL.into_iter().map(|change| [change]).collect();
+    let singles: Vec<&[Change]> = singles.iter().map(<[Change; 1]>::as_slice).collect();
+    under_faults(&singles, false).await;
+    under_faults(&singles, true).await;
+}
+
+#[tokio::test]
+async fn faults_of_the_cloud_in_pairs_of_changes_keep_both_bounds() {
+    let pairs = pairs();
+    under_faults(&pairs.iter().map(<[Change; 2]>::as_slice).collect::<Vec<_>>(), true).await;
 }
 
 #[tokio::test]

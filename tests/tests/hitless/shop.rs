@@ -149,7 +149,7 @@ impl Shop {
         };
         if let Fear::Faults { fault, stale_ms } = fear {
             let mut world = self.front.world();
-            world.faults.rates = BTreeMap::from([(fault, 0.08)]);
+            world.faults.rates = BTreeMap::from([(fault, 0.2)]);
             world.faults.stale_ms = stale_ms;
         }
         self.pass(&writer, true, writer.stop.clone()).await;

@@ -23,6 +23,8 @@ pub struct Verdict {
     pub moved: usize,
     /// Whether the planned crash happened.
     pub crashed: bool,
+    /// How often a fault struck.
+    pub faults: u64,
 }
 
 const PROBES: [(u8, u16); 11] = [
@@ -87,6 +89,7 @@ pub fn judge(shop: &Shop, from_ms: u64) -> Verdict {
         moments: moments.values().map(Vec::len).sum(),
         moved,
         crashed: shop.crashed,
+        faults: world.faults.fired.values().sum(),
     }
 }
 

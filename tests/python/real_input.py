@@ -1,28 +1,25 @@
 #!/usr/bin/env python3
 """Real input: an estate that boto3 seeds in moto is brought to the policy by `bulkhead apply`.
 
-moto and boto3 were written by nobody here. What boto3 reads back is judged by the evaluators below, which share
-nothing with Bulkhead: one says what the policy means, the other what security groups let pass. Then boto3 changes
-one thing at a time; each must be found and repaired.
+moto and boto3 were written by nobody here. What boto3 reads back is judged by `reachability.py`, which shares
+nothing with Bulkhead. Then boto3 changes one thing at a time; each must be found and repaired. Then `apply` is
+killed after the n-th call that it makes, in a first apply and in the part of a later one that takes away.
 
 Usage: real_input.py PATH-OF-BULKHEAD
 """
 
-import ipaddress
 import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 
-import boto3
+import reachability
+from moto_estate import PATIENT_S, REGION, Estate, Line, Moto
+from reachability import INSIDE_SHOP, OFFICE_TO_WEB, RULES, Cloud, check, compare
 
-REGION = "eu-west-1"
 INSTALLATION = "moto-shop"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -31,8 +28,6 @@ ENVIRONMENT = {
     "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-OFFICE = ["203.0.113.0/24", "2001:db8:100::/48"]
-CHECKS = 0
 
 POLICY = """
 labels:
@@ -63,240 +58,25 @@ rulesets:
       - { name: inside, sources: [role=app], destinations: [role=db], services: [tcp/8200] }
 """
 
-# The same policy once more, in this file's own words: (scope, sources, destinations, services).
-# A side is labels or a list of blocks; a service is (protocol, first, last) with ICMP as type*256+code.
-PING = [("icmp", 8 * 256, 8 * 256 + 255), ("icmpv6", 128 * 256, 128 * 256 + 255)]
-SHOP = {"app": "shop", "env": "prod"}
-RULES = [
-    ({"blocks": OFFICE, "except": ["203.0.113.66/32"]}, {**SHOP, "role": "web"}, [("tcp", 443, 443)]),
-    ({**SHOP, "role": "web"}, {**SHOP, "role": "app"}, [("tcp", 8080, 8089)]),
-    ({**SHOP, "role": "app"}, {**SHOP, "role": "db"}, [("tcp", 5432, 5432)]),
-    (SHOP, SHOP, PING),
-    ({"env": "prod"}, {"app": "shared", "role": "dns"}, [("udp", 53, 53)]),
-    ({"app": "vault", "env": "prod", "role": "app"}, {"app": "vault", "env": "prod", "role": "db"}, [("tcp", 8200, 8200)]),
-]
-ESSENTIAL = [("icmp", 3 * 256 + 4, 3 * 256 + 4), ("icmpv6", 2 * 256, 2 * 256 + 255)]
-
-PROBES = [
-    ("tcp", 22), ("tcp", 443), ("tcp", 5432), ("tcp", 5433), ("tcp", 8079), ("tcp", 8080), ("tcp", 8089), ("tcp", 8090), ("tcp", 8200),
-    ("udp", 53), ("icmp", 8 * 256), ("icmp", 3 * 256 + 4), ("icmp", 3 * 256), ("icmpv6", 128 * 256), ("icmpv6", 2 * 256),
-]
-EXTERNAL = ["203.0.113.7", "203.0.113.66", "198.51.100.1", "2001:db8:100::7", "2001:db8:999::1"]
-
-
-def check(condition, text):
-    global CHECKS
-    CHECKS += 1
-    if not condition:
-        raise SystemExit(f"FAILED: {text}")
-
-
-class Moto:
-    """moto in a process of its own, on a port that the system chose."""
-
-    def __enter__(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        program = pathlib.Path(sys.executable).parent / "moto_server"
-        self.process = subprocess.Popen(
-            [program, "-H", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.url = f"http://127.0.0.1:{self.port}"
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(self.url + "/moto-api/data.json", timeout=1)
-                return self
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit("moto did not start")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-
-
-class Estate:
-    """What boto3 builds: two peered VPCs, a third one that reuses a block, instances of both kinds."""
-
-    def __init__(self, ec2):
-        self.ec2 = ec2
-        self.vpc, self.subnet, self.closed = {}, {}, {}
-        for name, block in [("shop", "10.1.0.0/16"), ("shared", "10.2.0.0/16"), ("vault", "10.2.0.0/16")]:
-            vpc = ec2.create_vpc(CidrBlock=block, AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
-            self.vpc[name] = vpc
-            found = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]
-            v6 = found["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"].replace("/56", "/64")
-            four = block.replace("0.0/16", "1.0/24")
-            self.subnet[name] = ec2.create_subnet(VpcId=vpc, CidrBlock=four, Ipv6CidrBlock=v6)["Subnet"]["SubnetId"]
-            closed = ec2.create_security_group(GroupName="launch", Description="born closed", VpcId=vpc)["GroupId"]
-            egress = ec2.describe_security_groups(GroupIds=[closed])["SecurityGroups"][0]["IpPermissionsEgress"]
-            ec2.revoke_security_group_egress(GroupId=closed, IpPermissions=egress)
-            self.closed[name] = closed
-        peering = ec2.create_vpc_peering_connection(VpcId=self.vpc["shop"], PeerVpcId=self.vpc["shared"])
-        peering = peering["VpcPeeringConnection"]["VpcPeeringConnectionId"]
-        ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=peering)
-        image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-        self.image = image
-        for number, (network, role, app, env) in enumerate(
-            [("shop", "web", "shop", "prod")] * 2
-            + [("shop", "app", "shop", "prod")] * 2
-            + [("shop", "db", "shop", "prod"), ("shop", "web", "shop", "dev")]
-            + [("shared", "dns", "shared", "prod"), ("shared", "app", "shop", "prod")]
-            + [("vault", "app", "vault", "prod"), ("vault", "db", "vault", "prod")]
-        ):
-            self.launch(f"{app}-{role}-{env}-{number}", network, role, app, env, premade=number % 2 == 0)
-        # The other kind: moto never takes launch groups off, which an additive scope does not need.
-        self.launch("shop-web-plain", "shop", "web", "shop", "prod", plain=True)
-
-    def launch(self, name, network, role, app, env, premade=False, plain=False):
-        tags = [{"Key": k, "Value": v} for k, v in {"Name": name, "Role": role, "App": app, "Env": env}.items()]
-        arguments = dict(ImageId=self.image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}])
-        # Addresses are chosen here: moto draws them and may draw one twice.
-        self.host = getattr(self, "host", 9) + 1
-        block = "10.1.1" if network == "shop" else "10.2.1"
-        place = dict(SubnetId=self.subnet[network], PrivateIpAddress=f"{block}.{self.host}")
-        if plain:
-            arguments |= place | {"SecurityGroupIds": [self.closed[network]]}
-        elif premade:
-            made = self.ec2.create_network_interface(**place, Groups=[self.closed[network]], Ipv6AddressCount=1)
-            arguments["NetworkInterfaces"] = [{"DeviceIndex": 0, "NetworkInterfaceId": made["NetworkInterface"]["NetworkInterfaceId"]}]
-        else:
-            arguments["NetworkInterfaces"] = [{"DeviceIndex": 0, **place, "Groups": [self.closed[network]], "Ipv6AddressCount": 1}]
-        self.ec2.run_instances(**arguments)
-
-
-class Cloud:
-    """What boto3 reads: groups, interfaces, peerings; and what they let pass."""
-
-    def __init__(self, ec2):
-        self.groups = {g["GroupId"]: g for g in ec2.describe_security_groups()["SecurityGroups"]}
-        instances = [i for r in ec2.describe_instances()["Reservations"] for i in r["Instances"]]
-        tags = {i["InstanceId"]: {t["Key"]: t["Value"] for t in i.get("Tags", [])} for i in instances}
-        self.interfaces = {}
-        for eni in ec2.describe_network_interfaces()["NetworkInterfaces"]:
-            own = tags.get(eni.get("Attachment", {}).get("InstanceId"), {})
-            addresses = [a["PrivateIpAddress"] for a in eni["PrivateIpAddresses"]] + [a["Ipv6Address"] for a in eni.get("Ipv6Addresses", [])]
-            self.interfaces[eni["NetworkInterfaceId"]] = {
-                "id": eni["NetworkInterfaceId"], "vpc": eni["VpcId"], "addresses": addresses,
-                "groups": [g["GroupId"] for g in eni["Groups"]],
-                "labels": {k: own[t] for k, t in [("role", "Role"), ("app", "App"), ("env", "Env")] if t in own},
-            }
-        self.peered = set()
-        for pair in ec2.describe_vpc_peering_connections()["VpcPeeringConnections"]:
-            if pair["Status"]["Code"] == "active":
-                a, b = pair["RequesterVpcInfo"]["VpcId"], pair["AccepterVpcInfo"]["VpcId"]
-                self.peered |= {(a, b), (b, a)}
-
-    def connected(self, a, b):
-        return a == b or (a, b) in self.peered
-
-    def end_lets_pass(self, own, direction, peer, address, protocol, detail):
-        return any(
-            self.permission_matches(own, permission, peer, address, protocol, detail)
-            for group in own["groups"]
-            for permission in self.groups[group]["IpPermissions" if direction == "in" else "IpPermissionsEgress"]
-        )
-
-    def permission_matches(self, own, permission, peer, address, protocol, detail):
-        name = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}.get(permission["IpProtocol"], permission["IpProtocol"])
-        if name not in ("-1", protocol):
-            return False
-        if name != "-1":
-            low, high = permission.get("FromPort", -1), permission.get("ToPort", -1)
-            if protocol.startswith("icmp"):
-                kind, code = divmod(detail, 256)
-                if low not in (-1, kind) or high not in (-1, code):
-                    return False
-            elif not low <= detail <= high:
-                return False
-        there = ipaddress.ip_address(address)
-        blocks = [r["CidrIp"] for r in permission["IpRanges"]] + [r["CidrIpv6"] for r in permission.get("Ipv6Ranges", [])]
-        if any(there in ipaddress.ip_network(b) for b in blocks if ipaddress.ip_network(b).version == there.version):
-            return True
-        named = [p["GroupId"] for p in permission["UserIdGroupPairs"]]
-        return peer is not None and self.connected(own["vpc"], peer["vpc"]) and any(g in peer["groups"] for g in named)
-
-
-def covers(services, protocol, detail):
-    return any(name == protocol and low <= detail <= high for name, low, high in services)
-
-
-class Meaning:
-    """What the policy means, for the cloud's interfaces."""
-
-    def __init__(self, cloud):
-        self.cloud = cloud
-
-    def seen(self, own, peer, address):
-        """Who a packet's far address is taken for: by identity when connected, else by address, else nobody."""
-        if peer is not None and self.cloud.connected(own["vpc"], peer["vpc"]):
-            return peer
-        holders = [i for i in self.cloud.interfaces.values() if address in i["addresses"]]
-        near = [i for i in holders if self.cloud.connected(own["vpc"], i["vpc"])]
-        if near:
-            return near[0]
-        return holders[0] if len(holders) == 1 and not self.local(own, address) else None
-
-    def local(self, own, address):
-        inside = [i for i in self.cloud.interfaces.values() if self.cloud.connected(own["vpc"], i["vpc"])]
-        nets = {ipaddress.ip_network(a + ("/16" if "." in a else "/56"), strict=False) for i in inside for a in i["addresses"]}
-        there = ipaddress.ip_address(address)
-        return any(there in net for net in nets if net.version == there.version)
-
-    def side(self, side, who, address):
-        if "blocks" in side:
-            there = ipaddress.ip_address(address)
-            inside = lambda blocks: any(there in ipaddress.ip_network(b) for b in blocks if ipaddress.ip_network(b).version == there.version)
-            return inside(side["blocks"]) and not inside(side["except"])
-        return who is not None and all(who["labels"].get(k) == v for k, v in side.items())
-
-    def end_allows(self, own, direction, peer, address, protocol, detail):
-        if own["labels"].get("env") != "prod":
-            return True
-        if covers(ESSENTIAL, protocol, detail):
-            return True
-        who = self.seen(own, peer, address)
-        for sources, destinations, services in RULES:
-            mine, theirs = (destinations, sources) if direction == "in" else (sources, destinations)
-            if "blocks" not in mine and self.side(mine, own, "") and self.side(theirs, who, address) and covers(services, protocol, detail):
-                return True
-        return False
-
-
-def compare(ec2, when):
-    """Every pair of ends × every probe, each enforced end by itself."""
-    cloud = Cloud(ec2)
-    meaning = Meaning(cloud)
-    ends = [(i, a) for i in cloud.interfaces.values() for a in i["addresses"]] + [(None, a) for a in EXTERNAL]
-    compared = allowed = 0
-    for own, own_address in ends:
-        if own is None or own["labels"].get("env") != "prod":
-            continue
-        for peer, address in ends:
-            if peer is own or ("." in address) != ("." in own_address):
-                continue
-            if peer is not None and not cloud.connected(own["vpc"], peer["vpc"]) and meaning.local(own, address):
-                continue  # No such packet: the address is routed inside, to somebody else.
-            for protocol, detail in PROBES:
-                if protocol == ("icmp" if ":" in address else "icmpv6"):
-                    continue
-                for direction in ("in", "out"):
-                    real = cloud.end_lets_pass(own, direction, peer, address, protocol, detail)
-                    meant = meaning.end_allows(own, direction, peer, address, protocol, detail)
-                    compared += 1
-                    allowed += meant
-                    check(real == meant, f"{when}: {direction} {own['labels']} {own_address} ~ {peer and peer['labels']} {address} {protocol}/{detail}: groups say {real}, policy says {meant}")
-    print(f"  {when}: {compared} ends and probes agree, {allowed} of them allowed")
+# A later policy, that takes away: the rules are gone, and two instances of the shop get another role.
+LATER = "".join(line for line in POLICY.splitlines(True) if "name: office-to-web" not in line and "name: ping" not in line)
+LATER_RULES = [rule for rule in RULES if rule not in (OFFICE_TO_WEB, INSIDE_SHOP)]
+# It cuts much on purpose.
+ALLOW = ["--allow", "lose-peer", "--allow", "remove-rules", "--allow", "lose-all-ingress"]
+# Calls that only take away. (A membership that is taken off looks like one that is put on.)
+BREAKS = {"RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "DeleteSecurityGroup"}
 
 
 class Bulkhead:
-    def __init__(self, program, folder, url):
+    def __init__(self, program, folder, url, **settings):
         self.program, self.folder = program, folder
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | ENVIRONMENT | {"AWS_ENDPOINT_URL_EC2": url}
         (folder / "policy").mkdir()
-        (folder / "policy" / "policy.yaml").write_text(POLICY)
-        self.configure()
+        self.write_policy(POLICY)
+        self.configure(**settings)
+
+    def write_policy(self, text):
+        (self.folder / "policy" / "policy.yaml").write_text(text)
 
     def configure(self, **changes):
         scope = {"name": "moto", "provider": "aws", "region": REGION, "enforce": True, "direction": "both", "settle": "100ms", "share": 1.0} | changes
@@ -314,7 +94,7 @@ class Bulkhead:
 
     def run(self, *arguments, expect=0, **environment):
         process = self.start(*arguments, **environment)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=PATIENT_S)
         check(process.returncode == expect, f"bulkhead {' '.join(arguments)} ended with {process.returncode}, expected {expect}:\n{output}")
         return output
 
@@ -357,7 +137,9 @@ def drifts(ec2, estate):
     yield "direction", direction
     yield "family", lambda: replace(web, "2001:db8:100::/48", permission("tcp", 443, 443, IpRanges=[{"CidrIp": "0.0.0.0/0"}]))
     yield "referenced group", lambda: replace(db, app, permission("tcp", 5432, 5432, UserIdGroupPairs=[{"GroupId": web}]))
-    yield "tag", lambda: ec2.delete_tags(Resources=[web], Tags=[{"Key": "bulkhead:installation"}])
+    yield "mark", lambda: ec2.delete_tags(Resources=[web], Tags=[{"Key": "bulkhead:installation"}])
+    yield "role mark", lambda: ec2.create_tags(Resources=[app], Tags=[{"Key": "bulkhead:role", "Value": "mine"}])
+    yield "extra tag", lambda: ec2.create_tags(Resources=[db], Tags=[{"Key": "team", "Value": "nobody"}])
 
     def membership():
         eni = next(i for i in Cloud(ec2).interfaces.values() if i["vpc"] == shop and i["labels"].get("role") == "db")
@@ -368,8 +150,28 @@ def drifts(ec2, estate):
 
 
 def owned(ec2):
-    tagged = ec2.describe_security_groups(Filters=[{"Name": "tag:bulkhead:installation", "Values": [INSTALLATION]}])["SecurityGroups"]
-    return sorted((g["VpcId"], g["Description"]) for g in tagged)
+    """Every group with our name or our mark: VPC, name, description, tags."""
+    groups = ec2.describe_security_groups()["SecurityGroups"]
+    tags = {g["GroupId"]: {t["Key"]: t["Value"] for t in g.get("Tags", [])} for g in groups}
+    is_named = lambda g: g["GroupName"].startswith(f"bulkhead-{INSTALLATION}-") or "bulkhead:installation" in tags[g["GroupId"]]
+    found = [(g["VpcId"], g["GroupName"], g["Description"], tags[g["GroupId"]]) for g in groups if is_named(g)]
+    return sorted(found, key=lambda group: group[:3])
+
+
+def check_owned(ec2, when):
+    """Each group of ours carries every tag, is there once, and is used."""
+    groups = owned(ec2)
+    for _, name, _, tags in groups:
+        marks = {"Name": name, "bulkhead:installation": INSTALLATION, "bulkhead:role": "class-group", "team": "platform"}
+        check(marks.items() <= tags.items(), f"{when}: marks and extra tags of {name}: {tags}")
+    for part in (1, 2):
+        names = [(group[0], group[part]) for group in groups]
+        check(len(names) == len(set(names)), f"{when}: no group twice: {names}")
+    cloud = Cloud(ec2)
+    used = {cloud.groups[g]["GroupName"] for i in cloud.interfaces.values() for g in i["groups"]}
+    orphans = [name for _, name, _, _ in groups if name not in used]
+    check(groups and not orphans, f"{when}: no orphan: {orphans}")
+    return groups
 
 
 def wrong_inputs(bulkhead, ec2):
@@ -387,59 +189,127 @@ def wrong_inputs(bulkhead, ec2):
     print("  wrong input: each error says what to do, nothing changed")
 
 
-def kill_in_the_middle(program, moments):
-    """kill -9 when so many groups exist; a second apply converges without duplicate and orphan."""
-    for moment in moments:
-        with Moto() as moto, tempfile.TemporaryDirectory() as folder:
-            ec2 = boto3.client("ec2", endpoint_url=moto.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
-            Estate(ec2)
-            bulkhead = Bulkhead(program, pathlib.Path(folder), moto.url)
-            process = bulkhead.start("apply")
-            while len(owned(ec2)) < moment and process.poll() is None:
-                pass
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            half, attached = len(owned(ec2)), len(enforced(ec2))
-            bulkhead.run("apply")
-            groups = owned(ec2)
-            check(len(groups) == len(set(groups)), f"no duplicate group after a kill: {groups}")
-            used = {g for i in Cloud(ec2).interfaces.values() for g in i["groups"]}
-            tagged = ec2.describe_security_groups(Filters=[{"Name": "tag:bulkhead:installation", "Values": [INSTALLATION]}])["SecurityGroups"]
-            check(all(g["GroupId"] in used for g in tagged), "no orphan group after a kill")
-            compare(ec2, f"killed with {half} of {len(groups)} groups made and {attached} interfaces attached, applied again")
+def repair(bulkhead, ec2, estate):
+    """Everything that somebody changes by hand is found and repaired; tags are what they were, to the letter."""
+    tags = check_owned(ec2, "before drift")
+    changes = 0
+    for name, change in drifts(ec2, estate):
+        change()
+        changes += 1
+        bulkhead.run("plan", "--check", expect=3)
+        bulkhead.run("apply")
+        compare(ec2, f"{name} changed by hand and repaired")
+        check(owned(ec2) == tags, f"{name}: groups and tags are what they were: {owned(ec2)}, not {tags}")
+        bulkhead.run("plan", "--check")
+    note = [{"Key": "cost-centre", "Value": "42"}]
+    ec2.create_tags(Resources=[ours(ec2, estate.vpc["shop"], "web")], Tags=note)
+    bulkhead.run("plan", "--check")
+    check(any("cost-centre" in group[3] for group in owned(ec2)), "a tag that is not ours stays")
+    lines = (bulkhead.folder / "state" / "audit.jsonl").read_text().splitlines()
+    check(len(lines) == 1 + changes and all(json.loads(line)["policy_digest"] for line in lines), f"one audit line for each apply: {len(lines)}")
+
+
+def converge(moto, program, name, directions=("in", "out"), **settings):
+    """Another kind of scope: applied once, and again after a membership was changed by hand."""
+    ec2 = moto.empty()
+    exclusive = settings.get("attachment") == "exclusive"
+    estate = Estate(ec2, exclusive)
+    with tempfile.TemporaryDirectory() as folder:
+        bulkhead = Bulkhead(program, pathlib.Path(folder), moto.url, **settings)
+        for when in (name, f"{name}, a membership changed by hand"):
+            bulkhead.run("apply", *ALLOW)
+            compare(ec2, when, directions=directions)
+            check_owned(ec2, when)
             bulkhead.run("plan", "--check")
+            cloud = Cloud(ec2)
+            prod = [i for i in cloud.interfaces.values() if i["labels"].get("env") == "prod"]
+            foreign = [i["id"] for i in prod if set(i["groups"]) & set(estate.closed.values())]
+            check(len(foreign) == (0 if exclusive else len(prod)), f"{when}: foreign groups are on {foreign}")
+            db = next(i["id"] for i in prod if i["vpc"] == estate.vpc["shop"] and i["labels"]["role"] == "db")
+            ec2.modify_network_interface_attribute(NetworkInterfaceId=db, Groups=[estate.closed["shop"]])
 
 
-def enforced(ec2):
-    cloud = Cloud(ec2)
-    ours = {i for i, g in cloud.groups.items() if g["GroupName"].startswith(f"bulkhead-{INSTALLATION}-")}
-    return [i for i in cloud.interfaces.values() if ours & set(i["groups"])]
+class Killed:
+    """An estate, what is to be applied to it, and how many calls that takes when nobody is killed."""
+
+    def __init__(self, moto, program, line, later):
+        self.moto, self.program, self.line, self.later = moto, program, line, later
+
+    def seed(self, folder):
+        self.ec2 = self.moto.empty()
+        estate = Estate(self.ec2)
+        self.bulkhead = Bulkhead(self.program, pathlib.Path(folder), self.line.url)
+        if self.later:
+            self.bulkhead.run("apply")
+            self.bulkhead.write_policy(LATER)
+            estate.relabel("shop-web-prod-0", "app")
+            estate.relabel("shop-db-prod-4", "app")
+
+    def apply(self, writes_max=None):
+        return self.line.watch(lambda: self.bulkhead.start("apply", *ALLOW), writes_max)
+
+    def whole(self):
+        """The calls of an apply that nobody kills."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.seed(folder)
+            status, output, writes = self.apply()
+            check(status == 0, f"an apply that nobody kills: {output}")
+            self.check_end("nobody is killed")
+            return writes
+
+    def kill(self, calls, writes_max):
+        """Kills an apply after so many calls, and applies again."""
+        kind = "a later apply" if self.later else "a first apply"
+        when = f"{kind} killed after {writes_max} of {len(calls)} calls"
+        with tempfile.TemporaryDirectory() as folder:
+            self.seed(folder)
+            status, output, writes = self.apply(writes_max)
+            check(status == -signal.SIGKILL, f"{when}: ended with {status}: {output}")
+            check(0 < len(writes) == writes_max < len(calls), f"{when}: in the middle: {writes}")
+            if self.later:
+                check(BREAKS & set(writes), f"{when}: something was taken away: {writes}")
+            self.bulkhead.run("plan", "--check", *ALLOW, expect=3)
+            self.bulkhead.run("apply", *ALLOW)
+            self.check_end(when)
+
+    def check_end(self, when):
+        compare(self.ec2, when, rules=LATER_RULES if self.later else RULES)
+        check_owned(self.ec2, when)
+        self.bulkhead.run("plan", "--check")
+
+
+def kill_in_the_middle(moto, program):
+    """kill -9 between two calls; a second apply converges without duplicate and orphan."""
+    line = Line(moto)
+    first = Killed(moto, program, line, later=False)
+    calls = first.whole()
+    for writes_max in sorted({1, 2, len(calls) // 3, 2 * len(calls) // 3, len(calls) - 1}):
+        first.kill(calls, writes_max)
+    later = Killed(moto, program, line, later=True)
+    calls = later.whole()
+    breaks = [number for number, action in enumerate(calls) if action in BREAKS]
+    check(len(breaks) >= 4 and "DeleteSecurityGroup" in calls, f"a later apply takes away: {calls}")
+    for writes_max in sorted({breaks[0] + 1, breaks[len(breaks) // 3] + 1, breaks[2 * len(breaks) // 3] + 1, len(calls) - 1}):
+        later.kill(calls, writes_max)
 
 
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
-    with Moto() as moto, tempfile.TemporaryDirectory() as folder:
-        ec2 = boto3.client("ec2", endpoint_url=moto.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")
-        estate = Estate(ec2)
-        bulkhead = Bulkhead(program, pathlib.Path(folder), moto.url)
-        wrong_inputs(bulkhead, ec2)
-        bulkhead.run("plan", "--check", expect=3)
-        bulkhead.run("apply")
-        compare(ec2, "after the first apply")
-        for group in ec2.describe_security_groups(Filters=[{"Name": "tag:bulkhead:installation", "Values": [INSTALLATION]}])["SecurityGroups"]:
-            tags = {t["Key"]: t["Value"] for t in group["Tags"]}
-            check(tags.get("team") == "platform" and tags.get("bulkhead:role") == "class-group", f"marks and extra tags: {tags}")
-        bulkhead.run("plan", "--check")
-        for name, change in drifts(ec2, estate):
-            change()
+    with Moto() as moto:
+        with tempfile.TemporaryDirectory() as folder:
+            ec2 = moto.empty()
+            estate = Estate(ec2)
+            bulkhead = Bulkhead(program, pathlib.Path(folder), moto.url)
+            wrong_inputs(bulkhead, ec2)
             bulkhead.run("plan", "--check", expect=3)
             bulkhead.run("apply")
-            compare(ec2, f"{name} changed by hand and repaired")
+            compare(ec2, "after the first apply")
             bulkhead.run("plan", "--check")
-        lines = (pathlib.Path(folder) / "state" / "audit.jsonl").read_text().splitlines()
-        check(len(lines) == 10 and all(json.loads(line)["policy_digest"] for line in lines), f"one audit line for each apply: {len(lines)}")
-    kill_in_the_middle(program, [0, 1, 4, 7])
-    print(f"{CHECKS} passed, 0 failed")
+            repair(bulkhead, ec2, estate)
+        converge(moto, program, "exclusive", attachment="exclusive")
+        converge(moto, program, "ingress only", directions=("in",), direction="ingress")
+        kill_in_the_middle(moto, program)
+    print(f"{reachability.CHECKS} passed, 0 failed")
 
 
 main()

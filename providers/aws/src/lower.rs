@@ -7,9 +7,9 @@
 
 mod merge;
 mod naming;
+mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use plan::state::allow_everything;
 use plan::{AttachClass, Attachment, Desired, DesiredGroup, GroupId, Membership, Peer, RuleSpec, Uncovered};
@@ -17,76 +17,82 @@ use policy::compiled::essential_services;
 use policy::service::protocol;
 use policy::{
     Action, AddressDirectory, AddressSet, ClassId, CompiledRule, EnforcementMode, Finding, InterfaceId,
-    NetworkId, Place, RuleRef, ServiceSet, Severity, Side,
+    Place, RuleRef, ServiceSet, Severity, Side, WorkloadId,
 };
 use provider::LowerInput;
+use rustc_hash::FxHashMap;
+
+use naming::ClassGroups;
+use reach::Reaches;
 
 /// Lowers one scope of a domain. Cost follows rules × classes in them, and members.
 pub fn lower(input: &LowerInput<'_>) -> Desired {
     let lowering = Lowering::new(input);
     let mut desired = Desired::default();
     let (scope, observed) = input.domain[input.scope];
+    let mut by_address = BTreeSet::new();
     for network in &observed.networks {
-        for class in lowering.classes_in(&network.id) {
-            desired.groups.push(lowering.class_group(&network.id, class));
-        }
+        let reaches = lowering.reaches(&network.id);
+        desired.groups.extend(reaches.classes.iter().map(|&class| lowering.class_group(&reaches, class)));
+        by_address.extend(lowering.fallbacks(&reaches));
     }
     for interface in &observed.interfaces {
         let Some(place) = lowering.places.get(&interface.id) else { continue };
         let class = input.compiled.class_of[place.workload as usize];
-        if let Some(group) = lowering.groups.get(&(interface.network.clone(), class))
+        if let Some(group) = lowering.groups.of(&interface.network, class)
             && lowering.is_enforced(*place)
         {
             let exclusive = scope.attachment == Attachment::Exclusive;
-            desired
-                .members
-                .insert(interface.id.clone(), Membership { groups: vec![group.clone()], exclusive });
+            let groups = vec![lowering.groups.id(group).clone()];
+            desired.members.insert(interface.id.clone(), Membership { groups, exclusive });
         }
     }
     desired.uncovered = lowering.uncovered();
-    desired.findings = lowering.findings(&desired);
+    desired.findings = lowering.findings(&desired, by_address);
     desired
 }
 
 struct Lowering<'a> {
     input: &'a LowerInput<'a>,
     directory: AddressDirectory<'a>,
-    places: BTreeMap<&'a InterfaceId, Place>,
+    places: FxHashMap<&'a InterfaceId, Place>,
     /// Interfaces that can be written, in any scope of the domain, with whether the scope enforces.
-    writable: BTreeMap<&'a InterfaceId, bool>,
+    writable: FxHashMap<&'a InterfaceId, bool>,
     /// The group that each class has in each network.
-    groups: BTreeMap<(NetworkId, ClassId), GroupId>,
+    groups: ClassGroups<'a>,
     /// Interfaces of each class.
-    members: BTreeMap<ClassId, Vec<Place>>,
+    members: Vec<Vec<Place>>,
 }
 
 /// What one peer may do, with the rules that say so.
 #[derive(Default)]
-struct Peers {
-    groups: BTreeMap<GroupId, Vec<(ServiceSet, RuleRef)>>,
+struct Peers<'a> {
+    /// By number of the group.
+    groups: FxHashMap<u32, Vec<&'a CompiledRule>>,
     addresses: Vec<(AddressSet, ServiceSet, Option<RuleRef>)>,
 }
 
 impl<'a> Lowering<'a> {
     fn new(input: &'a LowerInput<'a>) -> Self {
-        let mut places = BTreeMap::new();
-        let mut members: BTreeMap<ClassId, Vec<Place>> = BTreeMap::new();
+        let mut places = FxHashMap::default();
+        let mut members = vec![Vec::new(); input.compiled.classes.len()];
         for (w, workload) in input.snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
                 let place = Place { workload: w as u32, interface: i as u32 };
                 places.insert(&interface.id, place);
-                members.entry(input.compiled.class_of[w]).or_default().push(place);
+                members[input.compiled.class_of[w].0 as usize].push(place);
             }
         }
-        let mut writable = BTreeMap::new();
+        let mut writable = FxHashMap::default();
         for (scope, observed) in input.domain {
             for interface in observed.interfaces.iter().filter(|i| i.attach == AttachClass::Direct) {
                 writable.insert(&interface.id, scope.enforce);
             }
         }
         let directory = AddressDirectory::new(input.snapshot);
-        let mut lowering = Self { input, directory, places, writable, groups: BTreeMap::new(), members };
-        lowering.groups = naming::group_ids(&lowering);
+        let mut lowering =
+            Self { input, directory, places, writable, groups: ClassGroups::default(), members };
+        lowering.groups = ClassGroups::new(&lowering);
         lowering
     }
 
@@ -98,96 +104,47 @@ impl<'a> Lowering<'a> {
             && self.writable.contains_key(&interface.id)
     }
 
-    /// Classes with a group in a network.
-    fn classes_in(&self, network: &NetworkId) -> BTreeSet<ClassId> {
-        let first = (network.clone(), ClassId(0));
-        let range = self.groups.range(first..);
-        range.take_while(|((n, _), _)| n == network).map(|((_, class), _)| *class).collect()
+    fn members(&self, class: ClassId) -> &[Place] {
+        &self.members[class.0 as usize]
     }
 
-    fn class_group(&self, network: &NetworkId, class: ClassId) -> DesiredGroup {
-        let id = self.groups[&(network.clone(), class)].clone();
-        let name = id.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    fn class_group(&self, reaches: &Reaches<'_>, class: ClassId) -> DesiredGroup {
+        // INVARIANT: the classes of `reaches` are those with a group in its network.
+        let id = self.groups.of(reaches.network, class).map(|number| self.groups.id(number).clone());
+        let id = id.unwrap_or_else(|| GroupId::planned(reaches.network, ""));
+        let name = id.planned_name().unwrap_or_default().to_owned();
         let compiled = self.input.compiled;
-        let ingress = self.peers(network, compiled.ingress_rules(class), |rule| &rule.sources).into_rules();
+        let ingress = self.rules(reaches, compiled.ingress_rules(class), |rule| &rule.sources);
         let scope = self.input.domain[self.input.scope].0;
         let egress = if scope.egress {
-            self.peers(network, compiled.egress_rules(class), |rule| &rule.destinations).into_rules()
+            self.rules(reaches, compiled.egress_rules(class), |rule| &rule.destinations)
         } else {
             allow_everything().into_iter().map(|rule| (rule, Vec::new())).collect()
         };
-        DesiredGroup {
-            id,
-            network: network.clone(),
-            name,
-            description: compiled.class(class).description.clone(),
-            ingress,
-            egress,
-        }
+        let description = compiled.class(class).description.clone();
+        DesiredGroup { id, network: reaches.network.clone(), name, description, ingress, egress }
     }
 
-    /// The peers of the allow rules at one end, as groups and addresses, and the essential services.
-    fn peers<'r>(
+    /// The allow rules at one end as rules of its group, and the essential ones.
+    fn rules(
         &self,
-        network: &NetworkId,
-        rules: impl Iterator<Item = &'r CompiledRule>,
+        reaches: &Reaches<'_>,
+        rules: impl Iterator<Item = &'a CompiledRule>,
         side: fn(&CompiledRule) -> &Side,
-    ) -> Peers {
-        let mut peers = Peers { groups: BTreeMap::new(), addresses: essential() };
+    ) -> BTreeMap<RuleSpec, Vec<RuleRef>> {
+        let mut peers = Peers { groups: FxHashMap::default(), addresses: essential() };
         for rule in rules.filter(|rule| rule.action == Action::Allow) {
             let side = side(rule);
             for class in self.input.compiled.classes_of(side) {
-                self.add_class(network, class, rule, &mut peers);
-            }
-            if !side.addresses.is_empty() {
-                peers.addresses.push((
-                    side.addresses.clone(),
-                    rule.services.clone(),
-                    Some(rule.origin.clone()),
-                ));
-            }
-        }
-        peers
-    }
-
-    fn add_class(&self, network: &NetworkId, class: ClassId, rule: &CompiledRule, peers: &mut Peers) {
-        let (groups, addresses) = self.reach(network, class);
-        for group in groups {
-            peers.groups.entry(group).or_default().push((rule.services.clone(), rule.origin.clone()));
-        }
-        if !addresses.is_empty() {
-            peers.addresses.push((addresses, rule.services.clone(), Some(rule.origin.clone())));
-        }
-    }
-
-    /// How the members of a class are named from a network: by their groups where identity works, by the
-    /// addresses that are seen as theirs elsewhere.
-    fn reach(&self, network: &NetworkId, class: ClassId) -> (BTreeSet<GroupId>, AddressSet) {
-        let (mut groups, mut addresses) = (BTreeSet::new(), Vec::<IpAddr>::new());
-        for &place in self.members.get(&class).into_iter().flatten() {
-            match self.referenced(network, place, class) {
-                Some(group) => {
-                    groups.insert(group.clone());
+                let reach = reaches.of(class);
+                for &group in &reach.groups {
+                    peers.groups.entry(group).or_default().push(rule);
                 }
-                None => addresses.extend(self.directory.visible_addresses(Some(network), place)),
+                peers.add_addresses(&reach.addresses, rule);
             }
+            peers.add_addresses(&side.addresses, rule);
         }
-        (groups, addresses.into_iter().collect())
-    }
-
-    /// The group by which an interface can be named from a network.
-    fn referenced(&self, network: &NetworkId, place: Place, class: ClassId) -> Option<&GroupId> {
-        let interface = self.directory.interface(place);
-        let there = interface.network.as_ref()?;
-        let connected = self.input.snapshot.connected(network, there);
-        // A group of an observed-only scope will never exist when this scope enforces.
-        let enforce = self.input.domain[self.input.scope].0.enforce;
-        let exists = self.writable.get(&interface.id).is_some_and(|&theirs| theirs || !enforce);
-        if connected && exists && self.is_enforced(place) {
-            self.groups.get(&(there.clone(), class))
-        } else {
-            None
-        }
+        peers.into_rules(&self.groups)
     }
 
     fn uncovered(&self) -> Vec<Uncovered> {
@@ -209,10 +166,9 @@ impl<'a> Lowering<'a> {
         uncovered
     }
 
-    fn findings(&self, desired: &Desired) -> Vec<Finding> {
+    fn findings(&self, desired: &Desired, by_address: BTreeSet<&WorkloadId>) -> Vec<Finding> {
         let mut findings = self.inexpressible();
         let scope = &self.input.domain[self.input.scope].0.id;
-        let by_address = self.fallbacks();
         if !by_address.is_empty() && !desired.groups.is_empty() {
             let message = format!(
                 "{} interfaces are named by address and not by identity: {}",
@@ -271,32 +227,17 @@ impl<'a> Lowering<'a> {
         findings.into_iter().collect()
     }
 
-    /// Members of classes that rules name, that no network of the scope can name by identity.
-    fn fallbacks(&self) -> Vec<String> {
-        let (_, observed) = self.input.domain[self.input.scope];
-        let mut names = BTreeSet::new();
-        for network in &observed.networks {
-            for class in self.classes_in(&network.id) {
-                let compiled = self.input.compiled;
-                let ingress = compiled.ingress_rules(class).map(|rule| &rule.sources);
-                for peer in ingress.flat_map(|side| compiled.classes_of(side)).collect::<BTreeSet<_>>() {
-                    for &place in self.members.get(&peer).into_iter().flatten() {
-                        if self.referenced(&network.id, place, peer).is_none() {
-                            names.insert(
-                                self.input.snapshot.workloads[place.workload as usize].id.to_string(),
-                            );
-                        }
-                    }
-                }
-            }
-        }
-        names.into_iter().collect()
+    /// Members of classes that ingress rules name and a network of the scope cannot name by identity.
+    fn fallbacks(&self, reaches: &Reaches<'a>) -> impl Iterator<Item = &'a WorkloadId> {
+        let peers = reaches.ingress_peers.iter().map(|&class| reaches.of(class));
+        let places = peers.flat_map(|reach| reach.by_address.iter());
+        places.map(|place| &self.input.snapshot.workloads[place.workload as usize].id)
     }
 }
 
-fn sample(names: &[String]) -> String {
+fn sample(names: &BTreeSet<&WorkloadId>) -> String {
     const SHOWN_MAX: usize = 4;
-    let shown = names.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(SHOWN_MAX).map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN_MAX { format!("{shown} and {} more", names.len() - SHOWN_MAX) } else { shown }
 }
 
@@ -307,21 +248,25 @@ fn essential() -> Vec<(AddressSet, ServiceSet, Option<RuleRef>)> {
         .collect()
 }
 
-impl Peers {
-    fn into_rules(self) -> BTreeMap<RuleSpec, Vec<RuleRef>> {
-        let mut rules: BTreeMap<RuleSpec, Vec<RuleRef>> = BTreeMap::new();
-        for (group, grants) in self.groups {
-            let services: ServiceSet = grants.iter().map(|(services, _)| services.clone()).collect();
-            for service in merge::pieces(&services) {
-                let spec = RuleSpec { peer: Peer::Group(group.clone()), service };
-                let reasons =
-                    grants.iter().filter(|(granted, _)| !granted.intersection(&service.to_set()).is_empty());
-                let reasons: BTreeSet<RuleRef> = reasons.map(|(_, origin)| origin.clone()).collect();
-                rules.insert(spec, reasons.into_iter().collect());
-            }
+impl Peers<'_> {
+    fn add_addresses(&mut self, addresses: &AddressSet, rule: &CompiledRule) {
+        if !addresses.is_empty() {
+            self.addresses.push((addresses.clone(), rule.services.clone(), Some(rule.origin.clone())));
         }
-        for (spec, reasons) in merge::address_rules(&self.addresses) {
-            rules.insert(spec, reasons);
+    }
+
+    fn into_rules(self, groups: &ClassGroups<'_>) -> BTreeMap<RuleSpec, Vec<RuleRef>> {
+        let mut rules = merge::address_rules(&self.addresses);
+        for (group, grants) in self.groups {
+            let services: ServiceSet = grants.iter().map(|rule| rule.services.clone()).collect();
+            for service in merge::pieces(&services) {
+                let set = service.to_set();
+                let reasons = grants.iter().filter(|rule| rule.services.intersects(&set));
+                let mut reasons: Vec<RuleRef> = reasons.map(|rule| rule.origin.clone()).collect();
+                reasons.sort_unstable();
+                reasons.dedup();
+                rules.insert(RuleSpec { peer: Peer::Group(groups.id(group).clone()), service }, reasons);
+            }
         }
         rules
     }

@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Reading an account is many small allocations that are freed together; `docs/benchmarks.md` has the difference.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }

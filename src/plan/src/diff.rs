@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Finding, InterfaceId, NetworkId, RuleRef, Severity};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::plan::Block;
 use crate::scope::{Direction, Scope, ScopeId};
@@ -111,34 +112,39 @@ pub fn diff(domain: &[ScopeInput<'_>]) -> Changes {
 
 /// Matches desired groups with groups of ours: largest overlap of members first, then equal names.
 fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, GroupId> {
-    let ours: BTreeMap<&GroupId, &GroupState> =
+    let ours: FxHashMap<&GroupId, &GroupState> =
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| (&g.id, g)).collect();
-    let desired: BTreeMap<&GroupId, &DesiredGroup> =
+    let desired: FxHashMap<&GroupId, &DesiredGroup> =
         input.desired.groups.iter().map(|g| (&g.id, g)).collect();
     let mut assigned: BTreeMap<GroupId, GroupId> = BTreeMap::new();
-    let mut used: BTreeSet<&GroupId> = BTreeSet::new();
+    let mut used: FxHashSet<&GroupId> = FxHashSet::default();
     for (wanted, held) in ranked(input, &desired, &ours) {
         if !assigned.contains_key(wanted) && used.insert(held) {
             assigned.insert(wanted.clone(), held.clone());
         }
     }
-    for (wanted, group) in &desired {
-        let free = |held: &&&GroupState| !used.contains(&held.id);
-        let same = |held: &&&GroupState| held.network == group.network && held.name == group.name;
-        if !assigned.contains_key(*wanted)
-            && let Some(held) = ours.values().filter(free).find(same)
-        {
-            used.insert(&held.id);
-            assigned.insert((*wanted).clone(), held.id.clone());
-        }
-    }
+    let mut unmatched: Vec<&DesiredGroup> =
+        input.desired.groups.iter().filter(|group| !assigned.contains_key(&group.id)).collect();
+    unmatched.sort_by(|a, b| a.id.cmp(&b.id));
+    let by_name: FxHashMap<(&NetworkId, &str), &GroupState> = input
+        .observed
+        .groups
+        .iter()
+        .rev()
+        .filter(|g| g.owner == Owner::Ours)
+        .map(|g| ((&g.network, g.name.as_str()), g))
+        .collect();
+    unmatched.retain(|group| {
+        let same = by_name.get(&(&group.network, group.name.as_str()));
+        let held = same.filter(|held| used.insert(&held.id));
+        assigned.extend(held.map(|held| (group.id.clone(), held.id.clone())));
+        held.is_none()
+    });
     let mut planned = BTreeSet::new();
-    for (wanted, group) in desired {
-        if !assigned.contains_key(wanted) {
-            let id = name_new(input, group, &planned, blocks);
-            planned.insert(id.clone());
-            assigned.insert(wanted.clone(), id);
-        }
+    for group in unmatched {
+        let id = name_new(input, group, &planned, blocks);
+        planned.insert(id.clone());
+        assigned.insert(group.id.clone(), id);
     }
     assigned
 }
@@ -147,11 +153,11 @@ fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, 
 /// common members, then equal names, then the fewest members that are not common.
 fn ranked<'a>(
     input: &ScopeInput<'a>,
-    desired: &BTreeMap<&'a GroupId, &'a DesiredGroup>,
-    ours: &BTreeMap<&'a GroupId, &'a GroupState>,
+    desired: &FxHashMap<&'a GroupId, &'a DesiredGroup>,
+    ours: &FxHashMap<&'a GroupId, &'a GroupState>,
 ) -> Vec<(&'a GroupId, &'a GroupId)> {
-    let mut common: BTreeMap<(&GroupId, &GroupId), usize> = BTreeMap::new();
-    let mut sizes: BTreeMap<&GroupId, usize> = BTreeMap::new();
+    let mut common: FxHashMap<(&GroupId, &GroupId), usize> = FxHashMap::default();
+    let mut sizes: FxHashMap<&GroupId, usize> = FxHashMap::default();
     for interface in &input.observed.interfaces {
         let held: Vec<&GroupId> =
             interface.groups.iter().filter_map(|id| Some(*ours.get_key_value(id)?.0)).collect();
@@ -242,21 +248,22 @@ fn leaving_groups(
 }
 
 fn diff_groups(input: &ScopeInput<'_>, leaving: &BTreeSet<GroupId>, changes: &mut Changes) {
-    let observed: BTreeMap<&GroupId, &GroupState> =
+    let observed: FxHashMap<&GroupId, &GroupState> =
         input.observed.groups.iter().map(|g| (&g.id, g)).collect();
-    let mut kept = BTreeSet::new();
+    let changes_something = |change: &GroupChange| {
+        change.fate != Fate::Kept || change.mark || !change.add.is_empty() || !change.remove.is_empty()
+    };
+    let mut kept = FxHashSet::default();
     for group in &input.desired.groups {
         let id = changes.assignment.get(&group.id).unwrap_or(&group.id).clone();
         kept.insert(id.clone());
-        changes.groups.push(diff_group(input, group, id, &observed, &changes.assignment));
+        let change = diff_group(input, group, id, &observed, &changes.assignment);
+        changes.groups.extend(Some(change).filter(changes_something));
     }
-    for group in observed.values().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id)) {
-        changes.groups.push(unwanted_group(input, group, leaving));
+    for group in input.observed.groups.iter().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id)) {
+        changes.groups.extend(Some(unwanted_group(input, group, leaving)).filter(changes_something));
     }
-    changes.groups.retain(|change| {
-        change.fate != Fate::Kept || change.mark || !change.add.is_empty() || !change.remove.is_empty()
-    });
-    for group in observed.values() {
+    for group in &input.observed.groups {
         if let Owner::Suspect(missing) = &group.owner {
             let message =
                 format!("group {} carries half of our mark ({missing}); it is left alone", group.id);
@@ -270,30 +277,18 @@ fn diff_group(
     input: &ScopeInput<'_>,
     group: &DesiredGroup,
     id: GroupId,
-    observed: &BTreeMap<&GroupId, &GroupState>,
+    observed: &FxHashMap<&GroupId, &GroupState>,
     assignment: &BTreeMap<GroupId, GroupId>,
 ) -> GroupChange {
-    let rename = |spec: &RuleSpec| match &spec.peer {
-        Peer::Group(peer) => {
-            let peer = assignment.get(peer).unwrap_or(peer).clone();
-            RuleSpec { peer: Peer::Group(peer), service: spec.service }
-        }
-        _ => spec.clone(),
-    };
-    let wanted: BTreeMap<(Direction, RuleSpec), Vec<RuleRef>> = group
-        .ingress
-        .iter()
-        .map(|(spec, why)| ((Direction::Ingress, rename(spec)), why.clone()))
-        .chain(group.egress.iter().map(|(spec, why)| ((Direction::Egress, rename(spec)), why.clone())))
-        .collect();
-    let existing = observed.get(&id);
+    let existing = observed.get(&id).copied();
     let open = crate::state::allow_everything().map(|spec| (Direction::Egress, spec));
-    let open_egress = open.iter().all(|rule| wanted.contains_key(rule));
-    let present: BTreeSet<(Direction, RuleSpec)> = match existing {
+    let open_egress = open.iter().all(|(_, spec)| group.egress.contains_key(spec));
+    let present: Vec<(Direction, RuleSpec)> = match existing {
         Some(state) => rules_of(state).collect(),
         None if open_egress => open.into_iter().collect(),
-        None => BTreeSet::new(),
+        None => Vec::new(),
     };
+    let (add, remove) = compare_rules(wanted_rules(group, assignment), present);
     GroupChange {
         scope: input.scope.id.clone(),
         network: group.network.clone(),
@@ -301,10 +296,53 @@ fn diff_group(
         title: group.description.clone(),
         fate: if existing.is_some() { Fate::Kept } else { Fate::Created { open_egress } },
         mark: existing.is_some_and(|state| !state.tag_drift.is_empty()),
-        remove: present.iter().filter(|rule| !wanted.contains_key(rule)).cloned().collect(),
-        add: wanted.into_iter().filter(|(rule, _)| !present.contains(rule)).collect(),
+        remove,
+        add,
         id,
     }
+}
+
+type WantedRule<'a> = ((Direction, RuleSpec), &'a Vec<RuleRef>);
+
+/// The rules of a desired group with the groups that stand for the desired ones, sorted.
+fn wanted_rules<'a>(group: &'a DesiredGroup, assignment: &BTreeMap<GroupId, GroupId>) -> Vec<WantedRule<'a>> {
+    let rename = |spec: &RuleSpec| match &spec.peer {
+        Peer::Group(peer) => {
+            let peer = assignment.get(peer).unwrap_or(peer).clone();
+            RuleSpec { peer: Peer::Group(peer), service: spec.service }
+        }
+        _ => spec.clone(),
+    };
+    let ingress = group.ingress.iter().map(|(spec, why)| ((Direction::Ingress, rename(spec)), why));
+    let egress = group.egress.iter().map(|(spec, why)| ((Direction::Egress, rename(spec)), why));
+    let mut wanted: Vec<_> = ingress.chain(egress).collect();
+    wanted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    wanted
+}
+
+/// What to add and what to remove: two sorted lists, side by side.
+fn compare_rules(
+    wanted: Vec<WantedRule<'_>>,
+    mut present: Vec<(Direction, RuleSpec)>,
+) -> (BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>, BTreeSet<(Direction, RuleSpec)>) {
+    present.sort_unstable();
+    let (mut add, mut remove) = (BTreeMap::new(), BTreeSet::new());
+    let mut present = present.into_iter().peekable();
+    for (rule, why) in wanted {
+        while let Some(extra) = present.next_if(|held| *held < rule) {
+            remove.insert(extra);
+        }
+        // An answer may name the same rule twice.
+        let mut held = false;
+        while present.next_if_eq(&rule).is_some() {
+            held = true;
+        }
+        if !held {
+            add.insert(rule, why.clone());
+        }
+    }
+    remove.extend(present);
+    (add, remove)
 }
 
 fn planned_name(network: &NetworkId, id: &GroupId) -> String {
@@ -340,12 +378,12 @@ fn unwanted_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet
 
 /// How the groups of interfaces change; `held` collects the groups that interfaces hold at the end.
 fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes, held: &mut BTreeSet<GroupId>) {
-    let ours: BTreeSet<&GroupId> =
+    let ours: FxHashSet<&GroupId> =
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| &g.id).collect();
     let suspect = input.observed.groups.iter().filter(|g| matches!(g.owner, Owner::Suspect(_)));
-    let suspect: BTreeSet<&GroupId> = suspect.map(|g| &g.id).collect();
+    let suspect: FxHashSet<&GroupId> = suspect.map(|g| &g.id).collect();
     let real = |id: &GroupId| changes.assignment.get(id).unwrap_or(id).clone();
-    let titles: BTreeMap<GroupId, &str> =
+    let titles: FxHashMap<GroupId, &str> =
         input.desired.groups.iter().map(|g| (real(&g.id), g.description.as_str())).collect();
     for interface in &input.observed.interfaces {
         if interface.attach != AttachClass::Direct {

@@ -64,7 +64,10 @@ pub fn plan_steps_grouped(
 ) -> Steps {
     let changes = diff(domain);
     let apart = changes.members.len() <= single_interfaces_max;
-    let (model, candidates) = candidate::candidates(domain, &changes, apart);
+    // Where nothing changes nothing has to be ordered.
+    let is_same = changes.groups.is_empty() && changes.members.is_empty();
+    let involved = if is_same { &[][..] } else { domain };
+    let (model, candidates) = candidate::candidates(involved, &changes, apart);
     let mut scheduler = schedule::Scheduler::new(domain, model, candidates, !unobserved.is_empty());
     scheduler.run();
     let mut steps = Steps {

@@ -99,6 +99,11 @@ impl AddressSet {
         self.v4.is_subset(&other.v4) && self.v6.is_subset(&other.v6)
     }
 
+    /// Whether the two share an address.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.v4.intersects(&other.v4) || self.v6.intersects(&other.v6)
+    }
+
     /// The smallest list of CIDR blocks that holds exactly this set; sorted, IPv4 first.
     pub fn to_cidrs(&self) -> Vec<IpNet> {
         let v4 = self.v4.ranges().iter().flat_map(|&(first, last)| {

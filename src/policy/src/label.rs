@@ -1,15 +1,15 @@
 //! Labels: what a thing is, as keys and values. A thing carries at most one value per key.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::name::{LabelKey, LabelValue};
+use crate::sorted::SortedMap;
 
 /// The labels of one thing, at most one value per key.
-pub type LabelSet = BTreeMap<LabelKey, LabelValue>;
+pub type LabelSet = SortedMap<LabelKey, LabelValue>;
 
 /// One key with one value, written `role=web`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

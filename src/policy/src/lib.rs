@@ -28,6 +28,7 @@ pub mod ruleset;
 pub mod selector;
 pub mod service;
 pub mod snapshot;
+pub mod sorted;
 pub mod workload;
 
 pub use address::AddressSet;

@@ -56,7 +56,7 @@ impl<T: Point> FromIterator<(T, T)> for RangeSet<T> {
 impl<T: Point> RangeSet<T> {
     /// The set of all integers from `first` to `last`.
     pub fn range(first: T, last: T) -> Self {
-        Self::from_iter([(first, last)])
+        if first <= last { Self { ranges: vec![(first, last)] } } else { Self::default() }
     }
 
     /// The ranges, sorted, disjoint and not adjacent.
@@ -82,12 +82,25 @@ impl<T: Point> RangeSet<T> {
 
     /// Whether every member of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.difference(other).is_empty()
+        // Ranges never touch, so a range is covered by one range or not at all.
+        let mut wide = other.ranges.as_slice();
+        self.ranges.iter().all(|&(first, last)| {
+            wide = &wide[wide.partition_point(|range| range.1 < first)..];
+            wide.first().is_some_and(|range| range.0 <= first && last <= range.1)
+        })
     }
 
     /// Whether the two share a member.
     pub fn intersects(&self, other: &Self) -> bool {
-        !self.intersection(other).is_empty()
+        let (few, mut many) = if self.ranges.len() <= other.ranges.len() {
+            (&self.ranges, other.ranges.as_slice())
+        } else {
+            (&other.ranges, self.ranges.as_slice())
+        };
+        few.iter().any(|&(first, last)| {
+            many = &many[many.partition_point(|range| range.1 < first)..];
+            many.first().is_some_and(|range| range.0 <= last)
+        })
     }
 
     /// Members of either.
@@ -203,6 +216,7 @@ mod tests {
                 prop_assert_eq!(a.intersection(&b).contains(point), in_a && in_b);
                 prop_assert_eq!(a.difference(&b).contains(point), in_a && !in_b);
             }
+            prop_assert_eq!(a.intersects(&b), sample().any(|p| a.contains(p) && b.contains(p)));
             prop_assert_eq!(a.is_subset(&b), sample().all(|p| !a.contains(p) || b.contains(p)));
         }
 

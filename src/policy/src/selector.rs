@@ -1,18 +1,18 @@
 //! Selectors: which workloads a rule names, with label groups and scopes already expanded.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::name::{LabelKey, LabelValue, WorkloadId};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::workload::Workload;
 
 /// Which values of one key match. A workload without the key matches only when nothing is included.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Term {
     /// The values that match; `None` means any value, and no value too.
-    pub included: Option<BTreeSet<LabelValue>>,
+    pub included: Option<SortedSet<LabelValue>>,
     /// Values that do not match, taken off after the inclusion (S4).
-    pub excluded: BTreeSet<LabelValue>,
+    pub excluded: SortedSet<LabelValue>,
 }
 
 impl Term {
@@ -31,7 +31,7 @@ impl Term {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Selector {
     /// By labels; no term at all selects every workload.
-    Labels(BTreeMap<LabelKey, Term>),
+    Labels(SortedMap<LabelKey, Term>),
     /// One workload by identity, never narrowed by a scope (S7).
     Workload(WorkloadId),
 }
@@ -53,7 +53,7 @@ impl fmt::Display for Selector {
             Self::Labels(terms) if terms.is_empty() => return f.write_str("all workloads"),
             Self::Labels(terms) => terms,
         };
-        let join = |values: &BTreeSet<LabelValue>| {
+        let join = |values: &SortedSet<LabelValue>| {
             values.iter().map(LabelValue::as_str).collect::<Vec<_>>().join("|")
         };
         let mut texts = Vec::new();

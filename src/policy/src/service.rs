@@ -144,6 +144,11 @@ impl ServiceSet {
         self.points.is_subset(&other.points)
     }
 
+    /// Whether the two share a service.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.points.intersects(&other.points)
+    }
+
     /// The set cut at protocol bounds: `(protocol, first detail, last detail)`, sorted.
     pub fn by_protocol(&self) -> impl Iterator<Item = (u8, u16, u16)> + '_ {
         self.points.ranges().iter().flat_map(|&(first, last)| {

@@ -23,7 +23,9 @@ pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Obse
                 interfaces: Vec::new(),
             });
             for (key, value) in mapping.labels(&interface.tags) {
-                workload.labels.entry(key).or_insert(value);
+                if !workload.labels.contains_key(&key) {
+                    workload.labels.insert(key, value);
+                }
             }
             let enforces = match interface.attach {
                 AttachClass::Direct => Directions { ingress: true, egress: scope.egress },

@@ -175,9 +175,9 @@ fn rules_for(blocks: Vec<IpNet>, service: RuleService) -> impl Iterator<Item = R
 fn reasons(grants: &[&Grant], spec: &RuleSpec) -> Vec<RuleRef> {
     let Peer::Cidr(block) = &spec.peer else { return Vec::new() };
     let (block, services) = (AddressSet::from(*block), spec.service.to_set());
-    let behind = grants.iter().filter(|(addresses, granted, _)| {
-        !addresses.intersection(&block).is_empty() && !granted.intersection(&services).is_empty()
-    });
+    let behind = grants
+        .iter()
+        .filter(|(addresses, granted, _)| addresses.intersects(&block) && granted.intersects(&services));
     let reasons: BTreeSet<RuleRef> = behind.filter_map(|(_, _, origin)| origin.clone()).collect();
     reasons.into_iter().collect()
 }

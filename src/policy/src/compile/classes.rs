@@ -15,6 +15,7 @@ use crate::label::{LabelSet, describe_pairs};
 use crate::name::{LabelKey, LabelValue, WorkloadId};
 use crate::selector::{Selector, Term};
 use crate::snapshot::Snapshot;
+use crate::sorted::SortedSet;
 use crate::workload::EnforcementMode;
 
 type Signature = (Vec<SelectorId>, EnforcementMode);
@@ -28,8 +29,8 @@ pub(super) fn classify(
     let groups = by_signature(snapshot, &index);
     let named: BTreeSet<LabelKey> = index.labels.keys().map(|&key| key.clone()).collect();
     let mut policy = unclassified(selectors, rules);
-    let by_source = rules_by_selector(&policy, |rule| &rule.sources);
-    let by_destination = rules_by_selector(&policy, |rule| &rule.destinations);
+    let by_source = RulesOfSelectors::new(&policy, |rule| &rule.sources);
+    let by_destination = RulesOfSelectors::new(&policy, |rule| &rule.destinations);
     policy.class_of = vec![ClassId(0); snapshot.workloads.len()];
     policy.classes.reserve_exact(groups.len());
     for (number, ((selectors, mode), members)) in groups.into_iter().enumerate() {
@@ -40,7 +41,7 @@ pub(super) fn classify(
         for selector in &selectors {
             policy.selectors[selector.0 as usize].classes.push(id);
         }
-        let (ingress, egress) = (gather(&by_destination, &selectors), gather(&by_source, &selectors));
+        let (ingress, egress) = (by_destination.gather(&selectors), by_source.gather(&selectors));
         let description = shared_labels(snapshot, &members, &named);
         policy.classes.push(Class { description, mode, members, ingress, egress, selectors });
     }
@@ -81,24 +82,49 @@ fn by_signature(snapshot: &Snapshot, index: &SelectorIndex<'_>) -> Vec<(Signatur
     members.chunk_by(alike).map(class).collect()
 }
 
-/// Selector → the rules that have it on one side, in order.
-fn rules_by_selector(policy: &CompiledPolicy, side: fn(&CompiledRule) -> &Side) -> Vec<Vec<CompiledRuleId>> {
-    let mut lists = vec![Vec::new(); policy.selectors.len()];
-    for (number, rule) in policy.rules.iter().enumerate() {
-        for selector in &side(rule).selectors {
-            lists[selector.0 as usize].push(CompiledRuleId(number as u32));
-        }
-    }
-    lists
+/// Selector → the rules that have it on one side, in order: one list, with the start of each selector's part.
+struct RulesOfSelectors {
+    starts: Vec<u32>,
+    rules: Vec<CompiledRuleId>,
 }
 
-fn gather(by_selector: &[Vec<CompiledRuleId>], selectors: &[SelectorId]) -> Vec<CompiledRuleId> {
-    let lists = || selectors.iter().map(|selector| &by_selector[selector.0 as usize]);
-    let mut rules = Vec::with_capacity(lists().map(Vec::len).sum());
-    rules.extend(lists().flatten());
-    rules.sort_unstable();
-    rules.dedup();
-    rules
+impl RulesOfSelectors {
+    fn new(policy: &CompiledPolicy, side: fn(&CompiledRule) -> &Side) -> Self {
+        let pairs = || {
+            let numbered = policy.rules.iter().enumerate();
+            numbered.flat_map(|(number, rule)| side(rule).selectors.iter().map(move |id| (id.0, number)))
+        };
+        let mut starts = vec![0; policy.selectors.len() + 1];
+        pairs().for_each(|(selector, _)| starts[selector as usize + 1] += 1);
+        for selector in 1..starts.len() {
+            starts[selector] += starts[selector - 1];
+        }
+        let mut rules = vec![CompiledRuleId(0); starts.last().map_or(0, |&all| all as usize)];
+        let mut next = starts.clone();
+        for (selector, number) in pairs() {
+            let place = &mut next[selector as usize];
+            rules[*place as usize] = CompiledRuleId(number as u32);
+            *place += 1;
+        }
+        Self { starts, rules }
+    }
+
+    fn of(&self, selector: SelectorId) -> &[CompiledRuleId] {
+        let selector = selector.0 as usize;
+        &self.rules[self.starts[selector] as usize..self.starts[selector + 1] as usize]
+    }
+
+    /// The rules of any of the selectors, sorted.
+    fn gather(&self, selectors: &[SelectorId]) -> Vec<CompiledRuleId> {
+        let lists = || selectors.iter().map(|&selector| self.of(selector));
+        let mut rules = Vec::with_capacity(lists().map(<[_]>::len).sum());
+        lists().for_each(|list| rules.extend_from_slice(list));
+        if selectors.len() > 1 {
+            rules.sort_unstable();
+            rules.dedup();
+        }
+        rules
+    }
 }
 
 /// The labels that all members share, of the keys that rules name.
@@ -183,7 +209,7 @@ impl<'a> SelectorIndex<'a> {
                 self.by_label.len() as u32 - 1
             })
         };
-        let mut sorted = |values: &'a BTreeSet<LabelValue>| {
+        let mut sorted = |values: &'a SortedSet<LabelValue>| {
             let mut numbers: Vec<u32> = values.iter().map(&mut number).collect();
             numbers.sort_unstable();
             numbers

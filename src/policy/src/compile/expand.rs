@@ -11,9 +11,10 @@ use crate::compiled::{CompiledRule, Side};
 use crate::name::{LabelKey, LabelValue, Name, WorkloadId};
 use crate::ruleset::{Actor, Policy, Rule, RuleRef, Ruleset, ScopeEntry, ScopeTarget};
 use crate::selector::{Selector, Term};
+use crate::sorted::{SortedMap, SortedSet};
 
-type Terms = BTreeMap<LabelKey, Term>;
-type Values = BTreeSet<LabelValue>;
+type Terms = SortedMap<LabelKey, Term>;
+type Values = SortedSet<LabelValue>;
 
 /// Expands every enabled rule of every enabled ruleset (S14), in the order of writing.
 pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRule> {
@@ -68,7 +69,8 @@ struct Groups<'a>(BTreeMap<&'a Name, Values>, &'a Policy);
 
 impl<'a> Groups<'a> {
     fn new(policy: &'a Policy) -> Self {
-        let flattened = policy.label_groups.keys().map(|name| (name, flattened(policy, name)));
+        let flattened =
+            policy.label_groups.keys().map(|name| (name, flattened(policy, name).into_iter().collect()));
         Self(flattened.collect(), policy)
     }
 
@@ -80,7 +82,7 @@ impl<'a> Groups<'a> {
 
     fn target(&self, target: &ScopeTarget) -> (LabelKey, Values) {
         match target {
-            ScopeTarget::Label(label) => (label.key.clone(), BTreeSet::from([label.value.clone()])),
+            ScopeTarget::Label(label) => (label.key.clone(), Values::from([label.value.clone()])),
             ScopeTarget::LabelGroup(name) => self.get(name),
         }
     }
@@ -88,8 +90,8 @@ impl<'a> Groups<'a> {
 
 /// The members of a group and of all groups below it. Each group is visited once, so that a cycle, which the
 /// loader refuses, could not hang compile.
-pub(super) fn flattened(policy: &Policy, name: &Name) -> Values {
-    let (mut members, mut seen, mut open) = (Values::new(), BTreeSet::from([name]), vec![name]);
+pub(super) fn flattened(policy: &Policy, name: &Name) -> BTreeSet<LabelValue> {
+    let (mut members, mut seen, mut open) = (BTreeSet::new(), BTreeSet::from([name]), vec![name]);
     while let Some(name) = open.pop() {
         let Some(group) = policy.label_groups.get(name) else { continue };
         members.extend(group.labels.iter().cloned());
@@ -120,7 +122,7 @@ fn instances_of(groups: &Groups<'_>, scope: &[ScopeEntry]) -> Vec<Terms> {
         let per_value = |instance: &Terms| -> Vec<Terms> {
             let one = |value: &LabelValue| {
                 let mut terms = instance.clone();
-                narrow(&mut terms, &key, &BTreeSet::from([value.clone()]));
+                narrow(&mut terms, &key, &Values::from([value.clone()]));
                 terms
             };
             values.iter().map(one).collect()
@@ -137,7 +139,7 @@ fn instances_of(groups: &Groups<'_>, scope: &[ScopeEntry]) -> Vec<Terms> {
 }
 
 fn narrow(terms: &mut Terms, key: &LabelKey, values: &Values) {
-    let term = terms.entry(key.clone()).or_default();
+    let term = terms.or_default(key);
     match &mut term.included {
         Some(included) => included.retain(|value| values.contains(value)),
         None => term.included = Some(values.clone()),
@@ -147,7 +149,7 @@ fn narrow(terms: &mut Terms, key: &LabelKey, values: &Values) {
 /// Taking off nothing leaves no term behind: equal selectors are equal values.
 fn take_off(terms: &mut Terms, key: &LabelKey, values: &Values) {
     if !values.is_empty() {
-        terms.entry(key.clone()).or_default().excluded.extend(values.iter().cloned());
+        terms.or_default(key).excluded.extend(values.iter().cloned());
     }
 }
 
@@ -179,7 +181,7 @@ impl SideParts {
         let mut file = |exclusion: bool, key: LabelKey, values: Values| {
             let part = if exclusion { &mut excluded } else { &mut included };
             match part.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) => known.extend(values),
+                Some((_, known)) => known.extend(values.iter().cloned()),
                 None => part.push((key, values)),
             }
         };
@@ -188,7 +190,7 @@ impl SideParts {
             match actor {
                 Actor::AllWorkloads => all = true,
                 Actor::Label { label, exclusion } => {
-                    file(*exclusion, label.key.clone(), BTreeSet::from([label.value.clone()]));
+                    file(*exclusion, label.key.clone(), Values::from([label.value.clone()]));
                 }
                 Actor::LabelGroup { group, exclusion } => {
                     let (key, values) = groups.get(group);

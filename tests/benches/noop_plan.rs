@@ -21,7 +21,7 @@ use aws_smithy_types::body::SdkBody;
 use cpu_time::ProcessTime;
 use mock_aws::{Ec2Front, Limits, Settings, World};
 use plan::guard::GuardSettings;
-use plan::{Attachment, Direction, Drift, Gates, GroupId, Peer, Scope, StepAction, Transients};
+use plan::{Attachment, Cloud, Direction, Drift, Gates, GroupId, Peer, Scope, StepAction, Transients};
 use policy::file::{SourceFile, load};
 use provider::{CloudReader, WallClock};
 use provider_aws::{AwsReader, AwsSettings, Ec2};
@@ -321,6 +321,7 @@ async fn best<F: Future<Output = ()>>(times: usize, mut work: impl FnMut() -> F)
 fn scope(vpc: &str) -> Scope {
     Scope {
         id: "bench".into(),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: vec![vpc.into()],

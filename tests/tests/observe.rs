@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mock_aws::{Ec2Front, Settings, World, serve};
-use plan::{Attachment, Drift, Gates, Observed, Scope, Transients};
+use plan::{Attachment, Cloud, Drift, Gates, Observed, PathEffect, Scope, Transients};
 use provider::{CloudReader, WallClock};
 use provider_aws::{AwsReader, AwsSettings, Ec2};
 
@@ -69,6 +69,7 @@ impl Seed {
 fn scope() -> Scope {
     Scope {
         id: "shop".into(),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: Vec::new(),
@@ -103,9 +104,9 @@ fn lines(observed: &Observed, names: &BTreeMap<String, String>) -> Vec<String> {
         lines.extend(group.egress.iter().map(|rule| format!("{} > {rule}", group.name)));
     }
     for filter in &observed.path_filters {
-        let denies = filter.rules.iter().filter(|rule| !rule.allow);
+        let denies = filter.rules.iter().filter(|rule| rule.effect == PathEffect::Deny);
         lines.extend(denies.map(|rule| {
-            format!("acl {} denies {} {} {}", rule.name, rule.direction, rule.block, rule.service)
+            format!("acl {} denies {} {} {}", rule.name, rule.direction, rule.peers[0], rule.services[0])
         }));
     }
     let named = |line: String| names.iter().fold(line, |line, (name, id)| line.replace(id.as_str(), name));

@@ -8,8 +8,8 @@ use aws_sdk_ec2::types::{
 };
 use ipnet::IpNet;
 use plan::{
-    Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, PathFilter, PathRule,
-    Peering, Scope,
+    Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, Owner, PathEffect,
+    PathFilter, PathRule, Peer, Peering, Scope,
 };
 use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
@@ -164,6 +164,7 @@ fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState>
             Some(Peering {
                 peer: NetworkId::from(peer),
                 handle: peering.vpc_peering_connection_id()?.to_owned(),
+                identity: true,
             })
         })
         .collect();
@@ -260,13 +261,19 @@ fn path_filter(acl: &NetworkAcl) -> Option<PathFilter> {
         let icmp = entry.icmp_type_code().map(|icmp| (icmp.r#type(), icmp.code()));
         let ports = entry.port_range().map(|range| (range.from(), range.to()));
         let (from, to) = icmp.or(ports).unwrap_or((None, None));
+        let number = entry.rule_number().unwrap_or_default();
+        let allows = entry.rule_action().is_some_and(|action| action.as_str() == "allow");
         Some(PathRule {
-            name: entry.rule_number().unwrap_or_default().to_string(),
+            name: number.to_string(),
+            priority: number.try_into().unwrap_or(u32::MAX),
+            owner: Owner::Foreign,
             direction: if entry.egress().unwrap_or(false) { Direction::Egress } else { Direction::Ingress },
-            allow: entry.rule_action().is_some_and(|action| action.as_str() == "allow"),
-            block,
-            service: service_from(entry.protocol().unwrap_or("-1"), from, to),
+            effect: if allows { PathEffect::Allow } else { PathEffect::Deny },
+            targets: Vec::new(),
+            peers: vec![Peer::Cidr(block)],
+            services: vec![service_from(entry.protocol().unwrap_or("-1"), from, to)],
         })
     });
-    Some(PathFilter { id: acl.network_acl_id()?.to_owned(), rules: rules.collect() })
+    let id = acl.network_acl_id()?.to_owned();
+    Some(PathFilter { id, name: "network ACL".to_owned(), owner: Owner::Foreign, rules: rules.collect() })
 }

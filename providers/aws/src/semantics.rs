@@ -9,18 +9,19 @@
 //! - What this version does not read (prefix lists) counts as every address in a foreign group, so that exposure
 //!   is never understated, and as nothing in a group of ours, so that the proof never leans on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plan::graph::{Effect, Entry, FilterGraph, FilterList, Node, NodeIndex, Peers, Stage};
-use plan::{Direction, GroupId, GroupState, Observed, Owner, PathFilter, Peer, RuleSpec};
+use plan::{Direction, GroupId, GroupState, Observed, Owner, PathEffect, PathFilter, Peer, RuleSpec};
 use policy::{AddressSet, NetworkId};
+use rustc_hash::FxHashMap;
 
 /// Reads a domain into a filter graph. Linear in rules, interfaces and memberships.
 pub fn semantics(domain: &[&Observed]) -> FilterGraph {
     let mut graph = FilterGraph::default();
     let world = World::new(domain);
-    let mut lists: BTreeMap<(&str, Direction), u32> = BTreeMap::new();
+    let mut lists: FxHashMap<(&str, Direction), u32> = FxHashMap::default();
     for observed in domain {
         for group in &observed.groups {
             for direction in [Direction::Ingress, Direction::Egress] {
@@ -59,13 +60,13 @@ pub fn semantics(domain: &[&Observed]) -> FilterGraph {
 
 /// Who is in which group, and which VPCs a reference may reach.
 struct World<'a> {
-    members: BTreeMap<&'a GroupId, Vec<(NodeIndex, &'a NetworkId)>>,
+    members: FxHashMap<&'a GroupId, Vec<(NodeIndex, &'a NetworkId)>>,
     peered: BTreeSet<(&'a NetworkId, &'a NetworkId)>,
 }
 
 impl<'a> World<'a> {
     fn new(domain: &[&'a Observed]) -> Self {
-        let mut members: BTreeMap<&GroupId, Vec<(NodeIndex, &NetworkId)>> = BTreeMap::new();
+        let mut members: FxHashMap<&GroupId, Vec<(NodeIndex, &NetworkId)>> = FxHashMap::default();
         for (number, interface) in domain.iter().flat_map(|observed| &observed.interfaces).enumerate() {
             for group in &interface.groups {
                 members.entry(group).or_default().push((NodeIndex(number as u32), &interface.network));
@@ -107,17 +108,25 @@ impl<'a> World<'a> {
 
 fn acl_list(filter: &PathFilter, direction: Direction) -> FilterList {
     let rules = filter.rules.iter().filter(|rule| rule.direction == direction);
-    let entries = rules.map(|rule| Entry {
-        rule: format!("rule {} {} {}", rule.name, rule.block, rule.service),
-        effect: if rule.allow { Effect::Permit } else { Effect::Block },
-        peers: Peers::Addresses(AddressSet::from(rule.block)),
-        services: rule.service.to_set(),
+    let entries = rules.map(|rule| {
+        let blocks = rule.peers.iter().filter_map(|peer| match peer {
+            Peer::Cidr(block) => Some(*block),
+            Peer::Group(_) | Peer::Opaque(_) => None,
+        });
+        let text = |parts: Vec<String>| parts.join(", ");
+        let peers = text(rule.peers.iter().map(ToString::to_string).collect());
+        let services = text(rule.services.iter().map(ToString::to_string).collect());
+        Entry {
+            rule: format!("rule {} {peers} {services}", rule.name),
+            effect: if rule.effect == PathEffect::Allow { Effect::Permit } else { Effect::Block },
+            peers: Peers::Addresses(blocks.collect()),
+            services: rule.services.iter().map(|service| service.to_set()).collect(),
+        }
     });
-    let name = "network ACL".to_owned();
     FilterList {
         id: GroupId::from(filter.id.as_str()),
-        name,
-        owner: Owner::Foreign,
+        name: filter.name.clone(),
+        owner: filter.owner.clone(),
         entries: entries.collect(),
     }
 }

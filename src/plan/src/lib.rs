@@ -36,10 +36,11 @@ pub use graph::{Effect, Entry, FilterGraph, FilterList, Node, NodeIndex, Peers, 
 pub use order::{Steps, plan_steps};
 pub use plan::{Plan, Withheld, WithheldBecause};
 pub use prove::prove;
-pub use scope::{Attachment, Direction, Drift, Gates, Scope, ScopeId, Transients};
+pub use scope::{Attachment, Cloud, Direction, Drift, Gates, Scope, ScopeId, Transients};
 pub use state::{
     AttachClass, Desired, DesiredGroup, GroupId, GroupState, InterfaceState, Limits, Membership,
-    NetworkState, Observed, Owner, PathFilter, PathRule, Peer, Peering, RuleService, RuleSpec, Uncovered,
+    NetworkState, Observed, Owner, PathEffect, PathFilter, PathRule, Peer, Peering, RuleService, RuleSpec,
+    Uncovered,
 };
 pub use step::{Step, StepAction, StepId, StepKind};
 pub use withhold::withhold;

@@ -71,11 +71,27 @@ pub struct Gates {
     pub obstruction: bool,
 }
 
+/// The cloud that a scope is in: it decides which driver reads and writes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cloud {
+    /// Amazon Web Services.
+    #[default]
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+    /// Google Cloud.
+    Gcp,
+}
+
 /// One scope with its settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Scope {
     /// Its name.
     pub id: ScopeId,
+    /// The cloud that it is in.
+    #[serde(default)]
+    pub cloud: Cloud,
     /// The account, subscription or project; empty if the credentials decide.
     pub account: String,
     /// The region.

@@ -27,10 +27,10 @@ impl GroupId {
         self.planned_name().is_some()
     }
 
-    /// The name of a group that does not exist yet.
+    /// The name of a group that does not exist yet; no driver plans a name with a `/` in it.
     pub fn planned_name(&self) -> Option<&str> {
         let place = self.as_str().strip_prefix("new:")?;
-        place.split_once('/').map(|(_, name)| name)
+        place.rsplit_once('/').map(|(_, name)| name)
     }
 }
 
@@ -45,7 +45,9 @@ pub struct Observed {
     pub interfaces: Vec<InterfaceState>,
     /// The groups in them, ours and foreign.
     pub groups: Vec<GroupState>,
-    /// Filters on the path that are not groups (network ACLs); never written.
+    /// Ordered lists of rules on the path: network ACLs, network security groups, firewall policies. Where a cloud's
+    /// rules stand in such lists, `groups` holds what they say of each group as facts that can be planned, and
+    /// `semantics` reads only the lists.
     pub path_filters: Vec<PathFilter>,
     /// What the cloud allows at most.
     pub limits: Limits,
@@ -60,7 +62,7 @@ pub struct NetworkState {
     pub name: String,
     /// The blocks that it routes to itself, both families.
     pub cidrs: Vec<IpNet>,
-    /// Active peerings over which identity references work.
+    /// Active peerings.
     pub peerings: Vec<Peering>,
 }
 
@@ -71,6 +73,8 @@ pub struct Peering {
     pub peer: NetworkId,
     /// The cloud's id of the peering, which a reference may have to name.
     pub handle: String,
+    /// Whether a rule may name groups of the other side. Addresses are seen as they are over every peering.
+    pub identity: bool,
 }
 
 /// Whether the groups of an interface can be written.
@@ -104,7 +108,7 @@ pub struct InterfaceState {
     pub attach: AttachClass,
     /// The tags of the instance, overridden by those of the interface.
     pub tags: BTreeMap<String, String>,
-    /// The path filters that it sits behind, by id.
+    /// The path filters that it sits behind, by id, the one nearest to it last.
     pub path_filters: Vec<String>,
 }
 
@@ -265,12 +269,17 @@ impl Default for Limits {
     }
 }
 
-/// A filter on the path that is not a group, such as a network ACL: ordered, first match wins.
+/// An ordered list of rules on the path, first match wins: a network ACL, a network security group, the classic firewall
+/// rules of a network, a firewall policy.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PathFilter {
     /// Its id.
     pub id: String,
-    /// Rules in order of evaluation; what none matches is denied.
+    /// Its name for people.
+    pub name: String,
+    /// Whose the list itself is. Rules of ours may stand in a list of somebody else.
+    pub owner: Owner,
+    /// Rules in order of evaluation, the cloud's own default rules among them; what none matches is denied.
     pub rules: Vec<PathRule>,
 }
 
@@ -279,14 +288,32 @@ pub struct PathFilter {
 pub struct PathRule {
     /// Its number or name.
     pub name: String,
+    /// Its place in the order; smaller numbers come first.
+    pub priority: u32,
+    /// Whose it is.
+    pub owner: Owner,
     /// The direction that it filters.
     pub direction: crate::scope::Direction,
-    /// Whether it lets pass or blocks.
-    pub allow: bool,
-    /// The far end.
-    pub block: IpNet,
-    /// The service.
-    pub service: RuleService,
+    /// What it does with what it matches.
+    pub effect: PathEffect,
+    /// The groups whose members it is for; everybody behind the list if empty.
+    pub targets: Vec<GroupId>,
+    /// The far ends, any of them; everybody if empty.
+    pub peers: Vec<Peer>,
+    /// The services, any of them.
+    pub services: Vec<RuleService>,
+}
+
+/// What a rule of a path filter does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathEffect {
+    /// Lets the packet pass.
+    Allow,
+    /// Stops it.
+    Deny,
+    /// Leaves it to the next list.
+    Next,
 }
 
 /// What should be, in one scope: made by the driver's `lower`, a pure function.

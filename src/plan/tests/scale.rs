@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use plan::{
-    AttachClass, Attachment, Desired, DesiredGroup, Drift, Gates, GroupId, GroupState, InterfaceState,
+    AttachClass, Attachment, Cloud, Desired, DesiredGroup, Drift, Gates, GroupId, GroupState, InterfaceState,
     Limits, Membership, NetworkState, Observed, Owner, Peer, RuleService, RuleSpec, Scope, ScopeId,
     ScopeInput, Steps, Transients, plan_steps,
 };
@@ -109,6 +109,7 @@ fn rule(peer: Peer, port: u16) -> RuleSpec {
 fn scope() -> Scope {
     Scope {
         id: ScopeId::from("scope"),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "region".to_owned(),
         networks: Vec::new(),

@@ -55,6 +55,12 @@ pub trait CloudReader: Send + Sync {
     /// What objects let pass, ours and foreign. Pure, and shares nothing with `lower`.
     fn semantics(&self, domain: &[&Observed]) -> FilterGraph;
 
+    /// What a scope looks like when the steps are done, planned groups under their planned ids; pure. A driver whose
+    /// `semantics` reads more than groups says here what becomes of the rest.
+    fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
+        plan::after(observed, steps.iter().copied())
+    }
+
     /// The calls that steps need. Pure.
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate;
 }

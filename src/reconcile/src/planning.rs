@@ -160,7 +160,7 @@ fn judge(
     let before: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
     let graph = |states: &[Observed]| reader.semantics(&states.iter().collect::<Vec<_>>());
     let changed = |steps: &[&Step]| -> Vec<Observed> {
-        before.iter().map(|observed| plan::after(observed, steps.iter().copied())).collect()
+        before.iter().map(|observed| reader.after(observed, steps)).collect()
     };
     let made: Vec<&Step> = steps.steps.iter().collect();
     let wanted: Vec<&Step> = steps.steps.iter().chain(steps.withheld.iter().map(|w| &w.step)).collect();

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use fastrand::Rng;
 use plan::state::allow_everything;
 use plan::{
-    AttachClass, Attachment, Drift, Gates, GroupState, InterfaceState, Limits, NetworkState, Observed, Owner,
-    Peering, Scope, Transients,
+    AttachClass, Attachment, Cloud, Drift, Gates, GroupState, InterfaceState, Limits, NetworkState, Observed,
+    Owner, Peering, Scope, Transients,
 };
 use policy::file::PolicyFiles;
 use policy::{
@@ -90,7 +90,11 @@ fn networks(rng: &mut Rng) -> Vec<NetworkState> {
         name: name.to_owned(),
         cidrs: cidrs.iter().map(|text| text.parse().unwrap()).collect(),
         peerings: peer
-            .map(|peer| Peering { peer: format!("vpc-{peer}").into(), handle: "pcx-1".to_owned() })
+            .map(|peer| Peering {
+                peer: format!("vpc-{peer}").into(),
+                handle: "pcx-1".to_owned(),
+                identity: true,
+            })
             .into_iter()
             .collect(),
     };
@@ -108,6 +112,7 @@ fn networks(rng: &mut Rng) -> Vec<NetworkState> {
 fn scope(rng: &mut Rng, number: usize, networks: &[NetworkId]) -> Scope {
     Scope {
         id: format!("scope{number}").as_str().into(),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: networks.to_vec(),

@@ -10,7 +10,7 @@ use mock_aws::{Ec2Front, Settings, World, serve};
 use mock_cloud::Fault;
 use plan::guard::GuardSettings;
 use plan::plan::Transient;
-use plan::{Attachment, Drift, Gates, GroupId, Observed, Scope, Step, Transients};
+use plan::{Attachment, Cloud, Drift, Gates, GroupId, Observed, Scope, Step, Transients};
 use policy::file::{SourceFile, load};
 use provider::{Applied, Clock, CloudWriter, ErrorKind, Failed, ProviderError};
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
@@ -231,6 +231,7 @@ impl CloudWriter for Fearful {
 fn scope(vpc: &str, egress: bool, settle_ms: u64) -> Scope {
     Scope {
         id: vpc.into(),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: vec![vpc.into()],

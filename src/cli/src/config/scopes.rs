@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::{Attachment, Drift, Gates, Scope, Transients};
+use plan::{Attachment, Cloud, Drift, Gates, Scope, Transients};
 use policy::file::{Fields, Node, Place, Problems};
 
 use super::{ProviderKind, ScopeConfig, duration, place_of, refuse_empty};
@@ -74,6 +74,7 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
     provider?;
     let scope = Scope {
         id: name?.into(),
+        cloud: Cloud::Aws,
         account,
         region: region?.to_owned(),
         networks,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use plan::{
-    AttachClass, Attachment, Desired, DesiredGroup, Drift, Gates, GroupId, GroupState, InterfaceState,
+    AttachClass, Attachment, Cloud, Desired, DesiredGroup, Drift, Gates, GroupId, GroupState, InterfaceState,
     Limits, Membership, NetworkState, Observed, Owner, Peer, Peering, RuleService, RuleSpec, Scope, ScopeId,
     ScopeInput, Transients,
 };
@@ -68,6 +68,7 @@ impl Case {
 fn scope(network: &str, enforce: Enforce) -> Scope {
     Scope {
         id: ScopeId::from(format!("scope-{network}")),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "region".to_owned(),
         networks: vec![NetworkId::from(network)],
@@ -276,7 +277,7 @@ fn network_state(name: &str) -> NetworkState {
         id: NetworkId::from(name),
         name: name.to_owned(),
         cidrs: vec![format!("10.{}.0.0/16", &name[1..]).parse().unwrap()],
-        peerings: vec![Peering { peer: NetworkId::from(other), handle: "pcx-1".to_owned() }],
+        peerings: vec![Peering { peer: NetworkId::from(other), handle: "pcx-1".to_owned(), identity: true }],
     }
 }
 

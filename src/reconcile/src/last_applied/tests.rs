@@ -2,7 +2,7 @@
 
 use plan::plan::{EstateSummary, ProofSummary};
 use plan::{
-    AttachClass, Attachment, Direction, Gates, InterfaceState, Peer, RuleService, StepId, Transients,
+    AttachClass, Attachment, Cloud, Direction, Gates, InterfaceState, Peer, RuleService, StepId, Transients,
 };
 
 use super::*;
@@ -46,6 +46,7 @@ fn state(ports: &[u16]) -> Observed {
 fn plan(drift: Drift, actions: Vec<StepAction>) -> Plan {
     let scope = Scope {
         id: "s".into(),
+        cloud: Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: Vec::new(),

@@ -253,9 +253,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
-/// Whether an error says that nobody knows what became of the call: nothing came back that could be read.
+/// Whether an error says that nobody knows what became of the call: nothing came back that could be read, or the
+/// service failed on the way. Whoever wrote looks for what was done.
 pub(crate) fn is_lost(error: &ProviderError) -> bool {
-    error.kind == ErrorKind::Transient && error.code.is_empty()
+    error.kind == ErrorKind::Transient
 }
 
 /// The way to the cloud failed: what was done may have been done.

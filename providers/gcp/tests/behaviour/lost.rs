@@ -67,6 +67,7 @@ async fn a_call_that_never_arrived_is_transient_and_not_sent_again() {
     let failed = sim.writer.create_firewall(PROJECT, &ssh()).await.unwrap_err();
     assert_eq!((failed.error.kind, failed.calls.len()), (ErrorKind::Transient, 1));
     assert_eq!(sim.outcomes("compute.firewalls.insert").len(), 1);
+    assert_eq!(sim.outcomes("compute.globalOperations.list"), ["ok", "ok", "ok"], "it was looked for");
     sim.writer.create_firewall(PROJECT, &ssh()).await.unwrap();
     // The way back is cut for good: what became of the call is unknown, and said so.
     lose(&sim, "compute.firewalls.delete");

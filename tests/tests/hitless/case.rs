@@ -1,0 +1,88 @@
+//! One run: changes, what the scopes enforce, what goes wrong, and the seed that everything random comes from.
+
+use std::env;
+
+use crate::change::Change;
+use crate::estate::Directions;
+use crate::fear::Fear;
+use crate::shop::{SETTLE_MS, Shop};
+use crate::tally::{Row, Seen};
+use crate::watch::{Verdict, judge};
+
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub changes: Vec<Change>,
+    pub directions: Directions,
+    pub fear: Fear,
+    pub settle_ms: u64,
+    pub seed: u64,
+}
+
+impl Case {
+    pub fn new(changes: &[Change], directions: Directions, fear: Fear) -> Self {
+        Self { changes: changes.to_vec(), directions, fear, settle_ms: SETTLE_MS, seed: first_seed() }
+    }
+
+    pub async fn run(&self) -> Verdict {
+        let mut shop = Shop::at_rest(self.directions, self.settle_ms, self.seed).await;
+        let before = shop.now_ms();
+        self.changes.iter().for_each(|change| shop.make(*change));
+        shop.converge_under(self.fear).await;
+        shop.settled_at();
+        judge(&shop, before)
+    }
+
+    /// Runs it; both bounds hold at every moment, and a single change names no transient.
+    pub async fn check(&self, row: &mut Row) -> Verdict {
+        let verdict = self.run().await;
+        assert!(verdict.violations.is_empty(), "{self:?}: {:#?}", verdict.violations);
+        assert!(verdict.in_the_dark.is_empty(), "{self:?}: {:#?}", verdict.in_the_dark);
+        let named = verdict.tally.of(Seen::Named);
+        assert!(self.changes.len() > 1 || named == 0, "{self:?}: a single change named {named} transients");
+        row.add(&verdict.tally);
+        verdict
+    }
+
+    /// The steps of its first pass.
+    async fn steps(&self) -> usize {
+        let mut shop = Shop::at_rest(self.directions, self.settle_ms, self.seed).await;
+        self.changes.iter().for_each(|change| shop.make(*change));
+        shop.planned_steps().await
+    }
+}
+
+/// Every change list in both directions.
+pub fn cases(changes: &[Vec<Change>], fear: Fear) -> Vec<Case> {
+    let both = |changes| Directions::ALL.map(move |directions| Case::new(changes, directions, fear));
+    seeded(changes.iter().map(Vec::as_slice).flat_map(both).collect())
+}
+
+/// Each case once for every step of its first pass.
+pub async fn at_every_step(cases: Vec<Case>, fear: impl Fn(usize) -> Fear) -> Vec<Case> {
+    let mut all = Vec::new();
+    for case in cases {
+        let steps = case.steps().await;
+        all.extend((0..steps).map(|step| Case { fear: fear(step), ..case.clone() }));
+    }
+    seeded(all)
+}
+
+/// So many of the cases, drawn from the seed; all of them if everything is to be run.
+pub fn sample(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
+    if env::var("BULKHEAD_HITLESS").is_ok_and(|value| value == "all") {
+        return cases;
+    }
+    fastrand::Rng::with_seed(first_seed()).shuffle(&mut cases);
+    cases.truncate(count);
+    cases
+}
+
+/// Gives every case a seed of its own.
+fn seeded(mut cases: Vec<Case>) -> Vec<Case> {
+    (first_seed()..).zip(&mut cases).for_each(|(seed, case)| case.seed = seed);
+    cases
+}
+
+fn first_seed() -> u64 {
+    env::var("BULKHEAD_HITLESS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1)
+}

@@ -1,6 +1,8 @@
 //! One run: changes, what the scopes enforce, what goes wrong, and the seed that everything random comes from.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::sync::Mutex;
 
 use crate::change::Change;
 use crate::estate::Directions;
@@ -11,6 +13,8 @@ use crate::watch::{Verdict, judge};
 
 #[derive(Clone, Debug)]
 pub struct Case {
+    /// What changed long before.
+    pub given: Vec<Change>,
     pub changes: Vec<Change>,
     pub directions: Directions,
     pub fear: Fear,
@@ -20,11 +24,12 @@ pub struct Case {
 
 impl Case {
     pub fn new(changes: &[Change], directions: Directions, fear: Fear) -> Self {
-        Self { changes: changes.to_vec(), directions, fear, settle_ms: SETTLE_MS, seed: first_seed() }
+        let (given, changes) = (Vec::new(), changes.to_vec());
+        Self { given, changes, directions, fear, settle_ms: SETTLE_MS, seed: first_seed() }
     }
 
     pub async fn run(&self) -> Verdict {
-        let mut shop = Shop::at_rest(self.directions, self.settle_ms, self.seed).await;
+        let mut shop = self.shop().await;
         let before = shop.now_ms();
         self.changes.iter().for_each(|change| shop.make(*change));
         shop.converge_under(self.fear).await;
@@ -43,11 +48,26 @@ impl Case {
         verdict
     }
 
+    async fn shop(&self) -> Shop {
+        let mut shop = Shop::at_rest(self.directions, self.settle_ms, self.seed).await;
+        if !self.given.is_empty() {
+            shop.bring_about(&self.given).await;
+        }
+        shop
+    }
+
     /// The steps of its first pass.
     async fn steps(&self) -> usize {
-        let mut shop = Shop::at_rest(self.directions, self.settle_ms, self.seed).await;
+        static KNOWN: Mutex<BTreeMap<(Vec<Change>, Directions), usize>> = Mutex::new(BTreeMap::new());
+        let key = ([&self.given[..], &self.changes].concat(), self.directions);
+        if let Some(known) = KNOWN.lock().unwrap().get(&key) {
+            return *known;
+        }
+        let mut shop = self.shop().await;
         self.changes.iter().for_each(|change| shop.make(*change));
-        shop.planned_steps().await
+        let steps = shop.planned_steps().await;
+        KNOWN.lock().unwrap().insert(key, steps);
+        steps
     }
 }
 

@@ -18,9 +18,14 @@ pub enum Change {
     ClassSplit,
     ClassMerged,
     Exclusive,
+    /// Web and database machines talk to their own tier on one port and to the other tier on another one.
+    TiersTalk,
+    /// A web and a database machine change their tier together: no order of steps keeps both bounds.
+    TiersMoved,
 }
 
 impl Change {
+    /// Those that need no transient, alone or in pairs.
     pub const ALL: [Self; 8] = [
         Self::Relabel,
         Self::RuleAdded,
@@ -92,6 +97,17 @@ fn policy_text(changes: &BTreeSet<Change>) -> String {
     }
     if !has(Change::ClassMerged) {
         rules.push(rule("silver", "role=app, tier=silver", "role=db", "tcp/6100"));
+    }
+    if has(Change::TiersTalk) {
+        for (from, to, service) in [
+            ("plain", "plain", 7000),
+            ("gold", "gold", 7000),
+            ("plain", "gold", 9000),
+            ("gold", "plain", 9000),
+        ] {
+            let (source, destination) = (format!("role=web, tier={from}"), format!("role=db, tier={to}"));
+            rules.push(rule(&format!("{from}-{to}"), &source, &destination, &format!("tcp/{service}")));
+        }
     }
     let modes =
         ["web", "app", "db"].map(|role| format!("  - {{ match: [role={role}], mode: full }}\n")).concat();

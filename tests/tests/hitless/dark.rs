@@ -53,7 +53,9 @@ fn held_makes<'a>(passed: &'a Passed, second: &ScopeId) -> Vec<&'a Step> {
 /// Whether a step is in a scope or waits for one that is; `through` others, if asked.
 fn depends(plan: &Plan, step: &Step, scope: &ScopeId, through: bool) -> bool {
     step.scope == *scope
-        || step.after.iter().filter_map(|id| plan.step(*id)).any(|other| {
-            other.scope == *scope || through && depends(plan, other, scope, through)
-        })
+        || step
+            .after
+            .iter()
+            .filter_map(|id| plan.step(*id))
+            .any(|other| other.scope == *scope || through && depends(plan, other, scope, through))
 }

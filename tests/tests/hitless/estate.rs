@@ -22,10 +22,11 @@ impl Directions {
 pub struct Estate {
     pub world: World,
     pub vpcs: [String; 2],
-    /// The machine that is relabelled.
-    pub web: String,
+    /// The machines of [`MACHINES`], by their place in it.
+    pub machines: [String; 8],
 }
 
+/// Network, role and tier of every machine.
 const MACHINES: [(usize, &str, &str); 8] = [
     (0, "web", "gold"),
     (0, "web", "plain"),
@@ -53,7 +54,7 @@ impl Estate {
         let machines = MACHINES.map(|(at, role, tier)| machine(&mut world, &places[at], role, tier));
         settle(&mut world);
         let [first, second] = places;
-        Self { world, vpcs: [first.vpc, second.vpc], web: machines[2].clone() }
+        Self { world, vpcs: [first.vpc, second.vpc], machines }
     }
 
     /// A scope for each network.

@@ -21,7 +21,7 @@ pub struct Fear {
     pub crash_at: Option<usize>,
     /// The second network cannot be read from this write of the first pass on, nor in the pass after it.
     pub unreadable_from: Option<usize>,
-    /// The cloud fails in this way now and then.
+    /// The cloud fails in this way: reads now and then, writes often.
     pub fault: Option<Fault>,
     /// Reads are up to this old.
     pub stale_ms: u64,
@@ -29,8 +29,22 @@ pub struct Fear {
     pub bucket_share: Option<f64>,
 }
 
-/// Calls that fail by a fault, of all.
-const FAULT_RATE: f64 = 0.2;
+/// Calls that fail by a fault, of all: a pass in which a read fails writes little, and shows little.
+const FAULT_RATE: f64 = 0.03;
+/// The same for the first calls of every action that writes.
+const WRITE_FAULT_RATE: f64 = 0.3;
+const WRITES: [&str; 9] = [
+    "AuthorizeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
+    "CreateSecurityGroup",
+    "CreateTags",
+    "DeleteSecurityGroup",
+    "ModifyNetworkInterfaceAttribute",
+    "ModifySecurityGroupRules",
+    "RevokeSecurityGroupEgress",
+    "RevokeSecurityGroupIngress",
+];
+const WRITES_MAX: u64 = 12;
 
 impl Fear {
     pub const NOTHING: Self =
@@ -42,6 +56,9 @@ impl Fear {
     }
 
     pub fn begin(&self, world: &mut World) {
+        if let Some(fault) = self.fault {
+            plant(world, fault);
+        }
         world.faults.rates = self.fault.map(|fault| (fault, FAULT_RATE)).into_iter().collect();
         world.faults.stale_ms = self.stale_ms;
         if let Some(share) = self.bucket_share {
@@ -54,6 +71,15 @@ impl Fear {
     pub fn end(world: &mut World) {
         world.faults.rates.clear();
         world.faults.stale_ms = 0;
+    }
+}
+
+fn plant(world: &mut World, fault: Fault) {
+    let mut random = fastrand::Rng::with_seed(world.settings.seed);
+    for action in WRITES {
+        for nth in (1..=WRITES_MAX).filter(|_| random.f64() < WRITE_FAULT_RATE) {
+            world.faults.plant(action, nth, fault);
+        }
     }
 }
 

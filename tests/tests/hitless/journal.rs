@@ -149,9 +149,8 @@ mod tests {
     #[test]
     fn a_transient_is_excused_for_its_pair_and_service_only() {
         let one = [window(0, 10)];
-        let excused = |source, destination, port| {
-            excuse(&one, &packet(source, destination, port), true, 0, 10)
-        };
+        let excused =
+            |source, destination, port| excuse(&one, &packet(source, destination, port), true, 0, 10);
         assert!(excused("eni-1", "203.0.113.9", 443));
         assert!(!excused("eni-2", "203.0.113.9", 443));
         assert!(!excused("eni-1", "198.51.100.9", 443));

@@ -7,6 +7,7 @@ mod calm;
 mod case;
 mod change;
 mod crashes;
+mod crossing;
 mod dark;
 mod estate;
 mod faults;

@@ -19,10 +19,9 @@ const EXTERNAL: [&str; 3] = ["203.0.113.7", "203.0.113.200", "198.51.100.9"];
 
 /// Packets between any two ends of which one at least is an interface.
 pub fn packets(world: &World) -> Vec<Packet> {
-    let interfaces =
-        world.state.interfaces.iter().flat_map(|(id, interface)| {
-            interface.addresses.iter().map(|address| End::Interface(id.clone(), *address))
-        });
+    let interfaces = world.state.interfaces.iter().flat_map(|(id, interface)| {
+        interface.addresses.iter().map(|address| End::Interface(id.clone(), *address))
+    });
     let outside = EXTERNAL.iter().map(|address| End::External(address.parse().unwrap()));
     let ends: Vec<End> = interfaces.chain(outside).collect();
     let mut packets = Vec::new();

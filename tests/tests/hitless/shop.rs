@@ -42,6 +42,18 @@ const THROTTLED_PASSES_MAX: usize = 40;
 /// Passes during which a fear lasts.
 const FEARFUL_PASSES: usize = 4;
 
+/// Machines of [`Change::TiersTalk`]: two of each tier, web in the first network and databases in the second.
+const TIERS: [(usize, &str, &str); 8] = [
+    (0, "web", "plain"),
+    (1, "web", "plain"),
+    (3, "web", "gold"),
+    (5, "web", "gold"),
+    (2, "db", "plain"),
+    (4, "db", "plain"),
+    (6, "db", "gold"),
+    (7, "db", "gold"),
+];
+
 impl Shop {
     /// A shop that is as the policy wants it, and whose future is drawn from a seed.
     pub async fn at_rest(directions: Directions, settle_ms: u64, seed: u64) -> Self {
@@ -100,16 +112,33 @@ impl Shop {
     pub fn make(&mut self, change: Change) {
         self.changes.insert(change);
         match change {
-            Change::Relabel => {
-                let web = self.estate.web.as_str();
-                let params = [("ResourceId.1", web), ("Tag.1.Key", "role"), ("Tag.1.Value", "app")];
-                self.front.world().perform("CreateTags", &params).unwrap();
+            Change::Relabel => self.tag(2, "role", "app"),
+            Change::TiersTalk => {
+                for (machine, role, tier) in TIERS {
+                    self.tag(machine, "role", role);
+                    self.tag(machine, "tier", tier);
+                }
             }
+            Change::TiersMoved => [0, 2].into_iter().for_each(|machine| self.tag(machine, "tier", "gold")),
             Change::Exclusive => {
                 self.scopes.iter_mut().for_each(|scope| scope.attachment = Attachment::Exclusive);
             }
             _ => {}
         }
+    }
+
+    fn tag(&self, machine: usize, key: &str, value: &str) {
+        let machine = self.estate.machines[machine].as_str();
+        let params = [("ResourceId.1", machine), ("Tag.1.Key", key), ("Tag.1.Value", value)];
+        self.front.world().perform("CreateTags", &params).unwrap();
+    }
+
+    /// Brings some changes about, long before anything is watched.
+    pub async fn bring_about(&mut self, changes: &[Change]) {
+        changes.iter().for_each(|change| self.make(*change));
+        self.converge(Fear::NOTHING).await;
+        self.settled_at();
+        self.passes.clear();
     }
 
     /// Lets everything settle; the time at which it has.

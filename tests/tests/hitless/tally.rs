@@ -18,6 +18,8 @@ pub enum Seen {
     Moved,
     Crashes,
     Fault(Fault),
+    /// Writes that were throttled or failed.
+    FailedWrites,
     /// Throttles by the published buckets.
     EmptyBuckets,
     StaleReads,
@@ -65,7 +67,8 @@ impl Row {
 
     /// Prints what was seen, also if the test passes, and fails if it is less than these floors.
     pub fn finish(self, floors: &[(Seen, usize)]) {
-        let counts: Vec<String> = self.tally.0.iter().map(|(seen, count)| format!("{seen:?} {count}")).collect();
+        let counts: Vec<String> =
+            self.tally.0.iter().map(|(seen, count)| format!("{seen:?} {count}")).collect();
         let seconds = self.started.elapsed().as_secs_f64();
         let line = format!("hitless: {}: {seconds:.1} s; {}\n", self.name, counts.join(", "));
         // The harness swallows what macros print in a test that passes.

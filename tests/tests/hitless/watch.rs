@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mock_aws::{Packet, World};
+use mock_cloud::CallRecord;
 use mock_cloud::Fault;
 
 use crate::dark;
@@ -69,8 +70,12 @@ impl<'a> Watch<'a> {
         verdict.tally.add(Seen::Ticks, own.len());
         let untils = own.iter().skip(1).copied().chain([self.end_ms]);
         for (&moment, until) in own.iter().zip(untils) {
+            // A packet that moves may pass or not, at any time.
+            if old != new {
+                continue;
+            }
             let passes = self.world.allows_at(packet, moment);
-            if old != new || passes == new {
+            if passes == new {
                 continue;
             }
             if excuse(&self.windows, packet, passes, moment, until) {
@@ -93,6 +98,9 @@ fn tally(shop: &Shop, world: &World) -> Tally {
     // A throttle by a fault and one by the published buckets look the same to a client.
     let by_fault = world.faults.fired.get(&Fault::Throttle).copied().unwrap_or(0) as usize;
     tally.add(Seen::EmptyBuckets, outcome("RequestLimitExceeded") - by_fault);
+    let failures = ["RequestLimitExceeded", "InternalError"];
+    let has_failed = |call: &&CallRecord| call.mutating && failures.contains(&call.outcome.as_str());
+    tally.add(Seen::FailedWrites, world.calls.all().iter().filter(has_failed).count());
     tally.add(Seen::StaleReads, world.faults.stale_reads as usize);
     tally.add(Seen::DeniedReads, denied_reads(world));
     tally.add(Seen::HeldInTheDark, dark::held(shop));

@@ -22,7 +22,7 @@ async fn single_changes_keep_both_bounds_and_name_no_transient() {
     for case in cases(&singles(), Fear::NOTHING) {
         case.check(&mut row).await;
     }
-    row.finish(&[(Seen::Runs, 16)]);
+    row.finish(&[(Seen::Runs, 16), (Seen::Ticks, 200_000), (Seen::Moved, 100)]);
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn pairs_of_changes_keep_both_bounds() {
     for case in cases(&pairs(), Fear::NOTHING) {
         case.check(&mut row).await;
     }
-    row.finish(&[(Seen::Runs, 56)]);
+    row.finish(&[(Seen::Runs, 56), (Seen::Ticks, 1_000_000), (Seen::Moved, 500)]);
 }
 
 #[tokio::test]

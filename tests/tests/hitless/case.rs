@@ -11,6 +11,10 @@ use crate::shop::{SETTLE_MS, Shop};
 use crate::tally::{Row, Seen};
 use crate::watch::{Verdict, judge};
 
+/// Packets that every run watches, and ticks that a run with a change judges, at least.
+const PACKETS_MIN: usize = 1000;
+const TICKS_MIN: usize = 1000;
+
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What changed long before.
@@ -44,6 +48,9 @@ impl Case {
         assert!(verdict.in_the_dark.is_empty(), "{self:?}: {:#?}", verdict.in_the_dark);
         let named = verdict.tally.of(Seen::Named);
         assert!(self.changes.len() > 1 || named == 0, "{self:?}: a single change named {named} transients");
+        let (packets, ticks) = (verdict.tally.of(Seen::Packets), verdict.tally.of(Seen::Ticks));
+        assert!(packets >= PACKETS_MIN, "{self:?}: {packets} packets were watched");
+        assert!(self.changes.is_empty() || ticks >= TICKS_MIN, "{self:?}: {ticks} ticks were judged");
         row.add(&verdict.tally);
         verdict
     }

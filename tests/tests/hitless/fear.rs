@@ -17,7 +17,7 @@ use crate::journal::Sent;
 /// What goes wrong; all of it at once.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Fear {
-    /// The process dies right after this write of its first pass, counted from 0.
+    /// The process dies right after this write, counted from 0.
     pub crash_at: Option<usize>,
     /// The second network cannot be read from this write of the first pass on, nor in the pass after it.
     pub unreadable_from: Option<usize>,
@@ -116,7 +116,8 @@ pub struct Fearful {
     pub second: String,
     pub dead: Arc<AtomicBool>,
     pub sent: Mutex<Vec<Sent>>,
-    pub count: AtomicUsize,
+    /// Writes so far, of all processes.
+    pub written: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -128,7 +129,7 @@ impl CloudWriter for Fearful {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let number = self.written.fetch_add(1, Ordering::SeqCst);
         if self.fear.crash_at.is_some_and(|at| number > at) {
             return Err(dead());
         }

@@ -25,6 +25,8 @@ pub struct Shop {
     pub front: Ec2Front,
     pub passes: Vec<Passed>,
     pub crashed: bool,
+    /// Writes that were asked for.
+    written: Arc<AtomicUsize>,
     /// What the last pass knew of the world and of the policy.
     pub snapshot: Snapshot,
     pub changes: BTreeSet<Change>,
@@ -87,6 +89,7 @@ impl Shop {
             writer: AwsWriter::new(ec2, settings),
             passes: Vec::new(),
             crashed: false,
+            written: Arc::default(),
             snapshot: Snapshot::default(),
             changes: BTreeSet::new(),
             directions,
@@ -139,6 +142,7 @@ impl Shop {
         self.converge(Fear::NOTHING).await;
         self.settled_at();
         self.passes.clear();
+        self.written.store(0, Ordering::SeqCst);
     }
 
     /// Lets everything settle; the time at which it has.
@@ -158,7 +162,7 @@ impl Shop {
     pub async fn converge_under(&mut self, fear: Fear) {
         fear.begin(&mut self.front.world());
         self.pass(fear).await;
-        let lasting = Fear { crash_at: None, unreadable_from: None, ..fear };
+        let lasting = Fear { unreadable_from: None, ..fear };
         if fear.unreadable_from.is_some() {
             self.pass(lasting).await;
             self.front.world().faults.denied.clear();
@@ -169,7 +173,7 @@ impl Shop {
             }
         }
         Fear::end(&mut self.front.world());
-        self.converge(Fear { bucket_share: fear.bucket_share, ..Fear::NOTHING }).await;
+        self.converge(Fear { fault: None, stale_ms: 0, ..lasting }).await;
     }
 
     async fn converge(&mut self, fear: Fear) {
@@ -187,6 +191,7 @@ impl Shop {
 
     /// One pass of a process that knows nothing of earlier ones.
     async fn pass(&mut self, fear: Fear) {
+        let fear = Fear { crash_at: fear.crash_at.filter(|_| !self.crashed), ..fear };
         let denied_before = self.denied_reads();
         let dead: Arc<AtomicBool> = Arc::default();
         let writer = Fearful {
@@ -196,7 +201,7 @@ impl Shop {
             second: self.second().to_owned(),
             dead: dead.clone(),
             sent: Mutex::default(),
-            count: AtomicUsize::new(0),
+            written: self.written.clone(),
         };
         let verified: Mutex<BTreeMap<StepId, u64>> = Mutex::default();
         let hears = |progress: Progress<'_>| {

@@ -67,10 +67,12 @@ impl Fear {
         }
     }
 
-    /// Ends faults and stale reads. Buckets stay as they are: they are no accident.
+    /// Ends faults, those that are planted for later calls too, and stale reads; what has struck stays counted.
+    /// Buckets stay as they are: they are no accident.
     pub fn end(world: &mut World) {
-        world.faults.rates.clear();
-        world.faults.stale_ms = 0;
+        let past = std::mem::take(&mut world.faults);
+        world.faults.fired = past.fired;
+        world.faults.stale_reads = past.stale_reads;
     }
 }
 

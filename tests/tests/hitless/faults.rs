@@ -42,7 +42,7 @@ async fn faults_of_the_cloud_in_single_changes_keep_both_bounds() {
 async fn faults_of_the_cloud_in_pairs_of_changes_keep_both_bounds() {
     for fault in FAULTS {
         let name = format!("pairs of changes, {fault:?}");
-        check(&name, sample(cases(&pairs(), fear(fault)), 20), &strikes(fault)).await;
+        check(&name, sample(cases(&pairs(), fear(fault)), 14), &strikes(fault)).await;
     }
 }
 
@@ -53,10 +53,10 @@ async fn a_crash_among_faults_keeps_both_bounds() {
         let crash = |step| Fear { crash_at: Some(step), ..fear(fault) };
         let all = at_every_step(cases(&changes, Fear::NOTHING), crash).await;
         let mut row = Row::start(&format!("a crash and {fault:?}"));
-        for case in sample(all, 14) {
+        for case in sample(all, 10) {
             case.check(&mut row).await;
         }
-        row.finish(&[(Seen::Fault(fault), 14), (Seen::StaleReads, 14), (Seen::Crashes, 12)]);
+        row.finish(&[(Seen::Fault(fault), 10), (Seen::StaleReads, 10), (Seen::Crashes, 8)]);
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Arguments {
 
 const LONG: &str = "Micro-segmentation by labels, proven before it is applied.
 
-Write who may talk to whom in labels (policy/*.yaml), say which accounts in bulkhead.yaml, then:
+Write who may talk to whom in labels (YAML files in policy/), say which accounts in bulkhead.yaml, then:
 
   bulkhead demo                   see it all on a simulated cloud, nothing needed
   bulkhead plan                   what would change, with its proof; writes nothing

@@ -49,6 +49,22 @@ fn wrong_policy_files_say_where_and_what() {
 }
 
 #[test]
+fn policy_files_in_folders_count() {
+    let lab = Lab::new();
+    let (top, rules) = POLICY.split_once("rulesets:").unwrap();
+    lab.policy(top);
+    let below = lab.path("policy/teams/shop");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::write(below.join("web.yaml"), format!("rulesets:{rules}")).unwrap();
+    lab.refuses(&["plan"], 0, &["PROVEN", "role=web env=prod → role=db env=prod  tcp/5432  opens"]);
+    std::fs::write(below.join("web.yaml"), format!("rulesets:{}", rules.replace("role=db", "role=bd")))
+        .unwrap();
+    lab.refuses(&["plan"], 1, &["policy/teams/shop/web.yaml:6:", "did you mean `role=db`?"]);
+    std::fs::write(below.join("web.yaml"), [0xff]).unwrap();
+    lab.refuses(&["plan"], 1, &["policy/teams/shop/web.yaml` is not UTF-8 text", "hint: check `policy`"]);
+}
+
+#[test]
 fn a_stored_plan_is_refused_when_the_world_has_moved() {
     let lab = Lab::new();
     let file = lab.path("plan.json").display().to_string();

@@ -12,7 +12,7 @@ use reconcile::pass::{HeldBack, Pass, PassStatus};
 
 use super::{status_of, stop_on_signals};
 use crate::display::Display;
-use crate::session::{Failure, intent, open, scopes};
+use crate::session::{Failure, intent, open, read_policy, scopes};
 use crate::state::StateFolder;
 use crate::{Exit, clouds};
 
@@ -51,8 +51,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         }
     };
     let fresh_intent =
-        || match config.read_policy().map_err(Failure::from).and_then(|files| intent(&config, &files, allow))
-        {
+        || match read_policy(&config).and_then(|files| intent(&config, &files, allow)) {
             Ok(intent) => Some(intent),
             Err(failure) => {
                 // The last good policy is in the cloud already; a broken file changes nothing.

@@ -7,8 +7,12 @@
 mod apply;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/killed.rs"]
+mod killed;
 #[path = "cli/lab.rs"]
 mod lab;
+#[path = "cli/line.rs"]
+mod line;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/run.rs"]

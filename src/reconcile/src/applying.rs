@@ -46,6 +46,13 @@ pub enum StepOutcome {
     Stopped,
 }
 
+impl StepOutcome {
+    /// Whether the step is true now.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyTrue)
+    }
+}
+
 /// One step with what became of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StepStatus {
@@ -65,6 +72,8 @@ pub type StopFlag = Arc<AtomicBool>;
 
 /// What is told while steps run.
 pub enum Progress<'a> {
+    /// A pass is about to write: the plan whose steps are sent next.
+    Writing(&'a Plan),
     /// A step has an outcome.
     Step(&'a StepStatus),
     /// Waiting for changes to settle.

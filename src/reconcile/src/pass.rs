@@ -43,7 +43,6 @@ pub enum HeldBack {
 impl PassStatus {
     /// Whether the cloud is as the policy wants it, in every scope that is enforced and as far as this pass could see.
     pub fn converged(&self) -> bool {
-        use crate::applying::StepOutcome::{AlreadyTrue, Done};
         let plan = &self.planned.plan;
         let is_left_on_purpose =
             |withheld: &Withheld| matches!(withheld.because, WithheldBecause::ScopeObservedOnly(_));
@@ -51,8 +50,7 @@ impl PassStatus {
             && plan.blocks.is_empty()
             && plan.withheld.iter().all(is_left_on_purpose)
             && (self.held_back == Some(HeldBack::Nothing)
-                || self.held_back.is_none()
-                    && self.steps.iter().all(|step| matches!(step.outcome, Done | AlreadyTrue)))
+                || self.held_back.is_none() && self.steps.iter().all(|step| step.outcome.is_done()))
     }
 
     /// Whether something may have been written.
@@ -105,6 +103,7 @@ impl Pass<'_> {
         let known = last.cloned().unwrap_or_default();
         let (steps, observed) = match (held_back, self.writer) {
             (None, Some(writer)) => {
+                (self.progress)(Progress::Writing(&planned.plan));
                 (self.remember)(&known.without(&planned.plan.steps));
                 let applier = Applier {
                     reader: self.reader,

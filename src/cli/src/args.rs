@@ -32,7 +32,7 @@ Write who may talk to whom in labels (YAML files in policy/), say which accounts
   bulkhead run                    keep it so
   bulkhead explain web-1 db-1 tcp/5432    which rule lets this pass, or which would have to exist
 
-Exit status: 0 done, 1 failed, 2 wrong command line, 3 changes (--check), 4 blocked, 5 not proven.";
+Exit status: 0 done, 1 failed or an apply was stopped, 2 wrong command line, 3 changes (--check), 4 blocked, 5 not proven.";
 
 /// What to do.
 #[derive(Subcommand, Debug)]
@@ -58,6 +58,9 @@ pub enum Command {
         allow: Vec<String>,
     },
     /// Apply a plan: the one in FILE if it is still true, or a fresh one.
+    ///
+    /// A stop (interrupt or termination) lets the calls in flight end and starts nothing new; the next apply goes on from
+    /// there. What was called is in audit.jsonl of the state folder.
     Apply {
         /// The configuration.
         #[command(flatten)]
@@ -72,6 +75,9 @@ pub enum Command {
         allow_equivalent: bool,
     },
     /// Keep the cloud equal to the policy until stopped.
+    ///
+    /// The policy files are read again for every pass, the configuration only at the start. A stop (interrupt or
+    /// termination) lets the calls in flight end and starts nothing new. What was called is in audit.jsonl of the state folder.
     Run {
         /// The configuration.
         #[command(flatten)]

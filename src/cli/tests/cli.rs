@@ -17,8 +17,12 @@ mod line;
 mod output;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/shop.rs"]
+mod shop;
 #[path = "cli/simulate.rs"]
 mod simulate;
+#[path = "cli/stopped.rs"]
+mod stopped;
 
 use lab::{Lab, POLICY, between};
 

@@ -12,6 +12,7 @@ use provider::{Clock, CloudReader, CloudWriter};
 use crate::applying::{Applier, Progress, StepStatus, StopFlag};
 use crate::last_applied::LastApplied;
 use crate::planning::{Intent, Planned, make_plan, observe};
+use crate::waiting::wait_or_stop;
 
 /// What one pass did.
 pub struct PassStatus {
@@ -144,13 +145,7 @@ impl Pass<'_> {
                 last = Some(status.memory.clone());
                 after(&status);
             }
-            let mut left = every;
-            const SLICE: Duration = Duration::from_millis(200);
-            while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
-                let slice = left.min(SLICE);
-                self.clock.sleep(slice).await;
-                left -= slice;
-            }
+            wait_or_stop(self.clock, &self.stop, every).await;
         }
     }
 }

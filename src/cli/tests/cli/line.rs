@@ -1,14 +1,18 @@
-//! A line to a simulated cloud that passes calls on, those that write one by one, and kills their sender when told to.
+//! A line to a simulated cloud that passes calls on, those that write one by one, and stops or kills their sender when
+//! told to.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The line. It listens until the test ends.
 pub struct Line {
     pub endpoint: String,
     watch: Arc<Mutex<Watch>>,
+    /// How often [`Line::writes`] was called: what was sent before and nobody has looked at yet is lost with its sender.
+    round: Arc<AtomicUsize>,
 }
 
 /// A call that wrote: its action, and the request id that the cloud gave.
@@ -17,13 +21,21 @@ pub type Written = (String, String);
 #[derive(Default)]
 struct Watch {
     writes: Vec<Written>,
-    /// Who dies before it hears the answer to which call.
-    victim: Option<(u32, usize)>,
+    signal: Option<Signal>,
+}
+
+/// What a process gets once the cloud has answered so many of its calls that write.
+#[derive(Clone, Copy)]
+struct Signal {
+    name: &'static str,
+    process: u32,
+    after: usize,
 }
 
 impl Watch {
+    /// Whether the sender is dead: nothing of what it sent besides arrives.
     fn is_over(&self) -> bool {
-        self.victim.is_some_and(|(_, last)| self.writes.len() >= last)
+        self.signal.is_some_and(|signal| signal.name == "KILL" && self.writes.len() >= signal.after)
     }
 }
 
@@ -33,48 +45,68 @@ impl Line {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (watch, cloud) = (Arc::<Mutex<Watch>>::default(), cloud.to_owned());
-        let line = Self { endpoint, watch: watch.clone() };
+        let round = Arc::<AtomicUsize>::default();
+        let line = Self { endpoint, watch: watch.clone(), round: round.clone() };
         std::thread::spawn(move || {
             for caller in listener.incoming().map_while(Result::ok) {
-                let (watch, cloud) = (watch.clone(), cloud.clone());
+                let (watch, cloud, round) = (watch.clone(), cloud.clone(), round.clone());
+                let sent_in = round.load(Ordering::SeqCst);
                 // A caller that was killed says nothing more.
-                std::thread::spawn(move || forward(&caller, &cloud, &watch).ok());
+                std::thread::spawn(move || {
+                    forward(&caller, &cloud, &watch, || round.load(Ordering::SeqCst) == sent_in).ok()
+                });
             }
         });
         line
     }
 
-    /// The process is killed once the cloud has answered so many of its calls that write; nothing after them arrives.
+    /// The process is killed once the cloud has answered so many of its calls that write, before it hears of the last.
     pub fn kill(&self, process: u32, after: usize) {
+        self.signal(Signal { name: "KILL", process, after });
+    }
+
+    /// The process is asked to stop once the cloud has answered so many of its calls that write.
+    pub fn terminate(&self, process: u32, after: usize) {
+        self.signal(Signal { name: "TERM", process, after });
+    }
+
+    fn signal(&self, signal: Signal) {
         let mut watch = self.watch.lock().unwrap();
-        assert!(watch.writes.len() < after, "it has written already: {:?}", watch.writes);
-        watch.victim = Some((process, after));
+        assert!(watch.writes.len() < signal.after, "it has written already: {:?}", watch.writes);
+        watch.signal = Some(signal);
     }
 
     /// The calls that wrote since the last time. Nobody is killed any more.
     pub fn writes(&self) -> Vec<Written> {
-        std::mem::take(&mut *self.watch.lock().unwrap()).writes
+        let mut watch = self.watch.lock().unwrap();
+        self.round.fetch_add(1, Ordering::SeqCst);
+        std::mem::take(&mut *watch).writes
     }
 }
 
-fn forward(mut caller: &TcpStream, cloud: &str, watch: &Mutex<Watch>) -> std::io::Result<()> {
+fn forward(
+    mut caller: &TcpStream,
+    cloud: &str,
+    watch: &Mutex<Watch>,
+    is_heard: impl Fn() -> bool,
+) -> std::io::Result<()> {
     let (head, body) = request(caller)?;
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default().to_owned();
     if action.starts_with("Describe") {
         return caller.write_all(&ask(cloud, &head, &body)?);
     }
     let mut watch = watch.lock().unwrap();
-    if watch.is_over() {
+    if watch.is_over() || !is_heard() {
         return Ok(());
     }
     let answer = ask(cloud, &head, &body)?;
     watch.writes.push((action, request_id(&answer)));
-    if !watch.is_over() {
-        return caller.write_all(&answer);
+    if let Some(Signal { name, process, after }) = watch.signal
+        && after == watch.writes.len()
+    {
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status()?.success());
     }
-    let victim = watch.victim.map(|(process, _)| process.to_string()).unwrap_or_default();
-    assert!(Command::new("kill").arg("-KILL").arg(victim).status()?.success());
-    Ok(())
+    if watch.is_over() { Ok(()) } else { caller.write_all(&answer) }
 }
 
 /// The head of a request, without what is between this connection and its caller; and the body.

@@ -5,6 +5,7 @@
 
 mod files;
 mod labels;
+mod quota;
 mod scopes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use reconcile::mapping::Mapping;
 
 use files::read_file;
 pub use files::read_folder;
+pub use quota::Quota;
 
 /// Everything that `bulkhead.yaml` says, defaults filled in.
 #[derive(Clone, PartialEq, Debug)]
@@ -49,6 +51,8 @@ pub struct ScopeConfig {
     pub scope: Scope,
     /// The share of every API bucket that we use, above 0 and at most 1.
     pub share: f64,
+    /// Quotas that the cloud has raised.
+    pub quota: Quota,
 }
 
 /// Which cloud a scope is in.

@@ -112,6 +112,33 @@ fn a_sixth_group_on_an_interface_is_blocked_with_the_number() {
     lab.refuses(&["apply"], 4, &["quota", "6 of 5"]);
 }
 
+/// 61 rules again, 6 groups again, in an account that may have them: the plan fits, and the cloud agrees.
+#[test]
+fn a_raised_quota_of_the_configuration_counts() {
+    let lab = Lab::new();
+    let addresses = (0..60).map(|n| format!("192.0.2.{}", n * 2 + 1)).collect::<Vec<_>>().join(", ");
+    lab.policy(&POLICY.replace("203.0.113.0/24", &addresses));
+    lab.reconfigure("share: 1.0", "share: 1.0, quota: { rules_per_group: 61 }");
+    lab.refuses(&["plan"], 0, &["61   61 of 61"]);
+    lab.front.world().settings.limits.rules_per_group = 61;
+    let ran = lab.run(&["apply"]);
+    assert_eq!(ran.status, 0, "{}", ran.text);
+    lab.reconfigure("rules_per_group: 61", "rules_per_group: 200");
+    lab.front.world().settings.limits.groups_per_interface = 6;
+    let says =
+        ["the quotas of scope s0 cannot be: 200 rules per group × 6 groups", "hint: write under `quota`"];
+    lab.refuses(&["plan"], 1, &says);
+}
+
+#[test]
+fn a_quota_of_the_configuration_blocks() {
+    let lab = Lab::new();
+    lab.reconfigure("share: 1.0", "share: 1.0, quota: { groups_per_region: 3 }");
+    lab.refuses(&["apply"], 4, &["quota", "groups in the region: ", " of 3 at the end"]);
+    lab.reconfigure("groups_per_region: 3", "groups_per_interface: 1");
+    lab.refuses(&["apply"], 4, &["quota", "groups per interface: 2 of 1 at the end"]);
+}
+
 #[test]
 fn a_name_that_somebody_else_holds_is_blocked() {
     let lab = Lab::new();

@@ -53,7 +53,7 @@ pub enum Command {
         /// Exit with 3 if there are changes.
         #[arg(long)]
         check: bool,
-        /// Plan as if a guard were overridden; `apply` needs to be told again.
+        /// Override a guard by name; stored in the plan, so that `bulkhead apply FILE` overrides it too.
         #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
     },
@@ -67,11 +67,11 @@ pub enum Command {
         source: Source,
         /// A plan stored by `bulkhead plan -o FILE`.
         file: Option<PathBuf>,
-        /// Override a guard by name; recorded in the audit line.
+        /// Override a guard by name, besides those that the plan in FILE overrides; recorded in the audit line.
         #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
         /// Apply a stored plan though the world moved, if what is left of it has the same effect or less.
-        #[arg(long)]
+        #[arg(long, requires = "file")]
         allow_equivalent: bool,
     },
     /// Keep the cloud equal to the policy until stopped.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use plan::guard::GuardSettings;
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
@@ -17,7 +18,7 @@ use super::{
 use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::{Noting, StateFolder};
-use crate::{Exit, clouds};
+use crate::{Exit, clouds, stored};
 
 pub(super) async fn run(
     config: &Path,
@@ -25,9 +26,13 @@ pub(super) async fn run(
     allow: &[String],
     allow_equivalent: bool,
 ) -> Result<Exit, Failure> {
-    let (config, intent) = open(config, allow)?;
+    let (config, mut intent) = open(config, allow)?;
     let state = open_state(&config.state)?;
-    let stored = file.map(|path| read_plan(&path)).transpose()?;
+    let stored = file.map(|path| stored::read(&path)).transpose()?;
+    if let Some(stored) = &stored {
+        take_over(&stored.allow, &mut intent.guards);
+    }
+    let stored = stored.map(|stored| stored.plan);
     let unfinished = state.unfinished().map_err(record_failure)?;
     let display = Display::on_terminal();
     let connections = clouds::connect(&config, &display).await;
@@ -91,12 +96,13 @@ fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("cannot store what was applied: {error}"), ""))
 }
 
-fn read_plan(path: &Path) -> Result<Plan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display()), ""))?;
-    report::from_json(&text).map_err(|error| {
-        Failure::new(format!("`{}`: {error}", path.display()), "make it with `bulkhead plan -o FILE`")
-    })
+/// Lets a stored plan override what whoever made it overrode.
+fn take_over(allow: &BTreeSet<String>, guards: &mut GuardSettings) {
+    if !allow.is_empty() {
+        let names: Vec<&str> = allow.iter().map(String::as_str).collect();
+        anstream::eprintln!("the plan overrides guards, as it was told to: {}", names.join(", "));
+    }
+    guards.allow.extend(allow.iter().cloned());
 }
 
 /// Refuses a stored plan if the world has moved. What its own interrupted apply did is not a move.

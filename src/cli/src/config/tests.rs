@@ -271,7 +271,7 @@ fn every_mistake_in_a_scope_is_placed() {
     check_scope("share: 0", "`share` cannot be `0`", "above 0");
     check_scope("share: 1.5", "`share` cannot be `1.5`", "at most 1");
     check_scope("share: NaN", "`share` cannot be `NaN`", "number");
-    check_scope("quota: { rules: 100 }", "unknown key `rules`", "`rules_per_group`");
+    check_scope("quota: { rules: 100 }", "unknown key `rules`", "rules_per_group");
     check_scope("quota: { rules_per_group: many }", "`rules_per_group` cannot be `many`", "whole number");
     check_scope("quota: { groups_per_region: 0 }", "`groups_per_region` cannot be below 1", "quota page");
     check_scope("quota: { groups_per_interface: 17 }", "cannot be above 16, the most that AWS gives", "page");

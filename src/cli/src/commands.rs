@@ -88,7 +88,10 @@ fn open_state(path: &Path) -> Result<StateFolder, Failure> {
 /// Why nothing may be written: what is called could not be kept on record.
 fn record_failure(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::WouldBlock {
-        return Failure::new(error, "wait until it has ended, or give each its own `state`");
+        return Failure::new(
+            error,
+            "wait until it has ended; `bulkhead run` is in the way only while it writes",
+        );
     }
     Failure::new(
         format!("cannot write the journal or the audit log: {error}"),

@@ -118,13 +118,16 @@ impl StateFolder {
         Ok(Some(left.base))
     }
 
-    /// Notes that nothing is left of any apply.
+    /// Notes that nothing is left of any apply: of the own one, which has its audit line, or of an earlier one.
     ///
     /// # Errors
-    /// If the journal cannot be removed, or another process is applying.
+    /// If the journal cannot be removed, its audit line cannot be written, or another process is applying.
     pub fn end(&self) -> io::Result<()> {
         let own = self.journal().take();
         let _lock = if own.is_none() { Some(self.lock()?) } else { None };
+        if own.is_none() {
+            self.record_death()?;
+        }
         match fs::remove_file(self.path_of_journal()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -7,7 +7,7 @@ use plan::guard::GuardSettings;
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
-use reconcile::applying::{Applier, CONCURRENT_MAX, Progress};
+use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome, StepStatus};
 use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
@@ -81,13 +81,22 @@ pub(super) async fn run(
     let (steps, last_read) = applier.apply(&plan, observed).await;
     state.audit(&plan, &intent.guards.allow, &steps).map_err(record_failure)?;
     remember(&state, &known.after(&plan, &steps, &last_read))?;
-    let done = steps.iter().filter(|step| step.outcome.is_done()).count();
+    let good = steps.iter().all(|step| step.outcome.is_done());
     // What a failed apply did is not a move of the world either: the same plan may be tried again.
-    let noted = if done == steps.len() { state.end() } else { state.leave_unfinished(journal) };
+    let noted = if good { state.end() } else { state.leave_unfinished(journal) };
     noted.map_err(record_failure)?;
+    say_done(&steps);
+    Ok(if good && unobserved == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn say_done(steps: &[StepStatus]) {
+    let count = |wanted: fn(&StepOutcome) -> bool| steps.iter().filter(|step| wanted(&step.outcome)).count();
     let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
-    anstream::println!("{done} of {} steps done, {calls} calls", steps.len());
-    Ok(if done == steps.len() && unobserved == 0 { Exit::Done } else { Exit::Failed })
+    anstream::println!("{} of {} steps done, {calls} calls", count(StepOutcome::is_done), steps.len());
+    let untried = count(|outcome| *outcome == StepOutcome::Stopped);
+    if untried > 0 {
+        anstream::eprintln!("stopped; steps not tried: {untried}; the next apply takes them up");
+    }
 }
 
 fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {

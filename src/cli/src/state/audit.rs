@@ -111,8 +111,7 @@ impl AuditLine {
                 }
             }
         }
-        let outcome =
-            "the process died; steps are as far as it noted them, what they did shows in the next read";
+        let outcome = "the process died, or could not write this line; steps are as far as it noted them";
         let died = Died { began, found_by: who(), outcome };
         Self { at: now(), head, died: Some(died), steps: steps.into_values().collect() }
     }

@@ -124,7 +124,7 @@ fn an_apply_that_failed_has_its_line_and_may_be_tried_again() {
 }
 
 #[test]
-fn a_journal_without_its_line_is_not_overwritten() {
+fn a_journal_without_its_line_is_not_taken_away() {
     let lab = Lab::new();
     lab.dies("abc", &[Note::sent(&step(0))]);
     let state = lab.state();
@@ -133,8 +133,10 @@ fn a_journal_without_its_line_is_not_overwritten() {
     // What this process could not write itself it writes when it begins again.
     state.abandon();
     state.begin("ghi", &plan("ghi"), &BTreeSet::new()).unwrap();
+    state.abandon();
+    state.end().unwrap();
     let plans: Vec<Value> = lab.audit().into_iter().map(|line| line["plan"].clone()).collect();
-    assert_eq!(plans, ["abc", "def"]);
+    assert_eq!(plans, ["abc", "def", "ghi"]);
 }
 
 #[test]

@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 use crate::lab::{Lab, Ran, Running};
 use crate::shop::Shop;
 
-/// What is soon: a slice of a wait and the reads that were under way.
-const SOON: Duration = Duration::from_secs(3);
-
 fn outcomes(line: &serde_json::Value) -> Vec<&str> {
     line["steps"].as_array().unwrap().iter().map(|step| step["outcome"].as_str().unwrap()).collect()
 }
@@ -56,12 +53,13 @@ fn an_apply_that_is_stopped_before_its_first_step_has_failed() {
     let ran = running.end();
     assert_eq!((ran.status, lab.mutations()), (1, 0), "{}", ran.text);
     assert!(ran.text.contains("0 of ") && ran.text.contains("steps done, 0 calls"), "{}", ran.text);
+    assert!(ran.text.contains("stopped; steps not tried: "), "{}", ran.text);
 }
 
 /// What was made has to settle before something is taken away: the stop comes in that wait.
 #[test]
 fn an_apply_that_is_stopped_while_something_settles_ends_soon_and_keeps_its_records() {
-    const SETTLE: Duration = Duration::from_secs(8);
+    const SETTLE: Duration = Duration::from_secs(12);
     let lab = Lab::new();
     assert_eq!(lab.run(&["apply"]).status, 0);
     lab.tag("web-2", "role", "db");
@@ -76,7 +74,8 @@ fn an_apply_that_is_stopped_while_something_settles_ends_soon_and_keeps_its_reco
     let made = lab.mutations();
     running.terminate();
     let ran = running.end();
-    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    // It takes a slice of the wait; a busy machine takes its time, but not that of the wait.
+    assert!(asked.elapsed() < SETTLE * 3 / 4, "{:?}", asked.elapsed());
     assert_eq!(ran.status, 1, "{}", ran.text);
     assert!(made > before && lab.mutations() == made, "nothing was begun after the stop");
     let audit = lab.audit();

@@ -22,6 +22,10 @@ use policy::{
     ServiceSet, Snapshot, Workload, compile,
 };
 
+/// As in the `bulkhead` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// At least so many rounds, and at least so long: small shapes need many rounds on a noisy machine.
 const ROUNDS: usize = 5;
 const MEASURED: Duration = Duration::from_millis(1500);

@@ -24,8 +24,8 @@ use crate::snapshot::Snapshot;
 pub fn compile(snapshot: &Snapshot) -> Compilation {
     let mut interner = Interner::default();
     let rules = expand::expand(&snapshot.policy, &mut interner);
-    let policy = classes::classify(snapshot, interner.selectors, rules);
-    let findings = findings::findings(snapshot, &policy);
+    let (policy, unknown) = classes::classify(snapshot, interner.selectors, rules);
+    let findings = findings::findings(snapshot, &policy, unknown);
     Compilation { policy, findings }
 }
 

@@ -35,23 +35,28 @@ pub enum View {
 /// Every address with its holders, for lookups in hash time.
 pub struct AddressDirectory<'a> {
     snapshot: &'a Snapshot,
-    holders: FxHashMap<IpAddr, Vec<Place>>,
+    /// The first holder of each address: most have one.
+    first: FxHashMap<IpAddr, Place>,
+    /// The further ones.
+    others: FxHashMap<IpAddr, Vec<Place>>,
     local_blocks: FxHashMap<&'a NetworkId, AddressSet>,
 }
 
 impl<'a> AddressDirectory<'a> {
     /// Indexes a snapshot; linear in addresses.
     pub fn new(snapshot: &'a Snapshot) -> Self {
-        let mut holders: FxHashMap<IpAddr, Vec<Place>> = FxHashMap::default();
-        holders.reserve(snapshot.workloads.len());
+        let mut first: FxHashMap<IpAddr, Place> = FxHashMap::default();
+        let mut others: FxHashMap<IpAddr, Vec<Place>> = FxHashMap::default();
+        first.reserve(snapshot.workloads.len());
         for (w, workload) in snapshot.workloads.iter().enumerate() {
             for (i, interface) in workload.interfaces.iter().enumerate() {
                 let place = Place { workload: w as u32, interface: i as u32 };
                 for &address in &interface.addresses {
-                    let places = holders.entry(address).or_default();
                     // An inventory may name the same address of an interface twice.
-                    if places.last() != Some(&place) {
-                        places.push(place);
+                    let known = *first.entry(address).or_insert(place);
+                    if known != place && others.get(&address).and_then(|places| places.last()) != Some(&place)
+                    {
+                        others.entry(address).or_default().push(place);
                     }
                 }
             }
@@ -61,7 +66,7 @@ impl<'a> AddressDirectory<'a> {
             let blocks = std::iter::once(network).chain(reached).flat_map(|n| n.cidrs.iter().copied());
             (&network.id, blocks.collect())
         });
-        Self { snapshot, holders, local_blocks: local_blocks.collect() }
+        Self { snapshot, first, others, local_blocks: local_blocks.collect() }
     }
 
     /// The interface at a place.
@@ -71,28 +76,34 @@ impl<'a> AddressDirectory<'a> {
 
     /// What `address` is taken for, seen from `network` (`None`: from outside every network).
     pub fn holder(&self, network: Option<&NetworkId>, address: IpAddr) -> View {
-        let holders = self.holders.get(&address).map_or(&[][..], Vec::as_slice);
+        let Some(&first) = self.first.get(&address) else { return self.unheld(network, address) };
+        let others = self.others.get(&address).map_or(&[][..], Vec::as_slice);
         if let Some(network) = network {
-            let reached = |place: &&Place| {
-                let there = self.interface(**place).network.as_ref();
+            let reached = |place: &Place| {
+                let there = self.interface(*place).network.as_ref();
                 there.is_some_and(|there| self.snapshot.connected(network, there))
             };
-            let mut in_reach = holders.iter().filter(reached);
+            let mut in_reach = std::iter::once(first).chain(others.iter().copied()).filter(reached);
             match (in_reach.next(), in_reach.next()) {
-                (Some(&only), None) => return View::Interface(only),
+                (Some(only), None) => return View::Interface(only),
                 // A clash that blocks the plan; until it is solved no identity rule matches.
                 (Some(_), Some(_)) => return View::Ambiguous,
                 (None, _) => {}
             }
-            if self.local_blocks.get(network).is_some_and(|blocks| blocks.contains(address)) {
+            if self.is_local(network, address) {
                 return View::Shadowed;
             }
         }
-        match holders {
-            [] => View::External,
-            [only] => View::Interface(*only),
-            _ => View::Ambiguous,
-        }
+        if others.is_empty() { View::Interface(first) } else { View::Ambiguous }
+    }
+
+    fn unheld(&self, network: Option<&NetworkId>, address: IpAddr) -> View {
+        let is_local = network.is_some_and(|network| self.is_local(network, address));
+        if is_local { View::Shadowed } else { View::External }
+    }
+
+    fn is_local(&self, network: &NetworkId, address: IpAddr) -> bool {
+        self.local_blocks.get(network).is_some_and(|blocks| blocks.contains(address))
     }
 
     /// The addresses of an interface that are seen as that interface from `network`.
@@ -136,9 +147,9 @@ impl<'a> AddressDirectory<'a> {
 
     /// Addresses with more than one holder, holders by network.
     fn shared(&self) -> impl Iterator<Item = (IpAddr, BTreeMap<Option<&'a NetworkId>, Vec<Place>>)> {
-        self.holders.iter().filter(|(_, places)| places.len() > 1).map(|(&address, places)| {
+        self.others.iter().map(|(&address, others)| {
             let mut by_network: BTreeMap<_, Vec<Place>> = BTreeMap::new();
-            for &place in places {
+            for place in self.first.get(&address).copied().into_iter().chain(others.iter().copied()) {
                 by_network.entry(self.interface(place).network.as_ref()).or_default().push(place);
             }
             (address, by_network)

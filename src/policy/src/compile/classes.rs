@@ -5,13 +5,13 @@
 //! label of its rarest included key ([`SelectorIndex`]).
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::unclassified;
 use crate::compiled::{Class, ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, SelectorId, Side};
-use crate::label::{LabelSet, describe_pairs};
+use crate::label::{Label, LabelSet, describe_pairs};
 use crate::name::{LabelKey, LabelValue, WorkloadId};
 use crate::selector::{Selector, Term};
 use crate::snapshot::Snapshot;
@@ -24,9 +24,11 @@ pub(super) fn classify(
     snapshot: &Snapshot,
     selectors: Vec<Selector>,
     rules: Vec<CompiledRule>,
-) -> CompiledPolicy {
+) -> (CompiledPolicy, UnknownLabels) {
     let index = SelectorIndex::new(&selectors);
-    let groups = by_signature(snapshot, &index);
+    let mut census = Census::new(snapshot, &index);
+    let groups = by_signature(snapshot, &index, &mut census);
+    let unknown = census.unknown();
     let named: BTreeSet<LabelKey> = index.labels.keys().map(|&key| key.clone()).collect();
     let mut policy = unclassified(selectors, rules);
     let by_source = RulesOfSelectors::new(&policy, |rule| &rule.sources);
@@ -45,18 +47,22 @@ pub(super) fn classify(
         let description = shared_labels(snapshot, &members, &named);
         policy.classes.push(Class { description, mode, members, ingress, egress, selectors });
     }
-    policy
+    (policy, unknown)
 }
 
 /// The classes to be, sorted by what makes them one. Equal label sets are found by hash, once; then members
 /// are sorted in one list, because a table of lists would miss the cache at every workload.
-fn by_signature(snapshot: &Snapshot, index: &SelectorIndex<'_>) -> Vec<(Signature, Vec<u32>)> {
+fn by_signature<'a>(
+    snapshot: &'a Snapshot,
+    index: &SelectorIndex<'_>,
+    census: &mut Census<'a>,
+) -> Vec<(Signature, Vec<u32>)> {
     let mut signatures: Vec<Vec<SelectorId>> = Vec::new();
     let mut known: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
     known.reserve(snapshot.workloads.len());
-    let mut members: Vec<(usize, EnforcementMode, u32)> = Vec::with_capacity(snapshot.workloads.len());
+    let mut members: Vec<Member> = Vec::with_capacity(snapshot.workloads.len());
     for (number, workload) in snapshot.workloads.iter().enumerate() {
-        let mut place = *known.entry(index.project(&workload.labels)).or_insert_with_key(|labels| {
+        let mut place = *known.entry(index.project(&workload.labels, census)).or_insert_with_key(|labels| {
             signatures.push(index.matching(labels));
             signatures.len() - 1
         });
@@ -66,20 +72,40 @@ fn by_signature(snapshot: &Snapshot, index: &SelectorIndex<'_>) -> Vec<(Signatur
             signatures.push(signature);
             place = signatures.len() - 1;
         }
-        members.push((place, workload.mode, number as u32));
+        let head = head(&signatures[place]);
+        members.push(Member { head, place, mode: workload.mode, number: number as u32 });
     }
+    let same = |a: &Member, b: &Member| a.head == b.head && a.place == b.place;
     members.sort_unstable_by(|a, b| {
-        let by_signature = if a.0 == b.0 { Ordering::Equal } else { signatures[a.0].cmp(&signatures[b.0]) };
-        by_signature.then((a.1, a.2).cmp(&(b.1, b.2)))
+        let by_signature =
+            || if same(a, b) { Ordering::Equal } else { signatures[a.place].cmp(&signatures[b.place]) };
+        a.head.cmp(&b.head).then_with(by_signature).then((a.mode, a.number).cmp(&(b.mode, b.number)))
     });
-    let alike = |a: &(usize, EnforcementMode, u32), b: &(usize, EnforcementMode, u32)| {
-        a.1 == b.1 && (a.0 == b.0 || signatures[a.0] == signatures[b.0])
+    let alike = |a: &Member, b: &Member| {
+        a.head == b.head && a.mode == b.mode && (same(a, b) || signatures[a.place] == signatures[b.place])
     };
-    let class = |members: &[(usize, EnforcementMode, u32)]| {
-        let signature = (signatures[members[0].0].clone(), members[0].1);
-        (signature, members.iter().map(|member| member.2).collect())
+    let class = |members: &[Member]| {
+        let signature = (signatures[members[0].place].clone(), members[0].mode);
+        (signature, members.iter().map(|member| member.number).collect())
     };
     members.chunk_by(alike).map(class).collect()
+}
+
+/// A workload on its way into a class.
+struct Member {
+    head: u64,
+    /// Index of its signature.
+    place: usize,
+    mode: EnforcementMode,
+    /// Index of the workload.
+    number: u32,
+}
+
+/// The first two selectors of a signature, in its order: most comparisons then need no look at the rest, which is
+/// somewhere else in memory.
+fn head(signature: &[SelectorId]) -> u64 {
+    let at = |place: usize| signature.get(place).map_or(0, |id| u64::from(id.0) + 1);
+    at(0) << 32 | at(1)
 }
 
 /// Selector → the rules that have it on one side, in order: one list, with the start of each selector's part.
@@ -150,6 +176,44 @@ struct SelectorIndex<'a> {
     by_workload: FxHashMap<&'a WorkloadId, Vec<SelectorId>>,
 }
 
+/// Labels that workloads carry and the policy does not declare, with the number of carriers.
+pub(super) type UnknownLabels = BTreeMap<Label, usize>;
+
+/// Counts carriers of unknown labels while labels are looked up anyway.
+struct Census<'s> {
+    declared: FxHashSet<(&'s LabelKey, &'s LabelValue)>,
+    /// Of the labels that selectors name, by number.
+    is_declared: Vec<bool>,
+    /// Of every other label that was seen, and of those that are not declared.
+    carriers: FxHashMap<(&'s LabelKey, &'s LabelValue), usize>,
+}
+
+impl<'s> Census<'s> {
+    fn new(snapshot: &'s Snapshot, index: &SelectorIndex<'_>) -> Self {
+        let labels = snapshot.policy.labels.iter();
+        let declared: FxHashSet<_> =
+            labels.flat_map(|(key, values)| values.iter().map(move |value| (key, value))).collect();
+        let mut is_declared = vec![false; index.by_label.len()];
+        for (&key, values) in &index.labels {
+            for (&value, &number) in values {
+                is_declared[number as usize] = declared.contains(&(key, value));
+            }
+        }
+        Self { declared, is_declared, carriers: FxHashMap::default() }
+    }
+
+    fn count(&mut self, key: &'s LabelKey, value: &'s LabelValue, number: Option<u32>) {
+        if !number.is_some_and(|number| self.is_declared[number as usize]) {
+            *self.carriers.entry((key, value)).or_default() += 1;
+        }
+    }
+
+    fn unknown(self) -> UnknownLabels {
+        let carriers = self.carriers.into_iter().filter(|(label, _)| !self.declared.contains(label));
+        carriers.map(|((key, value), n)| (Label { key: key.clone(), value: value.clone() }, n)).collect()
+    }
+}
+
 /// A term over numbered labels, sorted.
 struct NumberedTerm {
     included: Option<Vec<u32>>,
@@ -218,9 +282,14 @@ impl<'a> SelectorIndex<'a> {
     }
 
     /// The numbers of those labels that a selector names; what decides which selectors match.
-    fn project(&self, labels: &LabelSet) -> Vec<u32> {
-        let number = |(key, value)| self.labels.get(key)?.get(value).copied();
-        labels.iter().filter_map(number).collect()
+    fn project<'s>(&self, labels: &'s LabelSet, census: &mut Census<'s>) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(labels.len());
+        for (key, value) in labels {
+            let number = self.labels.get(key).and_then(|values| values.get(value)).copied();
+            census.count(key, value, number);
+            numbers.extend(number);
+        }
+        numbers
     }
 
     fn matching(&self, labels: &[u32]) -> Vec<SelectorId> {

@@ -1,25 +1,23 @@
 //! What is wrong with a snapshot, found while compiling it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use rustc_hash::FxHashSet;
-
+use super::classes::UnknownLabels;
 use crate::compiled::{ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, SelectorId, Side};
 use crate::directory::AddressDirectory;
 use crate::finding::{Finding, Severity};
-use crate::label::Label;
-use crate::name::{LabelKey, LabelValue, Name};
+use crate::name::Name;
 use crate::ruleset::{Action, RuleRef};
 use crate::selector::Selector;
 use crate::snapshot::Snapshot;
 
-pub(super) fn findings(snapshot: &Snapshot, policy: &CompiledPolicy) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot, policy: &CompiledPolicy, unknown: UnknownLabels) -> Vec<Finding> {
     let mut findings = twice_named(snapshot);
     findings.extend(shared_addresses(snapshot));
     findings.extend(rules_that_select_nothing(snapshot, policy));
     findings.extend(shadowed_rules(policy));
-    findings.extend(unknown_labels(snapshot));
+    findings.extend(unknown_labels(unknown));
     findings
 }
 
@@ -174,22 +172,12 @@ fn is_side_covered(policy: &CompiledPolicy, narrow: &Side, wide: &Side) -> bool 
 }
 
 /// One note for each label that workloads carry and the policy does not declare.
-fn unknown_labels(snapshot: &Snapshot) -> Vec<Finding> {
-    let declared = snapshot.policy.labels.iter();
-    let known: FxHashSet<(&LabelKey, &LabelValue)> =
-        declared.flat_map(|(key, values)| values.iter().map(move |value| (key, value))).collect();
-    let mut unknown: BTreeMap<(&LabelKey, &LabelValue), usize> = BTreeMap::new();
-    let carried = snapshot.workloads.iter().flat_map(|workload| &workload.labels);
-    for label in carried.filter(|label| !known.contains(label)) {
-        *unknown.entry(label).or_default() += 1;
-    }
-    let note = |((key, value), count): ((&LabelKey, &LabelValue), usize)| {
+fn unknown_labels(unknown: UnknownLabels) -> impl Iterator<Item = Finding> {
+    unknown.into_iter().map(|(label, count)| {
         let carriers =
             if count == 1 { "one workload carries".to_owned() } else { format!("{count} workloads carry") };
         let message = format!("{carriers} a label that the policy does not declare");
         let hint = "add it under `labels:` of the policy, or correct the tag or the mapping";
-        let label = Label { key: key.clone(), value: value.clone() };
         Finding::new(Severity::Note, "unknown-label", label, message, hint)
-    };
-    unknown.into_iter().map(note).collect()
+    })
 }

@@ -48,6 +48,11 @@ struct Interner {
 }
 
 impl Interner {
+    fn reserve(&mut self, more: usize) {
+        self.ids.reserve(more);
+        self.selectors.reserve(more);
+    }
+
     fn intern(&mut self, selector: Selector) -> SelectorId {
         let next = SelectorId(self.selectors.len() as u32);
         let mut hash = FxBuildHasher.hash_one(&selector);

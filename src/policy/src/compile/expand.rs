@@ -19,8 +19,12 @@ type Values = SortedSet<LabelValue>;
 /// Expands every enabled rule of every enabled ruleset (S14), in the order of writing.
 pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRule> {
     let groups = Groups::new(policy);
-    let mut compiled = Vec::new();
-    for ruleset in policy.rulesets.iter().filter(|ruleset| ruleset.enabled) {
+    let enabled = || policy.rulesets.iter().filter(|ruleset| ruleset.enabled);
+    // To grow a list of this length step by step costs as much as to fill it.
+    let least: usize = enabled().map(|ruleset| ruleset.rules.len() * ruleset.scopes.len().max(1)).sum();
+    let mut compiled = Vec::with_capacity(least);
+    interner.reserve(least);
+    for ruleset in enabled() {
         let instances = scope_instances(&groups, ruleset);
         for rule in ruleset.rules.iter().filter(|rule| rule.enabled) {
             let origin = RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() };

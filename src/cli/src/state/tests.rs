@@ -1,3 +1,5 @@
+//! The folder of state: locks, journals and audit lines after a death.
+
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use super::*;

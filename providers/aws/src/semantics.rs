@@ -59,11 +59,14 @@ pub fn semantics(domain: &[&Observed]) -> FilterGraph {
     graph
 }
 
+/// A group as rules of a network name it.
+type Reference<'a> = (&'a NetworkId, &'a GroupId);
+
 /// Who is in which group, and which VPCs a reference may reach.
 struct World<'a> {
     members: FxHashMap<&'a GroupId, Vec<(NodeIndex, &'a NetworkId)>>,
     peered: BTreeSet<(&'a NetworkId, &'a NetworkId)>,
-    reached: RefCell<FxHashMap<(&'a NetworkId, &'a GroupId), Arc<[NodeIndex]>>>,
+    reached: RefCell<FxHashMap<Reference<'a>, Arc<[NodeIndex]>>>,
 }
 
 impl<'a> World<'a> {

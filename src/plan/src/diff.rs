@@ -41,6 +41,12 @@ pub struct Changes {
     pub assignment: BTreeMap<GroupId, GroupId>,
 }
 
+/// Rules to add, with the policy rules behind them.
+pub type Added = BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>;
+
+/// Rules to remove.
+pub type Removed = BTreeSet<(Direction, RuleSpec)>;
+
 /// How one group changes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupChange {
@@ -59,9 +65,9 @@ pub struct GroupChange {
     /// Whether our tags have to be set back.
     pub mark: bool,
     /// Rules to add, with the policy rules behind them.
-    pub add: BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>,
+    pub add: Added,
     /// Rules to remove.
-    pub remove: BTreeSet<(Direction, RuleSpec)>,
+    pub remove: Removed,
 }
 
 /// What becomes of a group.
@@ -366,10 +372,7 @@ fn wanted_rules<'a>(group: &'a DesiredGroup, assignment: &Assignment<'a>) -> Vec
 }
 
 /// What to add and what to remove: two sorted lists, side by side.
-fn compare_rules(
-    wanted: Vec<WantedRule<'_>>,
-    mut present: Vec<(Direction, &RuleSpec)>,
-) -> (BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>, BTreeSet<(Direction, RuleSpec)>) {
+fn compare_rules(wanted: Vec<WantedRule<'_>>, mut present: Vec<(Direction, &RuleSpec)>) -> (Added, Removed) {
     present.sort_unstable();
     let (mut add, mut remove) = (BTreeMap::new(), BTreeSet::new());
     let owned = |(direction, spec): (Direction, &RuleSpec)| (direction, spec.clone());

@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod lowering;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};

@@ -24,7 +24,7 @@ pub struct Arguments {
 
 const LONG: &str = "Micro-segmentation by labels, proven before it is applied.
 
-Write who may talk to whom in labels (policy/*.yaml), say which accounts in bulkhead.yaml, then:
+Write who may talk to whom in labels (YAML files in policy/), say which accounts in bulkhead.yaml, then:
 
   bulkhead demo                   see it all on a simulated cloud, nothing needed
   bulkhead plan                   what would change, with its proof; writes nothing
@@ -32,7 +32,7 @@ Write who may talk to whom in labels (policy/*.yaml), say which accounts in bulk
   bulkhead run                    keep it so
   bulkhead explain web-1 db-1 tcp/5432    which rule lets this pass, or which would have to exist
 
-Exit status: 0 done, 1 failed, 2 wrong command line, 3 changes (--check), 4 blocked, 5 not proven.";
+Exit status: 0 done, 1 failed or an apply was stopped, 2 wrong command line, 3 changes (--check), 4 blocked, 5 not proven.";
 
 /// What to do.
 #[derive(Subcommand, Debug)]
@@ -53,25 +53,31 @@ pub enum Command {
         /// Exit with 3 if there are changes.
         #[arg(long)]
         check: bool,
-        /// Plan as if a guard were overridden; `apply` needs to be told again.
+        /// Override a guard by name; stored in the plan, so that `bulkhead apply FILE` overrides it too.
         #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
     },
     /// Apply a plan: the one in FILE if it is still true, or a fresh one.
+    ///
+    /// A stop (interrupt or termination) lets the calls in flight end and starts nothing new; the next apply goes on from
+    /// there. What was called is in audit.jsonl of the state folder.
     Apply {
         /// The configuration.
         #[command(flatten)]
         source: Source,
         /// A plan stored by `bulkhead plan -o FILE`.
         file: Option<PathBuf>,
-        /// Override a guard by name; recorded in the audit line.
+        /// Override a guard by name, besides those that the plan in FILE overrides; recorded in the audit line.
         #[arg(long, value_name = "GUARD", value_parser = PossibleValuesParser::new(GUARDS))]
         allow: Vec<String>,
         /// Apply a stored plan though the world moved, if what is left of it has the same effect or less.
-        #[arg(long)]
+        #[arg(long, requires = "file")]
         allow_equivalent: bool,
     },
     /// Keep the cloud equal to the policy until stopped.
+    ///
+    /// The policy files are read again for every pass, the configuration only at the start. A stop (interrupt or
+    /// termination) lets the calls in flight end and starts nothing new. What was called is in audit.jsonl of the state folder.
     Run {
         /// The configuration.
         #[command(flatten)]

@@ -9,13 +9,15 @@ use provider::{
 };
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 
-use crate::config::Config;
+use crate::config::{Config, Quota};
 use crate::display::Display;
 
 /// Readers by scope.
 #[derive(Clone, Default)]
 pub struct Readers {
     by_scope: BTreeMap<ScopeId, AwsReader>,
+    /// Those that the configuration writes.
+    quotas: BTreeMap<ScopeId, Quota>,
     display: Display,
 }
 
@@ -34,6 +36,7 @@ pub struct Connections {
 
 struct Connection {
     scope: Scope,
+    quota: Quota,
     settings: AwsSettings,
     ec2: Ec2,
 }
@@ -49,7 +52,7 @@ pub async fn connect(config: &Config, display: &Display) -> Connections {
         settings.extra_tags.clone_from(&config.extra_tags);
         settings.share = entry.share;
         let ec2 = Ec2::connect(&settings, &entry.scope).await;
-        all.push(Connection { scope: entry.scope.clone(), settings, ec2 });
+        all.push(Connection { scope: entry.scope.clone(), quota: entry.quota, settings, ec2 });
     }
     Connections { all, display: display.clone() }
 }
@@ -58,7 +61,8 @@ impl Connections {
     /// A reader of every scope.
     pub fn readers(&self) -> Readers {
         let mut readers = Readers { display: self.display.clone(), ..Readers::default() };
-        for Connection { scope, settings, ec2 } in &self.all {
+        for Connection { scope, quota, settings, ec2 } in &self.all {
+            readers.quotas.insert(scope.id.clone(), *quota);
             readers.add(scope, AwsReader::new(ec2.clone(), settings.clone()));
         }
         readers
@@ -67,7 +71,7 @@ impl Connections {
     /// A writer of every scope with `enforce: true`, at one pace with its reader.
     pub fn writers(&self) -> Writers {
         let mut writers = Writers { display: self.display.clone(), ..Writers::default() };
-        for Connection { scope, settings, ec2 } in self.all.iter().filter(|one| one.scope.enforce) {
+        for Connection { scope, settings, ec2, .. } in self.all.iter().filter(|one| one.scope.enforce) {
             writers.add(scope, AwsWriter::new(ec2.clone(), settings.clone()));
         }
         writers
@@ -98,7 +102,10 @@ impl Writers {
 impl CloudReader for Readers {
     async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
         let _under_way = self.display.begin(format!("reading scope {}", scope.id));
-        self.of(&scope.id)?.observe(scope).await
+        let mut observed = self.of(&scope.id)?.observe(scope).await?;
+        let quota = self.quotas.get(&scope.id).copied().unwrap_or_default();
+        observed.limits = quota.over(observed.limits).map_err(|message| impossible(scope, &message))?;
+        Ok(observed)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {
@@ -112,6 +119,14 @@ impl CloudReader for Readers {
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
         self.of(&scope.id).map(|reader| reader.estimate(scope, steps)).unwrap_or_default()
     }
+}
+
+/// No account can have the quotas that the configuration writes: whatever is planned by them is refused half-way.
+fn impossible(scope: &Scope, message: &str) -> ProviderError {
+    let message = format!("the quotas of scope {} cannot be: {message}", scope.id);
+    let mut error = ProviderError::new(ErrorKind::Rejected, "observe", message);
+    error.hint = "write under `quota` of the scope what the account has".to_owned();
+    error
 }
 
 #[async_trait]

@@ -6,6 +6,8 @@ mod plan;
 mod run;
 mod simulate;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::Exit;
 use crate::args::{Arguments, Command};
 use crate::session::Failure;
+use crate::state::StateFolder;
 
 /// Runs one command.
 ///
@@ -72,6 +75,32 @@ fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
             anstream::eprintln!("  hint: {}", error.hint);
         }
     }
+}
+
+/// The state folder, for whoever writes.
+fn open_state(path: &Path) -> Result<StateFolder, Failure> {
+    StateFolder::open(path).map_err(|error| {
+        let message = format!("cannot use the state folder `{}`: {error}", path.display());
+        Failure::new(message, "check `state` of the configuration")
+    })
+}
+
+/// Why nothing may be written: what is called could not be kept on record.
+fn record_failure(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return Failure::new(
+            error,
+            "wait until it has ended; `bulkhead run` is in the way only while it writes",
+        );
+    }
+    Failure::new(
+        format!("cannot write the journal or the audit log: {error}"),
+        "check `state` of the configuration",
+    )
+}
+
+fn say_unfinished() {
+    anstream::eprintln!("an earlier apply did not get to its end; what it did is taken into account");
 }
 
 /// Whether standard output is a terminal that wants colour.

@@ -3,28 +3,30 @@
 //! [`Config::parse`] is pure and reports every mistake at once, with its place, as policy files do. Reading
 //! is bounded and done by [`Config::read`] and [`Config::read_policy`]. No cloud type occurs here.
 
+mod files;
 mod labels;
+mod quota;
 mod scopes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use plan::Scope;
 use plan::guard::GuardSettings;
-use policy::file::{FILE_BYTES_MAX, Fields, FileError, Node, Place, Problems, SourceFile, Value, parse};
+use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, Value, parse};
 use reconcile::mapping::Mapping;
 
-/// The most files that a policy folder may hold.
-const POLICY_FILES_MAX: usize = 10_000;
+use files::read_file;
+pub use files::read_folder;
+pub use quota::Quota;
 
 /// Everything that `bulkhead.yaml` says, defaults filled in.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
     /// The ownership mark of every object that we make.
     pub installation: String,
-    /// The folder of policy files.
+    /// The folder of policy files, and of folders of them.
     pub policy: PathBuf,
     /// The folder of the audit log and stored plans.
     pub state: PathBuf,
@@ -49,6 +51,8 @@ pub struct ScopeConfig {
     pub scope: Scope,
     /// The share of every API bucket that we use, above 0 and at most 1.
     pub share: f64,
+    /// Quotas that the cloud has raised.
+    pub quota: Quota,
 }
 
 /// Which cloud a scope is in.
@@ -104,10 +108,10 @@ impl Config {
         Ok(config)
     }
 
-    /// Reads the texts of the policy folder: every `*.yaml` and `*.yml`, sorted by name.
+    /// Reads the texts of the policy folder, see [`read_folder`].
     ///
     /// # Errors
-    /// The folder or a file cannot be read, or there is too much of it.
+    /// A folder or a file cannot be read, or there is too much of it.
     pub fn read_policy(&self) -> Result<Vec<SourceFile>, ConfigError> {
         read_folder(&self.policy)
     }
@@ -124,41 +128,6 @@ impl Config {
             None => Err(problems.finish(()).err().unwrap_or_default()),
         }
     }
-}
-
-/// Reads every `*.yaml` and `*.yml` of one folder, sorted by name.
-///
-/// # Errors
-/// The folder or a file cannot be read, or there is too much of it.
-pub fn read_folder(folder: &Path) -> Result<Vec<SourceFile>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: folder.to_owned(), source };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            paths.push(path);
-        }
-        if paths.len() > POLICY_FILES_MAX {
-            let problem = "holds more than 10,000 policy files";
-            return Err(ConfigError::Refused { path: folder.to_owned(), problem });
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| read_file(path)).collect()
-}
-
-fn read_file(path: &Path) -> Result<SourceFile, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let refused = |problem| ConfigError::Refused { path: path.to_owned(), problem };
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    // The bound holds for what is read, not for what the file system says: a device has no length.
-    file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > FILE_BYTES_MAX {
-        return Err(refused("is larger than 64 MiB"));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8 text"))?;
-    Ok(SourceFile { name: path.display().to_string(), text })
 }
 
 fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {

@@ -58,6 +58,7 @@ impl Display {
     pub fn tell(&self, progress: Progress<'_>) {
         self.end_wait();
         match progress {
+            Progress::Writing(_) => {}
             Progress::Settling(wait) => {
                 let text = format!("waiting {:.1} s until what was made has settled", wait.as_secs_f64());
                 self.bar.suspend(|| anstream::eprintln!("      … {text}"));

@@ -11,6 +11,7 @@ pub mod config;
 pub mod display;
 pub mod session;
 pub mod state;
+pub mod stored;
 
 /// The demo: a realistic shop on a simulated cloud.
 pub mod demo {

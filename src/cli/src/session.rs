@@ -28,6 +28,18 @@ impl Failure {
         Self { message: message.to_string(), mistakes: Vec::new(), hint: hint.into() }
     }
 
+    /// Files that cannot be read or hold mistakes; those say themselves what to do.
+    fn of_files(error: ConfigError, hint: &str) -> Self {
+        match error {
+            ConfigError::Mistakes(mistakes) => mistakes.into(),
+            other => {
+                let source =
+                    std::error::Error::source(&other).map(|source| format!(": {source}")).unwrap_or_default();
+                Self::new(format!("{other}{source}"), hint)
+            }
+        }
+    }
+
     /// Prints it to standard error; the stream takes colour off where nobody would see it.
     pub fn print(&self) {
         for mistake in &self.mistakes {
@@ -38,22 +50,6 @@ impl Failure {
         }
         if !self.hint.is_empty() {
             anstream::eprintln!("{HINT}hint:{HINT:#} {}", self.hint);
-        }
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        match error {
-            ConfigError::Mistakes(mistakes) => mistakes.into(),
-            other => {
-                let source =
-                    std::error::Error::source(&other).map(|source| format!(": {source}")).unwrap_or_default();
-                Self::new(
-                    format!("{other}{source}"),
-                    "name the configuration with --config; config/bulkhead.yaml shows every option",
-                )
-            }
         }
     }
 }
@@ -69,10 +65,19 @@ impl From<Vec<FileError>> for Failure {
 /// # Errors
 /// Everything that is wrong with either.
 pub fn open(path: &Path, allow: &[String]) -> Result<(Config, Intent), Failure> {
-    let config = Config::read(path)?;
-    let files = config.read_policy()?;
+    const HINT: &str = "name the configuration with --config; config/bulkhead.yaml shows every option";
+    let config = Config::read(path).map_err(|error| Failure::of_files(error, HINT))?;
+    let files = read_policy(&config)?;
     let intent = intent(&config, &files, allow)?;
     Ok((config, intent))
+}
+
+/// Reads the policy folder of a configuration.
+///
+/// # Errors
+/// What of it cannot be read.
+pub fn read_policy(config: &Config) -> Result<Vec<SourceFile>, Failure> {
+    config.read_policy().map_err(|error| Failure::of_files(error, "check `policy` of the configuration"))
 }
 
 /// The intent of a configuration and policy files.

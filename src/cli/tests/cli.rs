@@ -7,14 +7,22 @@
 mod apply;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/killed.rs"]
+mod killed;
 #[path = "cli/lab.rs"]
 mod lab;
+#[path = "cli/line.rs"]
+mod line;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/shop.rs"]
+mod shop;
 #[path = "cli/simulate.rs"]
 mod simulate;
+#[path = "cli/stopped.rs"]
+mod stopped;
 
 use lab::{Lab, POLICY, between};
 
@@ -46,6 +54,22 @@ fn wrong_policy_files_say_where_and_what() {
         "{POLICY}label_groups:\n  a: {{ key: role, groups: [b] }}\n  b: {{ key: role, groups: [a] }}\n"
     ));
     lab.refuses(&["plan"], 1, &["policy.yaml:13:3", "label groups contain each other: a → b → a"]);
+}
+
+#[test]
+fn policy_files_in_folders_count() {
+    let lab = Lab::new();
+    let (top, rules) = POLICY.split_once("rulesets:").unwrap();
+    lab.policy(top);
+    let below = lab.path("policy/teams/shop");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::write(below.join("web.yaml"), format!("rulesets:{rules}")).unwrap();
+    lab.refuses(&["plan"], 0, &["PROVEN", "role=web env=prod → role=db env=prod  tcp/5432  opens"]);
+    std::fs::write(below.join("web.yaml"), format!("rulesets:{}", rules.replace("role=db", "role=bd")))
+        .unwrap();
+    lab.refuses(&["plan"], 1, &["policy/teams/shop/web.yaml:6:", "did you mean `role=db`?"]);
+    std::fs::write(below.join("web.yaml"), [0xff]).unwrap();
+    lab.refuses(&["plan"], 1, &["policy/teams/shop/web.yaml` is not UTF-8 text", "hint: check `policy`"]);
 }
 
 #[test]
@@ -86,6 +110,33 @@ fn a_sixth_group_on_an_interface_is_blocked_with_the_number() {
     let params: Vec<(&str, &str)> = params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     lab.perform("ModifyNetworkInterfaceAttribute", &params);
     lab.refuses(&["apply"], 4, &["quota", "6 of 5"]);
+}
+
+/// 61 rules again, 6 groups again, in an account that may have them: the plan fits, and the cloud agrees.
+#[test]
+fn a_raised_quota_of_the_configuration_counts() {
+    let lab = Lab::new();
+    let addresses = (0..60).map(|n| format!("192.0.2.{}", n * 2 + 1)).collect::<Vec<_>>().join(", ");
+    lab.policy(&POLICY.replace("203.0.113.0/24", &addresses));
+    lab.reconfigure("share: 1.0", "share: 1.0, quota: { rules_per_group: 61 }");
+    lab.refuses(&["plan"], 0, &["61   61 of 61"]);
+    lab.front.world().settings.limits.rules_per_group = 61;
+    let ran = lab.run(&["apply"]);
+    assert_eq!(ran.status, 0, "{}", ran.text);
+    lab.reconfigure("rules_per_group: 61", "rules_per_group: 200");
+    lab.front.world().settings.limits.groups_per_interface = 6;
+    let says =
+        ["the quotas of scope s0 cannot be: 200 rules per group × 6 groups", "hint: write under `quota`"];
+    lab.refuses(&["plan"], 1, &says);
+}
+
+#[test]
+fn a_quota_of_the_configuration_blocks() {
+    let lab = Lab::new();
+    lab.reconfigure("share: 1.0", "share: 1.0, quota: { groups_per_region: 3 }");
+    lab.refuses(&["apply"], 4, &["quota", "groups in the region: ", " of 3 at the end"]);
+    lab.reconfigure("groups_per_region: 3", "groups_per_interface: 1");
+    lab.refuses(&["apply"], 4, &["quota", "groups per interface: 2 of 1 at the end"]);
 }
 
 #[test]

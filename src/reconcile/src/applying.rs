@@ -14,6 +14,8 @@ use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind, hold
 use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, Failed, ProviderError};
 use serde::Serialize;
 
+use crate::waiting::wait_or_stop;
+
 /// Steps that are sent at the same time, unless the caller says otherwise.
 pub const CONCURRENT_MAX: usize = 8;
 /// How often a step's effect is looked for, and how long between looks.
@@ -46,6 +48,13 @@ pub enum StepOutcome {
     Stopped,
 }
 
+impl StepOutcome {
+    /// Whether the step is true now.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyTrue)
+    }
+}
+
 /// One step with what became of it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct StepStatus {
@@ -65,6 +74,8 @@ pub type StopFlag = Arc<AtomicBool>;
 
 /// What is told while steps run.
 pub enum Progress<'a> {
+    /// A pass is about to write: the plan whose steps are sent next.
+    Writing(&'a Plan),
     /// A step has an outcome.
     Step(&'a StepStatus),
     /// Waiting for changes to settle.
@@ -114,7 +125,7 @@ impl Applier<'_> {
         };
         self.wait_for_quiet(&mut run).await;
         while run.statuses.len() < plan.steps.len() {
-            if self.stop.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 self.finish_rest(&mut run, |_| StepOutcome::Stopped);
                 break;
             }
@@ -123,8 +134,7 @@ impl Applier<'_> {
             if !ready.is_empty() {
                 self.run_batch(&mut run, ready).await;
             } else if let Some(wait) = run.next_settle(self.clock.now_ms()) {
-                (self.progress)(Progress::Settling(wait));
-                self.clock.sleep(wait).await;
+                self.settle(wait).await;
             } else if run.statuses.len() < plan.steps.len() {
                 self.finish_rest(&mut run, |step| StepOutcome::Blocked {
                     by: format!("a step that {} waits for", step.id.0 + 1),
@@ -142,10 +152,19 @@ impl Applier<'_> {
         if left_ms == 0 || run.plan.steps.is_empty() {
             return;
         }
-        let wait = Duration::from_millis(left_ms);
+        self.settle(Duration::from_millis(left_ms)).await;
+        if !self.is_stopped() {
+            self.read(run, &all_scopes(run.plan)).await;
+        }
+    }
+
+    async fn settle(&self, wait: Duration) {
         (self.progress)(Progress::Settling(wait));
-        self.clock.sleep(wait).await;
-        self.read(run, &all_scopes(run.plan)).await;
+        wait_or_stop(self.clock, &self.stop, wait).await;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Steps that wait for a step that will never be verified.
@@ -227,8 +246,12 @@ impl Applier<'_> {
         self.verify(run, waiting).await;
     }
 
+    /// Sends steps; those that a stop leaves unsent are not among the results.
     async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, Failed>)> {
         let calls = steps.iter().map(|step| async move {
+            if self.is_stopped() {
+                return None;
+            }
             let scope = run.plan.scopes.iter().find(|scope| scope.id == step.scope);
             let result = match scope.filter(|scope| scope.enforce) {
                 Some(scope) => self.writer.apply(scope, step, &run.current, &run.ids).await,
@@ -239,19 +262,22 @@ impl Applier<'_> {
                 )
                 .into()),
             };
-            (step.clone(), result)
+            Some((step.clone(), result))
         });
-        stream::iter(calls).buffered(self.concurrent_max).collect().await
+        stream::iter(calls).buffered(self.concurrent_max).filter_map(std::future::ready).collect().await
     }
 
-    /// Reads until every written step is seen, a bounded number of times.
+    /// Reads until every written step is seen, a bounded number of times; after a stop once more and not again.
     async fn verify(&self, run: &mut Run<'_>, mut waiting: Vec<(Step, Applied)>) {
         for look in 0..LOOKS_MAX {
             if waiting.is_empty() {
                 return;
             }
+            if look > 0 && self.is_stopped() {
+                break;
+            }
             if look > 0 {
-                self.clock.sleep(LOOK_EVERY).await;
+                wait_or_stop(self.clock, &self.stop, LOOK_EVERY).await;
             }
             let scopes: Vec<Scope> = run
                 .plan

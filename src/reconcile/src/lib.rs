@@ -13,3 +13,5 @@ pub mod last_applied;
 pub mod mapping;
 pub mod pass;
 pub mod planning;
+
+mod waiting;

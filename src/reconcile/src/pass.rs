@@ -12,6 +12,7 @@ use provider::{Clock, CloudReader, CloudWriter};
 use crate::applying::{Applier, Progress, StepStatus, StopFlag};
 use crate::last_applied::LastApplied;
 use crate::planning::{Intent, Planned, make_plan, observe};
+use crate::waiting::wait_or_stop;
 
 /// What one pass did.
 pub struct PassStatus {
@@ -43,7 +44,6 @@ pub enum HeldBack {
 impl PassStatus {
     /// Whether the cloud is as the policy wants it, in every scope that is enforced and as far as this pass could see.
     pub fn converged(&self) -> bool {
-        use crate::applying::StepOutcome::{AlreadyTrue, Done};
         let plan = &self.planned.plan;
         let is_left_on_purpose =
             |withheld: &Withheld| matches!(withheld.because, WithheldBecause::ScopeObservedOnly(_));
@@ -51,8 +51,7 @@ impl PassStatus {
             && plan.blocks.is_empty()
             && plan.withheld.iter().all(is_left_on_purpose)
             && (self.held_back == Some(HeldBack::Nothing)
-                || self.held_back.is_none()
-                    && self.steps.iter().all(|step| matches!(step.outcome, Done | AlreadyTrue)))
+                || self.held_back.is_none() && self.steps.iter().all(|step| step.outcome.is_done()))
     }
 
     /// Whether something may have been written.
@@ -105,6 +104,7 @@ impl Pass<'_> {
         let known = last.cloned().unwrap_or_default();
         let (steps, observed) = match (held_back, self.writer) {
             (None, Some(writer)) => {
+                (self.progress)(Progress::Writing(&planned.plan));
                 (self.remember)(&known.without(&planned.plan.steps));
                 let applier = Applier {
                     reader: self.reader,
@@ -145,13 +145,7 @@ impl Pass<'_> {
                 last = Some(status.memory.clone());
                 after(&status);
             }
-            let mut left = every;
-            const SLICE: Duration = Duration::from_millis(200);
-            while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
-                let slice = left.min(SLICE);
-                self.clock.sleep(slice).await;
-                left -= slice;
-            }
+            wait_or_stop(self.clock, &self.stop, every).await;
         }
     }
 }

@@ -1,156 +1,111 @@
-//! Judges what the data plane did: every pair, every probe, every moment.
+//! Judges what the data plane did: every packet, at every moment at which one of its ends sees something new.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
-use mock_aws::{End, Packet, World};
+use mock_aws::{Packet, World};
+use mock_cloud::CallRecord;
+use mock_cloud::Fault;
 
+use crate::dark;
+use crate::fear::denied_reads;
+use crate::journal::{Window, excuse, windows};
+use crate::oracle;
+use crate::packets::{interface, packets, text};
 use crate::shop::Shop;
+use crate::tally::{Seen, Tally};
 
 /// What was seen.
+#[derive(Default)]
 pub struct Verdict {
-    /// Moments in which a pair was outside its bounds.
+    /// Packets that were outside their bounds, or that end otherwise than the oracle says.
     pub violations: BTreeSet<String>,
-    /// Transients that the plans named.
-    pub transients: usize,
-    /// The same for people.
-    pub named: Vec<String>,
-    /// Packets watched.
-    pub packets: usize,
-    /// Moments looked at.
-    pub moments: usize,
-    /// Packets that pass before and not after, or the other way round.
-    pub moved: usize,
-    /// Whether the planned crash happened.
-    pub crashed: bool,
-    /// How often a fault struck.
-    pub faults: u64,
+    /// Steps that ran, or did not, against what could be read.
+    pub in_the_dark: Vec<String>,
+    /// How much was seen.
+    pub tally: Tally,
 }
-
-const PROBES: [(u8, u16); 11] = [
-    (6, 22),
-    (6, 443),
-    (6, 5000),
-    (6, 5432),
-    (6, 5433),
-    (6, 6000),
-    (6, 6100),
-    (6, 7000),
-    (6, 8080),
-    (6, 9000),
-    (1, 8 << 8),
-];
-const EXTERNAL: [&str; 3] = ["203.0.113.7", "203.0.113.200", "198.51.100.9"];
 
 /// Watches from `from_ms` until now.
 pub fn judge(shop: &Shop, from_ms: u64) -> Verdict {
     let world = shop.front.world();
     let packets = packets(&world);
-    // An interface's view changes at its own moments only.
-    let moments: BTreeMap<&str, Vec<u64>> = world
-        .state
-        .interfaces
-        .keys()
-        .map(|id| (id.as_str(), world.plane.moments(std::iter::once(id.as_str()), from_ms)))
-        .collect();
-    let end = world.now_ms();
-    let mut violations = BTreeSet::new();
-    let mut moved = 0;
-    for packet in &packets {
-        let (old, new) = (world.allows_at(packet, from_ms), world.allows_at(packet, end));
-        moved += usize::from(old != new);
-        let ends = [parts(&packet.source).0, parts(&packet.destination).0];
-        let own: BTreeSet<u64> =
-            ends.into_iter().flatten().flat_map(|id| moments[id].iter().copied()).collect();
-        for moment in own.into_iter().filter(|moment| *moment <= end) {
-            let passes = world.allows_at(packet, moment);
-            let wrong = (passes && !old && !new) || (!passes && old && new);
-            if wrong && !named(shop, packet, passes) {
-                let word = if passes { "open" } else { "cut" };
-                violations.insert(format!("{} is {word} at {} ms", text(packet), moment - from_ms));
-                break;
-            }
-        }
+    let expected = oracle::passing(shop, &packets);
+    let watch = Watch::new(&world, shop, from_ms);
+    let mut verdict = Verdict { in_the_dark: dark::faults(shop), ..Verdict::default() };
+    verdict.tally = tally(shop, &world);
+    for (packet, expected) in packets.iter().zip(expected.iter()) {
+        watch.packet(packet, *expected, &mut verdict);
     }
-    Verdict {
-        violations,
-        transients: shop.transients.len(),
-        named: shop
-            .transients
-            .iter()
-            .map(|t| {
-                format!(
-                    "{} → {} {} open {} in steps {}–{}",
-                    t.source, t.destination, t.services, t.opens, t.from.0, t.until.0
-                )
-            })
-            .collect(),
-        packets: packets.len(),
-        moments: moments.values().map(Vec::len).sum(),
-        moved,
-        crashed: shop.crashed,
-        faults: world.faults.fired.values().sum(),
-    }
+    verdict
 }
 
-fn packets(world: &World) -> Vec<Packet> {
-    let ends: Vec<End> = world
-        .state
-        .interfaces
-        .iter()
-        .flat_map(|(id, i)| i.addresses.iter().map(move |address| End::Interface(id.clone(), *address)))
-        .collect();
-    let outside: Vec<End> = EXTERNAL.iter().map(|address| End::External(address.parse().unwrap())).collect();
-    let mut packets = Vec::new();
-    for source in ends.iter().chain(&outside) {
-        for destination in ends.iter().chain(&outside) {
-            let (from, to) = (parts(source), parts(destination));
-            let inside = from.0.is_some() || to.0.is_some();
-            if !inside || from.0 == to.0 || from.1.is_ipv6() != to.1.is_ipv6() {
+struct Watch<'a> {
+    world: &'a World,
+    windows: Vec<Window>,
+    /// When each interface sees something new.
+    moments: BTreeMap<&'a str, Vec<u64>>,
+    from_ms: u64,
+    end_ms: u64,
+}
+
+impl<'a> Watch<'a> {
+    fn new(world: &'a World, shop: &Shop, from_ms: u64) -> Self {
+        let moments = |id| world.plane.moments(std::iter::once(id), from_ms);
+        let ids = world.state.interfaces.keys().map(String::as_str);
+        let moments = ids.map(|id| (id, moments(id))).collect();
+        Self { world, windows: windows(&shop.passes), moments, from_ms, end_ms: world.now_ms() }
+    }
+
+    fn packet(&self, packet: &Packet, expected: bool, verdict: &mut Verdict) {
+        let old = self.world.allows_at(packet, self.from_ms);
+        let new = self.world.allows_at(packet, self.end_ms);
+        if new != expected {
+            verdict.violations.insert(format!("{} ends as {new}, against the oracle", text(packet)));
+        }
+        let ends = [interface(&packet.source), interface(&packet.destination)];
+        let own: BTreeSet<u64> =
+            ends.into_iter().flatten().flat_map(|id| self.moments[id].iter().copied()).collect();
+        verdict.tally.add(Seen::Packets, 1);
+        verdict.tally.add(Seen::Moved, usize::from(old != new));
+        verdict.tally.add(Seen::Ticks, own.len());
+        let untils = own.iter().skip(1).copied().chain([self.end_ms]);
+        for (&moment, until) in own.iter().zip(untils) {
+            // A packet that moves may pass or not, at any time.
+            if old != new {
                 continue;
             }
-            for (protocol, detail) in PROBES {
-                let (source, destination) = (source.clone(), destination.clone());
-                packets.push(Packet { source, destination, protocol, detail });
+            let passes = self.world.allows_at(packet, moment);
+            if passes == new {
+                continue;
             }
+            if excuse(&self.windows, packet, passes, moment, until) {
+                verdict.tally.add(Seen::Excused, 1);
+                continue;
+            }
+            let word = if passes { "open" } else { "cut" };
+            let (from, until) = (moment - self.from_ms, until - self.from_ms);
+            verdict.violations.insert(format!("{} is {word} from {from} until {until} ms", text(packet)));
         }
     }
-    packets
 }
 
-fn parts(end: &End) -> (Option<&str>, IpAddr) {
-    match end {
-        End::Interface(id, address) => (Some(id), *address),
-        End::External(address) => (None, *address),
+fn tally(shop: &Shop, world: &World) -> Tally {
+    let mut tally = Tally::default();
+    let outcome = |code: &str| world.calls.all().iter().filter(|call| call.outcome == code).count();
+    for (fault, struck) in &world.faults.fired {
+        tally.add(Seen::Fault(*fault), *struck as usize);
     }
-}
-
-fn text(packet: &Packet) -> String {
-    let end = |end: &End| match parts(end) {
-        (Some(id), address) => format!("{id} {address}"),
-        (None, address) => format!("external {address}"),
-    };
-    format!("{} → {} {}/{}", end(&packet.source), end(&packet.destination), packet.protocol, packet.detail)
-}
-
-/// Whether a plan named this packet's pair, in this sense.
-fn named(shop: &Shop, packet: &Packet, opens: bool) -> bool {
-    let matches = |end: &End, named: &str| match parts(end) {
-        (Some(id), _) if id == named => true,
-        (_, address) => {
-            named.split(", ").any(|block| block.parse::<ipnet::IpNet>().is_ok_and(|b| b.contains(&address)))
-        }
-    };
-    shop.transients.iter().any(|transient| {
-        let service = policy::ServicePoint { protocol: packet.protocol, detail: packet.detail };
-        let services: policy::ServiceSet = transient
-            .services
-            .split(", ")
-            .filter_map(|text| text.parse::<policy::ServiceSet>().ok())
-            .collect();
-        transient.opens == opens
-            && services.contains(service)
-            && matches(&packet.source, &transient.source)
-            && matches(&packet.destination, &transient.destination)
-    })
+    // A throttle by a fault and one by the published buckets look the same to a client.
+    let by_fault = world.faults.fired.get(&Fault::Throttle).copied().unwrap_or(0) as usize;
+    tally.add(Seen::EmptyBuckets, outcome("RequestLimitExceeded") - by_fault);
+    let failures = ["RequestLimitExceeded", "InternalError"];
+    let has_failed = |call: &&CallRecord| call.mutating && failures.contains(&call.outcome.as_str());
+    tally.add(Seen::FailedWrites, world.calls.all().iter().filter(has_failed).count());
+    tally.add(Seen::StaleReads, world.faults.stale_reads as usize);
+    tally.add(Seen::DeniedReads, denied_reads(world));
+    tally.add(Seen::HeldInTheDark, dark::held(shop));
+    tally.add(Seen::Crashes, usize::from(shop.crashed));
+    tally.add(Seen::Passes, shop.passes.len());
+    tally.add(Seen::Named, shop.passes.iter().map(|passed| passed.plan.transients.len()).sum());
+    tally
 }

@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use plan::guard::GuardSettings;
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
-use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome};
+use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome, StepStatus};
 use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
 use super::plan::unreadable;
-use super::{status_of, stop_on_signals, wants_color, warn_of_unobserved};
+use super::{
+    open_state, record_failure, say_unfinished, status_of, stop_on_signals, wants_color, warn_of_unobserved,
+};
 use crate::display::Display;
 use crate::session::{Failure, open, scopes};
-use crate::state::StateFolder;
-use crate::{Exit, clouds};
+use crate::state::{Noting, StateFolder};
+use crate::{Exit, clouds, stored};
 
 pub(super) async fn run(
     config: &Path,
@@ -23,14 +26,14 @@ pub(super) async fn run(
     allow: &[String],
     allow_equivalent: bool,
 ) -> Result<Exit, Failure> {
-    let (config, intent) = open(config, allow)?;
-    let state = StateFolder::open(&config.state).map_err(|error| {
-        Failure::new(
-            format!("cannot use the state folder `{}`: {error}", config.state.display()),
-            "check `state` of the configuration",
-        )
-    })?;
-    let stored = file.map(|path| read_plan(&path)).transpose()?;
+    let (config, mut intent) = open(config, allow)?;
+    let state = open_state(&config.state)?;
+    let stored = file.map(|path| stored::read(&path)).transpose()?;
+    if let Some(stored) = &stored {
+        take_over(&stored.allow, &mut intent.guards);
+    }
+    let stored = stored.map(|stored| stored.plan);
+    let unfinished = state.unfinished().map_err(record_failure)?;
     let display = Display::on_terminal();
     let connections = clouds::connect(&config, &display).await;
     let (readers, writers) = (connections.readers(), connections.writers());
@@ -44,13 +47,10 @@ pub(super) async fn run(
     let known = known.unwrap_or_default();
     let unobserved = reading.unobserved.len();
     let observed: Vec<Observed> = reading.observed.into_iter().map(|(_, observed)| observed).collect();
-    let unfinished = state
-        .unfinished()
-        .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
     if let Some(stored) = &stored {
         still_true(stored, &plan, &observed, unfinished.as_deref(), allow_equivalent)?;
     } else if unfinished.is_some() {
-        anstream::eprintln!("an earlier apply did not get to its end; what it did is taken into account");
+        say_unfinished();
     }
     if !plan.blocks.is_empty() || plan.steps.is_empty() || !plan.scopes.iter().any(|scope| scope.enforce) {
         anstream::print!("{}", report::terminal(&plan, Style { color: wants_color() }));
@@ -59,40 +59,44 @@ pub(super) async fn run(
         }
         if plan.steps.is_empty() && plan.blocks.is_empty() {
             remember(&state, &known.after(&plan, &[], &observed))?;
-            state.end().map_err(|error| Failure::new(error, ""))?;
+            state.end().map_err(record_failure)?;
         }
         return Ok(status_of(&plan, unobserved));
     }
+    let stop = stop_on_signals()?;
     let journal = stored.as_ref().map_or(plan.base.as_str(), |stored| stored.base.as_str());
-    state.begin(journal).map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
+    state.begin(journal, &plan, &intent.guards.allow).map_err(record_failure)?;
     // If we die half-way, nobody knows what we left in what the steps touch.
     remember(&state, &known.without(&plan.steps))?;
     let clock = WallClock::default();
     let applier = Applier {
         reader: &readers,
-        writer: &writers,
+        writer: &Noting { writer: &writers, state: &state },
         clock: &clock,
-        stop: stop_on_signals()?,
+        stop,
         concurrent_max: CONCURRENT_MAX,
         quiet_since_ms: None,
         progress: &|progress: Progress<'_>| display.tell(progress),
     };
     let (steps, last_read) = applier.apply(&plan, observed).await;
-    state
-        .audit(&plan, &intent.guards.allow, &steps)
-        .map_err(|error| Failure::new(format!("cannot write the audit line: {error}"), ""))?;
+    state.audit(&plan, &intent.guards.allow, &steps).map_err(record_failure)?;
     remember(&state, &known.after(&plan, &steps, &last_read))?;
-    let good = steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue));
+    let good = steps.iter().all(|step| step.outcome.is_done());
     // What a failed apply did is not a move of the world either: the same plan may be tried again.
     let noted = if good { state.end() } else { state.leave_unfinished(journal) };
-    noted.map_err(|error| Failure::new(format!("cannot write the journal: {error}"), ""))?;
-    let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
-    anstream::println!(
-        "{} of {} steps done, {calls} calls",
-        steps.iter().filter(|s| matches!(s.outcome, StepOutcome::Done | StepOutcome::AlreadyTrue)).count(),
-        steps.len()
-    );
+    noted.map_err(record_failure)?;
+    say_done(&steps);
     Ok(if good && unobserved == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn say_done(steps: &[StepStatus]) {
+    let count = |wanted: fn(&StepOutcome) -> bool| steps.iter().filter(|step| wanted(&step.outcome)).count();
+    let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
+    anstream::println!("{} of {} steps done, {calls} calls", count(StepOutcome::is_done), steps.len());
+    let untried = count(|outcome| *outcome == StepOutcome::Stopped);
+    if untried > 0 {
+        anstream::eprintln!("stopped; steps not tried: {untried}; the next apply takes them up");
+    }
 }
 
 fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {
@@ -101,12 +105,13 @@ fn remember(state: &StateFolder, memory: &LastApplied) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("cannot store what was applied: {error}"), ""))
 }
 
-fn read_plan(path: &Path) -> Result<Plan, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display()), ""))?;
-    report::from_json(&text).map_err(|error| {
-        Failure::new(format!("`{}`: {error}", path.display()), "make it with `bulkhead plan -o FILE`")
-    })
+/// Lets a stored plan override what whoever made it overrode.
+fn take_over(allow: &BTreeSet<String>, guards: &mut GuardSettings) {
+    if !allow.is_empty() {
+        let names: Vec<&str> = allow.iter().map(String::as_str).collect();
+        anstream::eprintln!("the plan overrides guards, as it was told to: {}", names.join(", "));
+    }
+    guards.allow.extend(allow.iter().cloned());
 }
 
 /// Refuses a stored plan if the world has moved. What its own interrupted apply did is not a move.

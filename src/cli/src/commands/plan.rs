@@ -10,7 +10,7 @@ use crate::args::Format;
 use crate::display::Display;
 use crate::session::{Failure, open, scopes};
 use crate::state::StateFolder;
-use crate::{Exit, clouds};
+use crate::{Exit, clouds, stored};
 
 pub(super) async fn run(
     config: &Path,
@@ -20,6 +20,7 @@ pub(super) async fn run(
     allow: &[String],
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
+    let overrides = stored::overrides(&config, allow);
     let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
@@ -28,14 +29,18 @@ pub(super) async fn run(
     warn_of_unobserved(&reading.unobserved);
     let last = StateFolder::to_read(&config.state).last_applied();
     let plan = make_plan(&readers, &intent, &reading, last.as_ref()).plan;
-    let json = || report::json(&plan).map_err(|error| Failure::new(error, ""));
     match format {
-        Format::Terminal => anstream::print!("{}", report::terminal(&plan, Style { color: wants_color() })),
-        Format::Markdown => anstream::print!("{}", report::markdown(&plan)),
-        Format::Json => anstream::println!("{}", json()?),
+        Format::Terminal => {
+            let report = report::terminal(&plan, Style { color: wants_color() });
+            anstream::print!("{report}{}", stored::terminal(&overrides));
+        }
+        Format::Markdown => {
+            anstream::print!("{}{}", report::markdown(&plan), stored::markdown(&overrides));
+        }
+        Format::Json => anstream::println!("{}", stored::json(&plan, &overrides)?),
     }
     if let Some(path) = output {
-        std::fs::write(&path, json()?)
+        std::fs::write(&path, stored::json(&plan, &overrides)?)
             .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display()), ""))?;
         anstream::eprintln!(
             "plan stored in {}; apply it with `bulkhead apply {}`",

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use plan::{Attachment, Cloud, Drift, Gates, Scope, Transients};
 use policy::file::{Fields, Node, Place, Problems};
 
-use super::{ProviderKind, ScopeConfig, duration, place_of, refuse_empty};
+use super::{ProviderKind, ScopeConfig, duration, place_of, quota, refuse_empty};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "provider",
     "account",
@@ -21,6 +21,7 @@ const KEYS: [&str; 13] = [
     "share",
     "transients",
     "gate",
+    "quota",
 ];
 
 /// How long a verified change takes to reach every packet, unless the scope says otherwise.
@@ -71,6 +72,7 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
     let settle_ms = settle.map_or(SETTLE_MS, |settle| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX));
     let share = read_share(problems, &fields);
     let gates = read_gates(problems, &fields);
+    let quota = quota::read(problems, &fields);
     provider?;
     let scope = Scope {
         id: name?.into(),
@@ -87,7 +89,7 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
         gates,
     };
     let place = place_of(&fields, "name");
-    Some((ScopeConfig { provider: ProviderKind::Aws, scope, share }, place))
+    Some((ScopeConfig { provider: ProviderKind::Aws, scope, share, quota }, place))
 }
 
 fn word<'n>(problems: &mut Problems<'_>, fields: &Fields<'n>, key: &str, hint: &str) -> Option<&'n str> {

@@ -1,6 +1,8 @@
 //! Every file under `config/` is read; every mistake in a configuration is placed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use policy::LabelValue;
+
 use super::*;
 use crate::demo::estate::Estate;
 
@@ -53,7 +55,7 @@ fn defaults_are_the_safe_ones() {
     assert_eq!((scope.transients, scope.settle_ms), (plan::Transients::Keep, 15_000));
     assert_eq!(scope.gates, plan::Gates::default());
     assert_eq!((config.scopes[0].share, config.every), (0.5, Duration::from_secs(60)));
-    assert_eq!(config.guards, GuardSettings::default());
+    assert_eq!((config.guards, config.scopes[0].quota), (GuardSettings::default(), Quota::default()));
     assert_eq!((config.policy, config.state), ("policy/".into(), ".bulkhead/".into()));
     let tags = BTreeMap::from([("Role".to_owned(), "Web".to_owned())]);
     assert_eq!(policy::label::describe(&config.mapping.labels(&tags)), "role=web");
@@ -68,12 +70,14 @@ fn the_example_shows_every_option_and_says_the_default() {
         ["installation:", "policy:", "state:", "extra_tags:", "labels:", "guards:", "run:", "account:"]
             .into_iter()
             .chain(["networks:", "enforce:", "direction:", "attachment:", "drift:", "settle:", "share:"])
+            .chain(["quota:", "rules_per_group:", "groups_per_interface:", "groups_per_region:"])
             .chain(["transients:", "gate:", "prefix:", "split:", "part:", "case:", "values:", "allow:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
+    assert_eq!(config.scopes[0].quota.over(plan::Limits::default()), Ok(plan::Limits::default()));
     let tags = BTreeMap::from([("Name".to_owned(), "shop-web-01".to_owned())]);
-    assert_eq!(config.mapping.labels(&tags)["app"].as_str(), "shop");
+    assert_eq!(config.mapping.labels(&tags).get("app").map(LabelValue::as_str), Some("shop"));
     let read = Config::read(&folder().join("bulkhead.yaml")).unwrap();
     load_policy(&read);
 }
@@ -269,6 +273,13 @@ fn every_mistake_in_a_scope_is_placed() {
     check_scope("share: 0", "`share` cannot be `0`", "above 0");
     check_scope("share: 1.5", "`share` cannot be `1.5`", "at most 1");
     check_scope("share: NaN", "`share` cannot be `NaN`", "number");
+    check_scope("quota: { rules: 100 }", "unknown key `rules`", "rules_per_group");
+    check_scope("quota: { rules_per_group: many }", "`rules_per_group` cannot be `many`", "whole number");
+    check_scope("quota: { groups_per_region: 0 }", "`groups_per_region` cannot be below 1", "quota page");
+    check_scope("quota: { groups_per_interface: 17 }", "cannot be above 16, the most that AWS gives", "page");
+    check_scope("quota: { rules_per_group: 201 }", "201 rules per group × 5 groups per interface", "has");
+    let both = "quota: { rules_per_group: 100, groups_per_interface: 11 }";
+    check_scope(both, "100 rules per group × 11 groups per interface are over the 1000", "the account has");
     check_scope("gate: { exposre: true }", "unknown key `exposre`", "did you mean `exposure`?");
     let twice = "scopes: [{ name: a, provider: aws, region: b }, { name: a, provider: aws, region: c }]";
     check(twice, "scope `a` is defined twice", "bulkhead.yaml:2:");

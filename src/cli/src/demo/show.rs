@@ -19,11 +19,12 @@ pub enum Event {
 }
 
 impl Event {
-    /// Keeps what is told.
-    pub fn of(progress: Progress<'_>) -> Self {
+    /// Keeps what is told, if it is an event.
+    pub fn of(progress: Progress<'_>) -> Option<Self> {
         match progress {
-            Progress::Step(status) => Self::Step(status.clone()),
-            Progress::Settling(wait) => Self::Wait(wait),
+            Progress::Writing(_) => None,
+            Progress::Step(status) => Some(Self::Step(status.clone())),
+            Progress::Settling(wait) => Some(Self::Wait(wait)),
         }
     }
 }

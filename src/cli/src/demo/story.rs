@@ -217,7 +217,7 @@ impl Stage {
             concurrent_max: 1,
             quiet_since_ms: self.quiet_since_ms,
             progress: &|progress: Progress<'_>| {
-                events.lock().unwrap_or_else(PoisonError::into_inner).push(Event::of(progress));
+                events.lock().unwrap_or_else(PoisonError::into_inner).extend(Event::of(progress));
             },
             remember: &|_| {},
         };

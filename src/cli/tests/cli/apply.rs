@@ -107,3 +107,64 @@ fn a_plan_of_another_format_is_refused() {
     std::fs::write(&file, "not json").unwrap();
     lab.refuses(&["apply", &file], 1, &["the file is not a plan", "plan.json"]);
 }
+
+#[test]
+fn a_stored_plan_overrides_the_guards_that_it_was_told_to() {
+    let lab = Lab::new();
+    let file = lab.path("plan.json").display().to_string();
+    assert_eq!(lab.run(&["apply"]).status, 0);
+    lab.policy(&POLICY.replace("tcp/5432", "tcp/5433"));
+    lab.run(&["plan", "-o", &file]);
+    lab.refuses(&["apply", &file], 4, &["lose-peer", "--allow lose-peer"]);
+
+    let told = ["plan", "--allow", "lose-peer", "-o", &file];
+    lab.refuses(&told, 0, &["Overridden guards (1)", "lose-peer: by --allow, stored in the plan"]);
+    let markdown = ["plan", "--allow", "lose-peer", "--format", "markdown"];
+    lab.refuses(&markdown, 0, &["### Overridden guards (1)\n\n- `lose-peer`: by --allow"]);
+    let plan: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(plan["overridden_guards"], serde_json::json!({ "lose-peer": "command_line" }));
+    let ran = lab.run(&["apply", &file]);
+    assert_eq!(ran.status, 0, "{}", ran.text);
+    assert!(ran.text.contains("the plan overrides guards, as it was told to: lose-peer"), "{}", ran.text);
+    assert_eq!(lab.audit()[1]["overridden_guards"], serde_json::json!(["lose-peer"]));
+}
+
+/// What the configuration allowed when the plan was made is shown, and holds as long as it does.
+#[test]
+fn a_stored_plan_does_not_keep_what_the_configuration_takes_back() {
+    let lab = Lab::new();
+    let file = lab.path("plan.json").display().to_string();
+    assert_eq!(lab.run(&["apply"]).status, 0);
+    lab.policy(&POLICY.replace("tcp/5432", "tcp/5433"));
+    lab.configure_too("guards: { allow: [lose-peer] }");
+    lab.refuses(&["plan", "-o", &file], 0, &["lose-peer: by the configuration"]);
+    lab.reconfigure("allow: [lose-peer]", "allow: []");
+    lab.refuses(&["apply", &file], 4, &["lose-peer"]);
+    assert_eq!(lab.run(&["apply", &file, "--allow", "lose-peer"]).status, 0);
+}
+
+#[test]
+fn a_stored_plan_that_says_nothing_of_guards_overrides_none() {
+    let lab = Lab::new();
+    let file = lab.path("plan.json").display().to_string();
+    assert_eq!(lab.run(&["apply"]).status, 0);
+    lab.policy(&POLICY.replace("tcp/5432", "tcp/5433"));
+    lab.run(&["plan", "--allow", "lose-peer", "-o", &file]);
+    let mut plan: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    plan["overridden_guards"] = serde_json::json!({ "quota": "command_line" });
+    std::fs::write(&file, plan.to_string()).unwrap();
+    lab.refuses(
+        &["apply", &file],
+        1,
+        &["plan.json", "the plan overrides `quota`, which is no guard", "plan -o"],
+    );
+    plan.as_object_mut().unwrap().remove("overridden_guards");
+    std::fs::write(&file, plan.to_string()).unwrap();
+    lab.refuses(&["apply", &file], 4, &["lose-peer"]);
+}
+
+#[test]
+fn an_equivalent_plan_needs_a_plan() {
+    let lab = Lab::new();
+    lab.refuses(&["apply", "--allow-equivalent"], 2, &["required", "<FILE>"]);
+}

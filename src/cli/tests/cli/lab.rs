@@ -1,8 +1,9 @@
 //! A simulated cloud over HTTP, a folder with a configuration and a policy, and the binary that runs on them.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -101,8 +102,24 @@ impl Running {
         assert!(killed.success());
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for its end.
     pub fn end(mut self) -> Ran {
+        let status = self.wait().code().unwrap();
+        Ran { status, out: String::new(), text: std::mem::take(&mut self.seen) }
+    }
+
+    /// Waits for its death by `kill -9`.
+    pub fn killed(mut self) {
+        const SIGKILL: i32 = 9;
+        assert_eq!(self.wait().signal(), Some(SIGKILL), "it ended by itself:\n{}", self.seen);
+    }
+
+    fn wait(&mut self) -> ExitStatus {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.seen.push_str(&format!("{line}\n")),
@@ -110,8 +127,7 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end; so far:\n{}", self.seen),
             }
         }
-        let status = self.child.wait().unwrap().code().unwrap();
-        Ran { status, out: String::new(), text: std::mem::take(&mut self.seen) }
+        self.child.wait().unwrap()
     }
 }
 

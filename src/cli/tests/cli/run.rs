@@ -37,33 +37,3 @@ fn a_pass_without_a_readable_policy_counts_and_fails() {
     assert!(ran.text.contains("this pass is skipped"), "{}", ran.text);
     assert_eq!(lab.audit().len(), 1, "the first pass was not disturbed");
 }
-
-#[test]
-fn a_termination_between_passes_ends_it_well() {
-    let lab = Lab::new();
-    let mut running = Running::start({
-        let mut command = lab.command(&["run"]);
-        command.env("BULKHEAD_LOG", "info");
-        command
-    });
-    running.wait_for("pass done");
-    running.terminate();
-    let ran = running.end();
-    assert_eq!(ran.status, 0, "{}", ran.text);
-    assert!(ran.text.contains("stopped after pass 1; nothing was under way"), "{}", ran.text);
-    lab.refuses(&["plan", "--check"], 0, &["nothing to do"]);
-}
-
-#[test]
-fn a_termination_in_a_pass_says_what_was_left() {
-    let lab = Lab::new();
-    lab.reconfigure("settle: 10ms", "settle: 1s");
-    let mut running = Running::start(lab.command(&["run"]));
-    running.wait_for("waiting");
-    running.terminate();
-    let ran = running.end();
-    assert_eq!(ran.status, 0, "{}", ran.text);
-    assert!(ran.text.contains("stopped in pass 1; steps not tried: "), "{}", ran.text);
-    assert_eq!(lab.mutations(), 0, "nothing was begun after the stop");
-    assert_eq!(lab.run(&["apply"]).status, 0, "the next one takes it up");
-}

@@ -17,7 +17,8 @@ pub(crate) const LONG_MIN: usize = 64;
 /// The crowds of a graph.
 #[derive(Default)]
 pub(crate) struct Bulk<'a> {
-    lists: FxHashMap<&'a [NodeIndex], u32>,
+    /// By where the members are: entries share a list of members, and to hash a long one at every end would cost its length.
+    lists: FxHashMap<*const NodeIndex, u32>,
     crowds: Vec<Crowd<'a>>,
     of: FxHashMap<Place, u32>,
 }
@@ -41,13 +42,18 @@ impl<'a> Bulk<'a> {
     ) -> Self {
         let mut bulk = Self::default();
         let mut named_by: BTreeMap<NodeIndex, Vec<u32>> = BTreeMap::new();
+        let mut numbers: FxHashMap<&[NodeIndex], u32> = FxHashMap::default();
         for entry in graph.lists.iter().flat_map(|list| &list.entries) {
             let Peers::Members(nodes) = &entry.peers else { continue };
-            let next = bulk.lists.len() as u32;
-            if nodes.len() >= long_min && !bulk.lists.contains_key(&**nodes) {
-                bulk.lists.insert(nodes, next);
-                nodes.iter().for_each(|node| named_by.entry(*node).or_default().push(next));
+            if nodes.len() < long_min || bulk.lists.contains_key(&nodes.as_ptr()) {
+                continue;
             }
+            let next = numbers.len() as u32;
+            let number = *numbers.entry(nodes).or_insert_with(|| {
+                nodes.iter().for_each(|node| named_by.entry(*node).or_default().push(next));
+                next
+            });
+            bulk.lists.insert(nodes.as_ptr(), number);
         }
         let mut crowds: BTreeMap<(&NetworkId, Vec<u32>), Vec<Place>> = BTreeMap::new();
         for (node, lists) in named_by {
@@ -67,9 +73,9 @@ impl<'a> Bulk<'a> {
         bulk
     }
 
-    /// The number of a list, if it is a long one.
+    /// The number of a list of the graph, if it is a long one.
     pub(crate) fn list(&self, nodes: &[NodeIndex]) -> Option<u32> {
-        self.lists.get(nodes).copied()
+        self.lists.get(&nodes.as_ptr()).copied()
     }
 
     pub(crate) fn crowds(&self) -> &[Crowd<'a>] {

@@ -11,10 +11,16 @@
 //! Whoever only reads holds an [`Arm`]; only a [`Writer`] can change anything.
 
 pub mod arm;
+pub mod band;
+pub mod ids;
 pub mod inventory;
+pub mod marks;
+pub mod observed;
 pub mod resources;
+pub mod settings;
 pub mod write;
 
 pub use arm::{Arm, ArmSettings, Endpoint};
 pub use inventory::{Estate, observe};
+pub use settings::AzureSettings;
 pub use write::{Writer, Written};

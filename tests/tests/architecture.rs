@@ -16,7 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("provider", &["policy", "plan"]),
     ("reconcile", &["policy", "plan", "provider"]),
     ("provider-aws", &["policy", "plan", "provider"]),
-    ("provider-azure", &["provider"]),
+    ("provider-azure", &["policy", "plan", "provider"]),
     ("provider-gcp", &["plan", "provider"]),
     ("mock-cloud", &[]),
     ("mock-aws", &["mock-cloud"]),

@@ -16,7 +16,7 @@ use plan::{Direction, GroupId, Owner, PathEffect, PathRule, Peer, RuleService, R
 
 pub use closed::{close, closed_group, is_closing};
 pub use place::{Full, check_limits};
-pub use read::{Entry, Kind, facts_at, is_damaged, is_of_band, read};
+pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
 
 use crate::ids;
 
@@ -259,7 +259,7 @@ type ByRule = BTreeMap<(RuleService, Kind), Vec<Peer>>;
 fn by_rule(facts: &[RuleSpec]) -> Result<ByRule, Refusal> {
     let mut found = ByRule::new();
     for fact in facts {
-        let kind = read::kind_of_peer(&fact.peer).filter(|_| read::is_expressible(fact.service));
+        let kind = read::kind_of_peer(&fact.peer).filter(|_| is_expressible(fact.service));
         let kind = kind.ok_or_else(|| Refusal::Inexpressible(fact.to_string()))?;
         let peers = found.entry((fact.service, kind)).or_default();
         if !peers.contains(&fact.peer) {

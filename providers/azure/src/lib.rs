@@ -14,6 +14,7 @@ pub mod arm;
 pub mod band;
 pub mod ids;
 pub mod inventory;
+pub mod lower;
 pub mod marks;
 pub mod observed;
 pub mod resources;

@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("reconcile", &["policy", "plan", "provider"]),
     ("provider-aws", &["policy", "plan", "provider"]),
     ("provider-azure", &["policy", "plan", "provider"]),
-    ("provider-gcp", &["plan", "provider"]),
+    ("provider-gcp", &["policy", "plan", "provider"]),
     ("mock-cloud", &[]),
     ("mock-aws", &["mock-cloud"]),
     ("mock-azure", &["mock-cloud"]),

@@ -16,6 +16,7 @@ pub mod after;
 pub mod band;
 pub mod ids;
 pub mod inventory;
+pub mod lower;
 pub mod marks;
 pub mod observed;
 pub mod resources;
@@ -26,13 +27,6 @@ pub mod write;
 
 mod apply;
 mod estimate;
-
-/// Stands in until the module of that name is there.
-mod lower {
-    pub(crate) fn lower(_input: &provider::LowerInput<'_>) -> plan::Desired {
-        plan::Desired::default()
-    }
-}
 
 /// Stands in until the module of that name is there.
 mod semantics {

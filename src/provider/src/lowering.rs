@@ -23,7 +23,7 @@ use policy::{AddressDirectory, ClassId, EnforcementMode, InterfaceId, NetworkId,
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::LowerInput;
-pub use findings::{Words, sample};
+pub use findings::{Words, as_observed, sample};
 pub use groups::ClassGroups;
 pub use reach::{Reach, Reaches};
 pub use rules::{Rules, essential};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::{DesiredGroup, Direction, GroupId, GroupState, InterfaceState, Owner, PathFilter, RuleSpec};
-use policy::{ClassId, NetworkId, RuleRef};
-use provider::lowering::Lowering;
+use policy::{ClassId, NetworkId};
+use provider::lowering::{Lowering, as_observed};
 use rustc_hash::FxHashMap;
 
 use crate::band::Band;
@@ -102,16 +102,6 @@ impl<'a> Paths<'a> {
 
     /// Every rest as it is.
     pub(super) fn rests(&self) -> impl Iterator<Item = DesiredGroup> + '_ {
-        let as_is = |rules: &[RuleSpec]| -> BTreeMap<RuleSpec, Vec<RuleRef>> {
-            rules.iter().map(|rule| (rule.clone(), Vec::new())).collect()
-        };
-        self.rests.values().map(move |group| DesiredGroup {
-            id: group.id.clone(),
-            network: group.network.clone(),
-            name: group.name.clone(),
-            description: "not enforced".to_owned(),
-            ingress: as_is(&group.ingress),
-            egress: as_is(&group.egress),
-        })
+        self.rests.values().map(|group| as_observed(group, "not enforced"))
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use plan::{AttachClass, InterfaceState, Uncovered};
-use policy::{Action, ClassId, EnforcementMode, Finding, Severity, WorkloadId};
+use plan::{
+    AttachClass, Attachment, Desired, DesiredGroup, GroupState, InterfaceState, Peer, RuleSpec, Uncovered,
+};
+use policy::{Action, AddressSet, ClassId, EnforcementMode, Finding, Severity, WorkloadId};
 
 use super::{Lowering, Reaches};
 
@@ -59,6 +61,54 @@ impl<'a> Lowering<'a> {
         places.map(|place| &self.input.snapshot.workloads[place.workload as usize].id)
     }
 
+    /// Whether an interface of the scope is enforced.
+    pub fn enforces_anybody(&self) -> bool {
+        self.observed().interfaces.iter().any(|interface| self.enforced_class(interface).is_some())
+    }
+
+    /// Blocks a scope that is `exclusive` where that cannot be, and says why.
+    pub fn exclusive_finding(&self, why: &str) -> Option<Finding> {
+        let scope = self.scope();
+        let hint = "use `attachment: additive`; what others allow is shown as exposure";
+        (scope.attachment == Attachment::Exclusive && self.enforces_anybody())
+            .then(|| Finding::new(Severity::Blocking, "exclusive-on-cloud", &scope.id, why, hint))
+    }
+
+    /// Classes that are open to the probes of load balancers now, by `open` (what lets everybody in who is not closed),
+    /// and will be closed to them.
+    pub fn probes_finding<'o>(
+        &self,
+        desired: &Desired,
+        probes: &AddressSet,
+        open: impl Fn(&InterfaceState) -> &'o [RuleSpec],
+    ) -> Option<Finding> {
+        let lets_in = |rule: &RuleSpec| match &rule.peer {
+            Peer::Cidr(block) => AddressSet::from(*block).intersects(probes),
+            Peer::Group(_) | Peer::Opaque(_) => false,
+        };
+        let allowing = desired.groups.iter().filter(|group| group.ingress.keys().any(lets_in));
+        let allowing: BTreeSet<_> = allowing.map(|group| &group.id).collect();
+        let mut cut: BTreeSet<&str> = BTreeSet::new();
+        for interface in &self.observed().interfaces {
+            let (Some(class), Some(wanted)) =
+                (self.enforced_class(interface), desired.members.get(&interface.id))
+            else {
+                continue;
+            };
+            let stays = wanted.groups.iter().any(|group| allowing.contains(group));
+            if !stays && open(interface).iter().any(lets_in) {
+                cut.insert(&self.input.compiled.class(class).description);
+            }
+        }
+        let message = format!("health probes of a load balancer will not reach {}", sample(&cut));
+        let hint = format!(
+            "where a load balancer is in front of them, allow an IP list with {probes} to them, on the probe's port"
+        );
+        let subject = &self.scope().id;
+        (!cut.is_empty())
+            .then(|| Finding::new(Severity::Warning, "probes-not-allowed", subject, message, hint))
+    }
+
     /// Selective mode and deny rules, blocking, where an interface that can be written would need them.
     pub fn inexpressible(&self, words: &Words) -> Vec<Finding> {
         let mut classes: BTreeSet<ClassId> = BTreeSet::new();
@@ -95,4 +145,17 @@ pub fn sample<T: std::fmt::Display>(names: &BTreeSet<T>) -> String {
     const SHOWN_MAX: usize = 4;
     let shown = names.iter().take(SHOWN_MAX).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN_MAX { format!("{shown} and {} more", names.len() - SHOWN_MAX) } else { shown }
+}
+
+/// A group of ours that is not about the policy, wanted as it is.
+pub fn as_observed(group: &GroupState, description: &str) -> DesiredGroup {
+    let as_is = |rules: &[RuleSpec]| rules.iter().map(|rule| (rule.clone(), Vec::new())).collect();
+    DesiredGroup {
+        id: group.id.clone(),
+        network: group.network.clone(),
+        name: group.name.clone(),
+        description: description.to_owned(),
+        ingress: as_is(&group.ingress),
+        egress: as_is(&group.egress),
+    }
 }

@@ -123,7 +123,8 @@ impl<'a> Writer<'a> {
             "DescribeSecurityGroups",
             describe_security_groups,
             security_groups,
-            Some(filters.clone())
+            Some(filters.clone()),
+            Some
         ))
     }
 

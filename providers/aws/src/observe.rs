@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
-    Filter, Instance, NetworkAcl, NetworkInterface, SecurityGroup, Tag, Vpc, VpcPeeringConnection,
+    Filter, NetworkAcl, NetworkInterface, Reservation, SecurityGroup, Tag, Vpc, VpcPeeringConnection,
 };
 use ipnet::IpNet;
 use plan::{
     Direction, GroupId, GroupState, InterfaceState, Limits, NetworkState, Observed, Owner, PathEffect,
     PathFilter, PathRule, Peer, Peering, Scope,
 };
-use policy::NetworkId;
+use policy::{NetworkId, WorkloadId};
 use provider::{ErrorKind, ProviderError};
+use rustc_hash::FxHashMap;
 
 use crate::attach::attach_class;
 use crate::client::{AwsSettings, Ec2};
@@ -30,30 +31,55 @@ pub(crate) async fn observe(
     let in_scope = (!wanted.is_empty())
         .then(|| Filter::builder().name("vpc-id").set_values(Some(wanted.clone())).build());
     let filters = || in_scope.clone().map(|filter| vec![filter]);
-    let vpcs = read_all!(ec2, "DescribeVpcs", describe_vpcs, vpcs, filters());
+    let vpcs = read_all!(ec2, "DescribeVpcs", describe_vpcs, vpcs, filters(), Some);
     check_vpcs(scope, &wanted, &vpcs)?;
-    let groups =
-        read_all!(ec2, "DescribeSecurityGroups", describe_security_groups, security_groups, filters());
-    let interfaces = read_all!(
-        ec2,
-        "DescribeNetworkInterfaces",
-        describe_network_interfaces,
-        network_interfaces,
-        filters()
-    );
-    let reservations = read_all!(ec2, "DescribeInstances", describe_instances, reservations, filters());
-    let acls = read_all!(ec2, "DescribeNetworkAcls", describe_network_acls, network_acls, filters());
     let peerings = read_all!(
         ec2,
         "DescribeVpcPeeringConnections",
         describe_vpc_peering_connections,
         vpc_peering_connections,
-        None
+        None,
+        |peering| Some(peering).filter(is_active)
     );
-    let limits = read_limits(ec2).await?;
-    let instances: Vec<Instance> =
-        reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).collect();
-    Ok(assemble(settings, scope, Answers { vpcs, groups, interfaces, instances, acls, peerings, limits }))
+    let handles = peerings.iter().filter_map(|peering| peering.vpc_peering_connection_id());
+    let handles: BTreeSet<String> = handles.map(str::to_owned).collect();
+    let groups = read_all!(
+        ec2,
+        "DescribeSecurityGroups",
+        describe_security_groups,
+        security_groups,
+        filters(),
+        |sg| group(&sg, &handles, settings)
+    );
+    let acls = read_all!(ec2, "DescribeNetworkAcls", describe_network_acls, network_acls, filters(), Some);
+    let acl_of = acls_of_subnets(&acls);
+    let mut interfaces = read_all!(
+        ec2,
+        "DescribeNetworkInterfaces",
+        describe_network_interfaces,
+        network_interfaces,
+        filters(),
+        |eni| interface(&eni, &acl_of)
+    );
+    // After the interfaces: one that was launched a moment ago must not lack the tags of its instance.
+    let instances =
+        read_all!(ec2, "DescribeInstances", describe_instances, reservations, filters(), |reservation| Some(
+            tags_of_instances(&reservation)
+        ));
+    add_instance_tags(&mut interfaces, instances.into_iter().flatten().collect());
+    let mut observed = Observed {
+        scope: Some(scope.id.clone()),
+        networks: vpcs.iter().filter_map(|vpc| network(vpc, &peerings)).collect(),
+        interfaces,
+        groups,
+        path_filters: acls.iter().filter_map(path_filter).collect(),
+        limits: read_limits(ec2).await?,
+    };
+    observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.groups.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(observed)
 }
 
 fn check_vpcs(scope: &Scope, wanted: &[String], vpcs: &[Vpc]) -> Result<(), ProviderError> {
@@ -100,43 +126,31 @@ async fn read_limits(ec2: &Ec2) -> Result<Limits, ProviderError> {
     Ok(limits)
 }
 
-struct Answers {
-    vpcs: Vec<Vpc>,
-    groups: Vec<SecurityGroup>,
-    interfaces: Vec<NetworkInterface>,
-    instances: Vec<Instance>,
-    acls: Vec<NetworkAcl>,
-    peerings: Vec<VpcPeeringConnection>,
-    limits: Limits,
+/// The network ACL of each subnet.
+fn acls_of_subnets(acls: &[NetworkAcl]) -> FxHashMap<&str, &str> {
+    let pairs = acls.iter().flat_map(|acl| {
+        acl.associations().iter().filter_map(|held| Some((held.subnet_id()?, acl.network_acl_id()?)))
+    });
+    pairs.collect()
 }
 
-fn assemble(settings: &AwsSettings, scope: &Scope, answers: Answers) -> Observed {
-    let instances: BTreeMap<&str, &Instance> =
-        answers.instances.iter().filter_map(|i| Some((i.instance_id()?, i))).collect();
-    let mut acl_of: BTreeMap<&str, &str> = BTreeMap::new();
-    for acl in &answers.acls {
-        for association in acl.associations() {
-            if let (Some(subnet), Some(id)) = (association.subnet_id(), acl.network_acl_id()) {
-                acl_of.insert(subnet, id);
-            }
+/// Instances with their tags; the rest of what EC2 says of them is dropped page by page.
+fn tags_of_instances(reservation: &Reservation) -> Vec<(WorkloadId, Tags)> {
+    let known = reservation.instances().iter();
+    known.filter_map(|instance| Some((instance.instance_id()?.into(), tags_of(instance.tags())))).collect()
+}
+
+/// The tags of an interface win over those of its instance.
+fn add_instance_tags(interfaces: &mut [InterfaceState], instances: FxHashMap<WorkloadId, Tags>) {
+    for interface in interfaces {
+        let Some(tags) = instances.get(&interface.workload) else { continue };
+        if let Some(name) = tags.get("Name").filter(|_| !interface.tags.contains_key("Name")) {
+            interface.name.clone_from(name);
+        }
+        for (key, value) in tags {
+            interface.tags.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
-    let active = answers.peerings.iter().filter(|peering| is_active(peering));
-    let peerings: BTreeSet<String> =
-        active.filter_map(|peering| peering.vpc_peering_connection_id().map(str::to_owned)).collect();
-    let mut observed = Observed {
-        scope: Some(scope.id.clone()),
-        networks: answers.vpcs.iter().filter_map(|vpc| network(vpc, &answers.peerings)).collect(),
-        interfaces: answers.interfaces.iter().filter_map(|i| interface(i, &instances, &acl_of)).collect(),
-        groups: answers.groups.iter().filter_map(|sg| group(sg, &peerings, settings)).collect(),
-        path_filters: answers.acls.iter().filter_map(path_filter).collect(),
-        limits: answers.limits,
-    };
-    observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
-    observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
-    observed.groups.sort_by(|a, b| a.id.cmp(&b.id));
-    observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
-    observed
 }
 
 fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState> {
@@ -150,7 +164,6 @@ fn network(vpc: &Vpc, peerings: &[VpcPeeringConnection]) -> Option<NetworkState>
     let cidrs: BTreeSet<IpNet> = v4.chain(v6).filter_map(|text| text.parse().ok()).collect();
     let mut peerings: Vec<Peering> = peerings
         .iter()
-        .filter(|peering| is_active(peering))
         .filter_map(|peering| {
             let requester = peering.requester_vpc_info().and_then(|info| info.vpc_id())?;
             let accepter = peering.accepter_vpc_info().and_then(|info| info.vpc_id())?;
@@ -181,7 +194,9 @@ fn is_active(peering: &VpcPeeringConnection) -> bool {
     peering.status().and_then(|status| status.code()).is_some_and(|code| code.as_str() == "active")
 }
 
-fn tags_of(tags: &[Tag]) -> BTreeMap<String, String> {
+type Tags = BTreeMap<String, String>;
+
+fn tags_of(tags: &[Tag]) -> Tags {
     tags.iter()
         .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned())))
         .collect()
@@ -191,20 +206,13 @@ fn tag(tags: &[Tag], key: &str) -> String {
     tags.iter().find(|tag| tag.key() == Some(key)).and_then(Tag::value).unwrap_or_default().to_owned()
 }
 
-fn interface(
-    eni: &NetworkInterface,
-    instances: &BTreeMap<&str, &Instance>,
-    acl_of: &BTreeMap<&str, &str>,
-) -> Option<InterfaceState> {
+/// An interface with its own tags.
+fn interface(eni: &NetworkInterface, acl_of: &FxHashMap<&str, &str>) -> Option<InterfaceState> {
     let id = eni.network_interface_id()?;
     let instance_id = eni.attachment().and_then(|attachment| attachment.instance_id());
-    let mut tags =
-        instance_id.and_then(|id| instances.get(id)).map(|i| tags_of(i.tags())).unwrap_or_default();
-    let own = tags_of(eni.tag_set());
-    let name = own.get("Name").or_else(|| tags.get("Name")).cloned();
+    let tags = tags_of(eni.tag_set());
     let described = eni.description().filter(|text| !text.is_empty());
-    let name = name.unwrap_or_else(|| described.unwrap_or(id).to_owned());
-    tags.extend(own);
+    let name = tags.get("Name").cloned().unwrap_or_else(|| described.unwrap_or(id).to_owned());
     let mut groups: Vec<GroupId> =
         eni.groups().iter().filter_map(|group| group.group_id().map(GroupId::from)).collect();
     groups.sort();

@@ -9,9 +9,10 @@ pub(crate) const PAGE_SIZE: i32 = 1000;
 /// Pages of one list at most: a million objects.
 const PAGES_MAX: usize = 1000;
 
-/// Reads every page of a describe call into one list.
+/// Reads every page of a describe call into one list of what `convert` makes of each object, page by page: what the SDK
+/// makes of an answer is many times as large as what is kept of it.
 macro_rules! read_all {
-    ($ec2:expr, $action:literal, $operation:ident, $items:ident, $filters:expr) => {{
+    ($ec2:expr, $action:literal, $operation:ident, $items:ident, $filters:expr, $convert:expr) => {{
         let mut pages = $crate::pages::Pages::new($action);
         let mut items = Vec::new();
         loop {
@@ -24,7 +25,7 @@ macro_rules! read_all {
                 })
                 .await?;
             let follows = pages.follow(page.next_token())?;
-            items.extend(page.$items.unwrap_or_default());
+            items.extend(page.$items.unwrap_or_default().into_iter().filter_map($convert));
             if !follows {
                 break items;
             }

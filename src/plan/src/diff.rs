@@ -6,7 +6,7 @@
 
 mod parts;
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{Finding, InterfaceId, NetworkId, RuleRef, Severity};
@@ -103,7 +103,7 @@ pub fn diff(domain: &[ScopeInput<'_>]) -> Changes {
     for input in domain {
         changes.assignment.extend(assign(input, &mut changes.blocks));
     }
-    let mut held = BTreeSet::new();
+    let mut held = FxHashSet::default();
     for input in domain {
         diff_members(input, &mut changes, &mut held);
     }
@@ -236,10 +236,10 @@ fn name_new(
 /// Groups of ours that no class needs and nothing holds any more. One that a foreign group still names stays.
 fn leaving_groups(
     domain: &[ScopeInput<'_>],
-    held: &BTreeSet<GroupId>,
+    held: &FxHashSet<GroupId>,
     changes: &mut Changes,
 ) -> BTreeSet<GroupId> {
-    let kept: BTreeSet<&GroupId> = changes.assignment.values().collect();
+    let kept: FxHashSet<&GroupId> = changes.assignment.values().collect();
     let groups = || domain.iter().flat_map(|input| &input.observed.groups);
     let unused =
         groups().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id) && !held.contains(&g.id));
@@ -258,17 +258,21 @@ fn leaving_groups(
     leaving
 }
 
+/// The group that stands for each desired group, for many lookups.
+type Assignment<'a> = FxHashMap<&'a GroupId, &'a GroupId>;
+
 fn diff_groups(input: &ScopeInput<'_>, leaving: &BTreeSet<GroupId>, changes: &mut Changes) {
     let observed: FxHashMap<&GroupId, &GroupState> =
         input.observed.groups.iter().map(|g| (&g.id, g)).collect();
     let changes_something = |change: &GroupChange| {
         change.fate != Fate::Kept || change.mark || !change.add.is_empty() || !change.remove.is_empty()
     };
+    let assignment: Assignment<'_> = changes.assignment.iter().collect();
     let mut kept = FxHashSet::default();
     for group in &input.desired.groups {
-        let id = changes.assignment.get(&group.id).unwrap_or(&group.id).clone();
+        let id = assignment.get(&group.id).copied().unwrap_or(&group.id).clone();
         kept.insert(id.clone());
-        let change = diff_group(input, group, id, &observed, &changes.assignment);
+        let change = diff_group(input, group, id, &observed, &assignment);
         changes.groups.extend(Some(change).filter(changes_something));
     }
     for group in input.observed.groups.iter().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id)) {
@@ -289,14 +293,14 @@ fn diff_group(
     group: &DesiredGroup,
     id: GroupId,
     observed: &FxHashMap<&GroupId, &GroupState>,
-    assignment: &BTreeMap<GroupId, GroupId>,
+    assignment: &Assignment<'_>,
 ) -> GroupChange {
     let existing = observed.get(&id).copied();
-    let open = crate::state::allow_everything().map(|spec| (Direction::Egress, spec));
-    let open_egress = open.iter().all(|(_, spec)| group.egress.contains_key(spec));
-    let present: Vec<(Direction, RuleSpec)> = match existing {
+    let open = crate::state::allow_everything();
+    let open_egress = open.iter().all(|spec| group.egress.contains_key(spec));
+    let present: Vec<(Direction, &RuleSpec)> = match existing {
         Some(state) => rules_of(state).collect(),
-        None if open_egress => open.into_iter().collect(),
+        None if open_egress => open.iter().map(|spec| (Direction::Egress, spec)).collect(),
         None => Vec::new(),
     };
     let (add, remove) = compare_rules(wanted_rules(group, assignment), present);
@@ -313,47 +317,92 @@ fn diff_group(
     }
 }
 
-type WantedRule<'a> = ((Direction, RuleSpec), &'a Vec<RuleRef>);
 type AddedRules = BTreeMap<(Direction, RuleSpec), Vec<RuleRef>>;
 
-/// The rules of a desired group with the groups that stand for the desired ones, sorted.
-fn wanted_rules<'a>(group: &'a DesiredGroup, assignment: &BTreeMap<GroupId, GroupId>) -> Vec<WantedRule<'a>> {
-    let rename = |spec: &RuleSpec| match &spec.peer {
-        Peer::Group(peer) => {
-            let peer = assignment.get(peer).unwrap_or(peer).clone();
-            RuleSpec { peer: Peer::Group(peer), service: spec.service }
-        }
-        _ => spec.clone(),
-    };
-    let ingress = group.ingress.iter().map(|(spec, why)| ((Direction::Ingress, rename(spec)), why));
-    let egress = group.egress.iter().map(|(spec, why)| ((Direction::Egress, rename(spec)), why));
-    let mut wanted: Vec<_> = ingress.chain(egress).collect();
-    wanted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+/// A rule of a desired group, as the cloud will have it.
+struct WantedRule<'a> {
+    direction: Direction,
+    spec: &'a RuleSpec,
+    /// The group that stands for the one that `spec` names.
+    peer: Option<&'a GroupId>,
+    why: &'a Vec<RuleRef>,
+}
+
+impl WantedRule<'_> {
+    /// How it stands to an observed rule, in the order of observed rules.
+    fn compare(&self, direction: Direction, held: &RuleSpec) -> Ordering {
+        let peer = match (self.peer, &held.peer) {
+            (Some(own), Peer::Group(theirs)) => own.cmp(theirs),
+            // Groups come before everything else that a rule can name.
+            (Some(_), _) => Ordering::Less,
+            (None, theirs) => self.spec.peer.cmp(theirs),
+        };
+        self.direction.cmp(&direction).then(peer).then(self.spec.service.cmp(&held.service))
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let peer = match (self.peer, other.peer) {
+            (Some(own), Some(theirs)) => own.cmp(theirs),
+            (None, None) => self.spec.peer.cmp(&other.spec.peer),
+            (own, _) => {
+                if own.is_some() {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+        };
+        self.direction.cmp(&other.direction).then(peer).then(self.spec.service.cmp(&other.spec.service))
+    }
+
+    fn rule(&self) -> (Direction, RuleSpec) {
+        let peer = self.peer.map_or_else(|| self.spec.peer.clone(), |group| Peer::Group(group.clone()));
+        (self.direction, RuleSpec { peer, service: self.spec.service })
+    }
+}
+
+/// The rules of a desired group, sorted.
+fn wanted_rules<'a>(group: &'a DesiredGroup, assignment: &Assignment<'a>) -> Vec<WantedRule<'a>> {
+    let sides = [(Direction::Ingress, &group.ingress), (Direction::Egress, &group.egress)];
+    let rules =
+        sides.into_iter().flat_map(|(direction, rules)| rules.iter().map(move |rule| (direction, rule)));
+    let wanted = rules.map(|(direction, (spec, why))| {
+        let peer = match &spec.peer {
+            Peer::Group(peer) => Some(assignment.get(peer).copied().unwrap_or(peer)),
+            Peer::Cidr(_) | Peer::Opaque(_) => None,
+        };
+        WantedRule { direction, spec, peer, why }
+    });
+    let mut wanted: Vec<WantedRule<'_>> = wanted.collect();
+    wanted.sort_unstable_by(WantedRule::order);
     wanted
 }
 
 /// What to add and what to remove: two sorted lists, side by side.
 fn compare_rules(
     wanted: Vec<WantedRule<'_>>,
-    mut present: Vec<(Direction, RuleSpec)>,
+    mut present: Vec<(Direction, &RuleSpec)>,
 ) -> (AddedRules, BTreeSet<(Direction, RuleSpec)>) {
     present.sort_unstable();
     let (mut add, mut remove) = (BTreeMap::new(), BTreeSet::new());
+    let owned = |(direction, spec): (Direction, &RuleSpec)| (direction, spec.clone());
     let mut present = present.into_iter().peekable();
-    for (rule, why) in wanted {
-        while let Some(extra) = present.next_if(|held| *held < rule) {
-            remove.insert(extra);
+    for rule in wanted {
+        let order = |held: &(Direction, &RuleSpec)| rule.compare(held.0, held.1);
+        while let Some(extra) = present.next_if(|held| order(held) == Ordering::Greater) {
+            remove.insert(owned(extra));
         }
         // An answer may name the same rule twice.
-        let mut held = false;
-        while present.next_if_eq(&rule).is_some() {
-            held = true;
+        let mut is_held = false;
+        while present.next_if(|held| order(held) == Ordering::Equal).is_some() {
+            is_held = true;
         }
-        if !held {
-            add.insert(rule, why.clone());
+        if !is_held {
+            let (key, why) = (rule.rule(), rule.why.clone());
+            add.insert(key, why);
         }
     }
-    remove.extend(present);
+    remove.extend(present.map(owned));
     (add, remove)
 }
 
@@ -363,9 +412,9 @@ fn planned_name(network: &NetworkId, id: &GroupId) -> String {
 }
 
 /// Every rule of a group with its direction.
-pub fn rules_of(group: &GroupState) -> impl Iterator<Item = (Direction, RuleSpec)> + '_ {
-    let ingress = group.ingress.iter().map(|spec| (Direction::Ingress, spec.clone()));
-    ingress.chain(group.egress.iter().map(|spec| (Direction::Egress, spec.clone())))
+pub fn rules_of(group: &GroupState) -> impl Iterator<Item = (Direction, &RuleSpec)> {
+    let ingress = group.ingress.iter().map(|spec| (Direction::Ingress, spec));
+    ingress.chain(group.egress.iter().map(|spec| (Direction::Egress, spec)))
 }
 
 /// A group that no class needs. It goes, unless something still holds or names it; either way its references to
@@ -384,12 +433,15 @@ fn unwanted_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet
         fate: if leaving.contains(&group.id) { Fate::Deleted } else { Fate::Kept },
         mark: false,
         add: BTreeMap::new(),
-        remove: rules_of(group).filter(|(_, spec)| names_leaving(spec)).collect(),
+        remove: rules_of(group)
+            .filter(|(_, spec)| names_leaving(spec))
+            .map(|(d, spec)| (d, spec.clone()))
+            .collect(),
     }
 }
 
 /// How the groups of interfaces change; `held` collects the groups that interfaces hold at the end.
-fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes, held: &mut BTreeSet<GroupId>) {
+fn diff_members(input: &ScopeInput<'_>, changes: &mut Changes, held: &mut FxHashSet<GroupId>) {
     let ours: FxHashSet<&GroupId> =
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| &g.id).collect();
     let suspect = input.observed.groups.iter().filter(|g| matches!(g.owner, Owner::Suspect(_)));

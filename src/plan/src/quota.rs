@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::{InterfaceId, NetworkId};
+use rustc_hash::FxHashMap;
 
 use crate::diff::ScopeInput;
 use crate::plan::{Block, QuotaLine};
@@ -16,13 +17,13 @@ use crate::step::StepAction;
 
 /// Counts along a schedule.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Peaks {
-    rules: BTreeMap<(GroupId, Direction), Counted<RuleSpec>>,
-    slots: BTreeMap<InterfaceId, Counted<GroupId>>,
+pub(crate) struct Peaks<'a> {
+    rules: FxHashMap<(GroupId, Direction), Counted<'a, RuleSpec>>,
+    slots: FxHashMap<InterfaceId, Counted<'a, GroupId>>,
     groups: BTreeMap<Region, RegionCount>,
     region_of: BTreeMap<NetworkId, Region>,
-    network_of: BTreeMap<GroupId, NetworkId>,
-    titles: BTreeMap<GroupId, String>,
+    network_of: FxHashMap<GroupId, NetworkId>,
+    titles: FxHashMap<GroupId, String>,
     limits: Limits,
 }
 
@@ -40,41 +41,89 @@ pub(crate) enum Room {
     None,
 }
 
-/// A set with the numbers that it had.
-#[derive(Clone, Debug)]
-struct Counted<T> {
-    now: BTreeSet<T>,
-    before: (u32, u32),
-    peak: (u32, u32),
-    /// With everything that was removed again.
-    ever: (u32, u32),
+/// What counts in both families: `(IPv4, IPv6)`.
+type Cost = (u32, u32);
+
+/// What is counted.
+trait Item: Ord + Clone {
+    fn cost(&self) -> Cost;
 }
 
-type Count<T> = fn(&BTreeSet<T>) -> (u32, u32);
+impl Item for RuleSpec {
+    fn cost(&self) -> Cost {
+        self.cost()
+    }
+}
 
-impl<T: Ord + Clone> Counted<T> {
-    fn new(now: BTreeSet<T>, count: Count<T>) -> Self {
-        let before = count(&now);
-        Self { now, before, peak: before, ever: before }
+impl Item for GroupId {
+    fn cost(&self) -> Cost {
+        (1, 0)
+    }
+}
+
+fn sum<'i, T: Item + 'i>(items: impl Iterator<Item = &'i T>) -> Cost {
+    items.map(Item::cost).fold((0, 0), |sum, cost| (sum.0 + cost.0, sum.1 + cost.1))
+}
+
+/// A set with the numbers that it had. Most never change, so changes are kept beside what was observed.
+#[derive(Clone, Debug)]
+struct Counted<'a, T> {
+    /// Sorted, as everything observed is.
+    observed: &'a [T],
+    added: BTreeSet<T>,
+    removed: BTreeSet<T>,
+    before: Cost,
+    now: Cost,
+    peak: Cost,
+    /// With everything that was removed again.
+    ever: Cost,
+}
+
+impl<'a, T: Item> Counted<'a, T> {
+    fn new(observed: &'a [T]) -> Self {
+        let before = sum(observed.iter());
+        let (added, removed) = (BTreeSet::new(), BTreeSet::new());
+        Self { observed, added, removed, before, now: before, peak: before, ever: before }
+    }
+
+    fn contains(&self, item: &T) -> bool {
+        self.added.contains(item) || self.observed.binary_search(item).is_ok() && !self.removed.contains(item)
     }
 
     /// What the additions cost.
-    fn cost(&self, more: &[T], count: Count<T>) -> (u32, u32) {
-        count(&more.iter().filter(|item| !self.now.contains(item)).cloned().collect())
+    fn cost(&self, more: &[T]) -> Cost {
+        let fresh: BTreeSet<&T> = more.iter().filter(|item| !self.contains(item)).collect();
+        sum(fresh.into_iter())
     }
 
-    fn add(&mut self, more: &[T], count: Count<T>) {
-        let cost = self.cost(more, count);
+    fn add(&mut self, more: &[T]) {
+        let cost = self.cost(more);
         self.ever = (self.ever.0 + cost.0, self.ever.1 + cost.1);
-        self.now.extend(more.iter().cloned());
-        let now = count(&self.now);
-        self.peak = (self.peak.0.max(now.0), self.peak.1.max(now.1));
+        self.now = (self.now.0 + cost.0, self.now.1 + cost.1);
+        self.peak = (self.peak.0.max(self.now.0), self.peak.1.max(self.now.1));
+        self.added.extend(more.iter().cloned());
     }
 
-    fn room(&self, more: &[T], count: Count<T>, limit: u32) -> Room {
-        let (now, cost) = (count(&self.now), self.cost(more, count));
-        let fits = |used: (u32, u32)| used.0 + cost.0 <= limit && used.1 + cost.1 <= limit;
-        match (fits(now), fits(self.ever)) {
+    fn remove(&mut self, less: &[T]) {
+        let gone: BTreeSet<&T> = less.iter().filter(|item| self.contains(item)).collect();
+        let cost = sum(gone.iter().copied());
+        self.now = (self.now.0 - cost.0, self.now.1 - cost.1);
+        for item in gone {
+            self.added.remove(item);
+            self.removed.insert(item.clone());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.added.clear();
+        self.removed.extend(self.observed.iter().cloned());
+        self.now = (0, 0);
+    }
+
+    fn room(&self, more: &[T], limit: u32) -> Room {
+        let cost = self.cost(more);
+        let fits = |used: Cost| used.0 + cost.0 <= limit && used.1 + cost.1 <= limit;
+        match (fits(self.now), fits(self.ever)) {
             (_, true) => Room::Always,
             (true, false) => Room::AfterRemovals,
             (false, false) => Room::None,
@@ -91,16 +140,8 @@ struct RegionCount {
     ever: u32,
 }
 
-fn rule_cost(rules: &BTreeSet<RuleSpec>) -> (u32, u32) {
-    rules.iter().map(RuleSpec::cost).fold((0, 0), |sum, cost| (sum.0 + cost.0, sum.1 + cost.1))
-}
-
-fn slot_cost(groups: &BTreeSet<GroupId>) -> (u32, u32) {
-    (groups.len() as u32, 0)
-}
-
-impl Peaks {
-    pub(crate) fn before(domain: &[ScopeInput<'_>]) -> Self {
+impl<'a> Peaks<'a> {
+    pub(crate) fn before(domain: &[ScopeInput<'a>]) -> Self {
         let limits = domain.iter().map(|input| input.observed.limits).reduce(smaller).unwrap_or_default();
         let mut peaks = Self { limits, ..Self::default() };
         for input in domain {
@@ -119,17 +160,15 @@ impl Peaks {
                 }
             }
             for interface in &input.observed.interfaces {
-                let counted = Counted::new(interface.groups.iter().cloned().collect(), slot_cost);
-                peaks.slots.insert(interface.id.clone(), counted);
+                peaks.slots.insert(interface.id.clone(), Counted::new(&interface.groups));
             }
         }
         peaks
     }
 
-    fn add_lists(&mut self, group: &GroupId, ingress: &[RuleSpec], egress: &[RuleSpec]) {
+    fn add_lists(&mut self, group: &GroupId, ingress: &'a [RuleSpec], egress: &'a [RuleSpec]) {
         for (direction, rules) in [(Direction::Ingress, ingress), (Direction::Egress, egress)] {
-            let counted = Counted::new(rules.iter().cloned().collect(), rule_cost);
-            self.rules.insert((group.clone(), direction), counted);
+            self.rules.insert((group.clone(), direction), Counted::new(rules));
         }
     }
 
@@ -154,12 +193,12 @@ impl Peaks {
             }
             StepAction::AddRules { group, direction, rules } => {
                 let list = self.rules.get(&(group.clone(), *direction));
-                list.map_or(Room::Always, |list| list.room(rules, rule_cost, self.limits.rules_per_group))
+                list.map_or(Room::Always, |list| list.room(rules, self.limits.rules_per_group))
             }
             StepAction::Attach { interface, add } => {
                 let slots = self.slots.get(interface);
                 let limit = self.limits.groups_per_interface;
-                slots.map_or(Room::Always, |slots| slots.room(add, slot_cost, limit))
+                slots.map_or(Room::Always, |slots| slots.room(add, limit))
             }
             _ => Room::Always,
         }
@@ -173,7 +212,7 @@ impl Peaks {
                 self.network_of.insert(group.clone(), network.clone());
                 self.add_lists(group, &[], &[]);
                 if *open_egress && let Some(list) = self.rules.get_mut(&(group.clone(), Direction::Egress)) {
-                    list.add(&crate::state::allow_everything(), rule_cost);
+                    list.add(&crate::state::allow_everything());
                 }
                 if let Some(count) = self.region(group) {
                     count.now += 1;
@@ -183,12 +222,12 @@ impl Peaks {
             }
             StepAction::AddRules { group, direction, rules } => {
                 if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
-                    list.add(rules, rule_cost);
+                    list.add(rules);
                 }
             }
             StepAction::Attach { interface, add } => {
                 if let Some(slots) = self.slots.get_mut(interface) {
-                    slots.add(add, slot_cost);
+                    slots.add(add);
                 }
             }
             _ => {}
@@ -200,12 +239,12 @@ impl Peaks {
         match action {
             StepAction::RemoveRules { group, direction, rules } => {
                 if let Some(list) = self.rules.get_mut(&(group.clone(), *direction)) {
-                    list.now.retain(|rule| !rules.contains(rule));
+                    list.remove(rules);
                 }
             }
             StepAction::Detach { interface, remove } => {
                 if let Some(slots) = self.slots.get_mut(interface) {
-                    slots.now.retain(|group| !remove.contains(group));
+                    slots.remove(remove);
                 }
             }
             StepAction::DeleteGroup { group, .. } => {
@@ -214,7 +253,7 @@ impl Peaks {
                 }
                 for direction in [Direction::Ingress, Direction::Egress] {
                     if let Some(list) = self.rules.get_mut(&(group.clone(), direction)) {
-                        list.now.clear();
+                        list.clear();
                     }
                 }
             }
@@ -242,41 +281,99 @@ impl Peaks {
 }
 
 /// The worst object of each kind, and a block for each that is over at the peak or at the end.
-pub(crate) fn lines(domain: &[ScopeInput<'_>], peaks: &Peaks) -> (Vec<QuotaLine>, Vec<Block>) {
+pub(crate) fn lines(domain: &[ScopeInput<'_>], peaks: &Peaks<'_>) -> (Vec<QuotaLine>, Vec<Block>) {
     let limits = peaks.limits;
-    let mut all = rule_lines(peaks, limits);
-    let names: BTreeMap<&InterfaceId, &str> = domain
-        .iter()
-        .flat_map(|input| &input.observed.interfaces)
-        .map(|i| (&i.id, i.name.as_str()))
-        .collect();
-    let slots = peaks.slots.iter().map(|(id, count)| QuotaLine {
+    let (mut worst, mut blocks) = (Vec::new(), Vec::new());
+    let mut judge = |kind: Kind<'_>| {
+        worst.extend(kind.worst().map(|line| kind.line(line)));
+        blocks.extend(kind.over().map(|line| block(&kind.line(line))));
+    };
+    for direction in [Direction::Ingress, Direction::Egress] {
+        for (family, of) in [("IPv4", (|cost: Cost| cost.0) as fn(Cost) -> u32), ("IPv6", |cost| cost.1)] {
+            let lists = peaks.rules.iter().filter(|((_, of), _)| *of == direction);
+            judge(Kind {
+                name: format!("rules per group ({direction}, {family})"),
+                limit: limits.rules_per_group,
+                counts: lists.map(|((group, _), count)| (group.as_str(), count.numbers(of))).collect(),
+                subject: &|id| peaks.titles.get(id).cloned().unwrap_or_else(|| id.to_owned()),
+            });
+        }
+    }
+    let interfaces = || domain.iter().flat_map(|input| &input.observed.interfaces);
+    judge(Kind {
         name: "groups per interface".to_owned(),
-        subject: format!("{} ({id})", names.get(id).copied().unwrap_or_default()),
-        before: count.before.0,
-        peak: count.peak.0,
-        after: count.now.len() as u32,
         limit: limits.groups_per_interface,
+        counts: peaks.slots.iter().map(|(id, count)| (id.as_str(), count.numbers(|cost| cost.0))).collect(),
+        subject: &|id| {
+            let name = interfaces().find(|interface| interface.id.as_str() == id).map(|found| &*found.name);
+            format!("{} ({id})", name.unwrap_or_default())
+        },
     });
-    all.push(slots.collect());
-    let region = peaks.groups.iter().map(|((account, region), count)| QuotaLine {
-        name: "groups in the region".to_owned(),
-        subject: format!("{account} {region}").trim().to_owned(),
-        before: count.before,
-        peak: count.peak,
-        after: count.now,
-        limit: limits.groups_per_region,
-    });
-    all.push(region.collect());
-    let over = all
+    let regions: Vec<(String, Numbers)> = peaks
+        .groups
         .iter()
-        .flatten()
-        .filter(|line| line.peak.max(line.after) > line.limit && line.peak.max(line.after) > line.before);
-    let blocks = over.map(block).collect();
-    let worst = all
-        .into_iter()
-        .filter_map(|lines| lines.into_iter().max_by_key(|line| (line.peak, line.after, line.before)));
-    (worst.collect(), blocks)
+        .map(|((account, region), count)| {
+            let numbers = Numbers { peak: count.peak, after: count.now, before: count.before };
+            (format!("{account} {region}").trim().to_owned(), numbers)
+        })
+        .collect();
+    judge(Kind {
+        name: "groups in the region".to_owned(),
+        limit: limits.groups_per_region,
+        counts: regions.iter().map(|(region, numbers)| (region.as_str(), *numbers)).collect(),
+        subject: &str::to_owned,
+    });
+    (worst, blocks)
+}
+
+/// Counts of one object; what compares first is what people look at first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Numbers {
+    peak: u32,
+    after: u32,
+    before: u32,
+}
+
+impl<T> Counted<'_, T> {
+    fn numbers(&self, of: fn(Cost) -> u32) -> Numbers {
+        Numbers { peak: of(self.peak), after: of(self.now), before: of(self.before) }
+    }
+}
+
+/// All objects of one kind, by id.
+struct Kind<'k> {
+    name: String,
+    limit: u32,
+    counts: Vec<(&'k str, Numbers)>,
+    subject: &'k dyn Fn(&str) -> String,
+}
+
+impl<'k> Kind<'k> {
+    fn worst(&self) -> Option<(&'k str, Numbers)> {
+        self.counts.iter().copied().max_by_key(|(id, numbers)| (*numbers, *id))
+    }
+
+    /// Those that the plan brings over the limit, or further over it; by id.
+    fn over(&self) -> impl Iterator<Item = (&'k str, Numbers)> {
+        let is_over = |numbers: Numbers| {
+            let most = numbers.peak.max(numbers.after);
+            most > self.limit && most > numbers.before
+        };
+        let mut over: Vec<_> = self.counts.iter().copied().filter(|(_, numbers)| is_over(*numbers)).collect();
+        over.sort_unstable();
+        over.into_iter()
+    }
+
+    fn line(&self, (id, numbers): (&str, Numbers)) -> QuotaLine {
+        QuotaLine {
+            name: self.name.clone(),
+            subject: (self.subject)(id),
+            before: numbers.before,
+            peak: numbers.peak,
+            after: numbers.after,
+            limit: self.limit,
+        }
+    }
 }
 
 fn smaller(a: Limits, b: Limits) -> Limits {
@@ -285,29 +382,6 @@ fn smaller(a: Limits, b: Limits) -> Limits {
         groups_per_interface: a.groups_per_interface.min(b.groups_per_interface),
         groups_per_region: a.groups_per_region.min(b.groups_per_region),
     }
-}
-
-fn rule_lines(peaks: &Peaks, limits: Limits) -> Vec<Vec<QuotaLine>> {
-    let mut all = Vec::new();
-    for direction in [Direction::Ingress, Direction::Egress] {
-        for (family, pick) in [("IPv4", 0), ("IPv6", 1)] {
-            let of = |pair: (u32, u32)| if pick == 0 { pair.0 } else { pair.1 };
-            let lists = peaks.rules.iter().filter(|((_, d), _)| *d == direction);
-            all.push(
-                lists
-                    .map(|((group, _), count)| QuotaLine {
-                        name: format!("rules per group ({direction}, {family})"),
-                        subject: peaks.titles.get(group).cloned().unwrap_or_else(|| group.to_string()),
-                        before: of(count.before),
-                        peak: of(count.peak),
-                        after: of(rule_cost(&count.now)),
-                        limit: limits.rules_per_group,
-                    })
-                    .collect(),
-            );
-        }
-    }
-    all
 }
 
 fn block(line: &QuotaLine) -> Block {

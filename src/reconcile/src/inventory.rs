@@ -8,12 +8,13 @@ use policy::{
     Directions, EnforcementMode, Finding, Interface, LabelKey, LabelSet, LabelValue, Network, NetworkId,
     Policy, ScopeTarget, Severity, Snapshot, Workload, WorkloadId,
 };
+use rustc_hash::FxHashMap;
 
 use crate::mapping::Mapping;
 
 /// The snapshot of a domain. Pure; sorted by identity.
 pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Observed)]) -> Snapshot {
-    let mut workloads: BTreeMap<WorkloadId, Workload> = BTreeMap::new();
+    let mut workloads: FxHashMap<WorkloadId, Workload> = FxHashMap::default();
     for (scope, observed) in domain {
         for interface in &observed.interfaces {
             let workload = workloads.entry(interface.workload.clone()).or_insert_with(|| Workload {

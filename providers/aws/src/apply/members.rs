@@ -96,7 +96,8 @@ impl Writer<'_> {
             "DescribeNetworkInterfaces",
             describe_network_interfaces,
             network_interfaces,
-            filters()
+            filters(),
+            Some
         );
         let groups = found.first().map(|interface| {
             interface.groups().iter().filter_map(|group| group.group_id().map(GroupId::from)).collect()

@@ -245,7 +245,8 @@ impl Writer<'_> {
             "DescribeSecurityGroupRules",
             describe_security_group_rules,
             security_group_rules,
-            filters()
+            filters(),
+            Some
         );
         let (egress, peerings) = (direction == Direction::Egress, self.active_peerings());
         let mut ids: BTreeMap<RuleSpec, Vec<String>> = BTreeMap::new();

@@ -32,7 +32,7 @@ pub(super) struct Scheduler<'a> {
     pub(super) searched: BTreeSet<Vec<usize>>,
     pub(super) ignore_quota: bool,
     pub(super) withhold_breaks: bool,
-    pub(super) peaks: Peaks,
+    pub(super) peaks: Peaks<'a>,
     keep: BTreeMap<ScopeId, bool>,
 }
 

@@ -63,6 +63,13 @@ pub trait CloudReader: Send + Sync {
         plan::after(observed, steps.iter().copied())
     }
 
+    /// Whether a step's effect is visible in a fresh read; `ids` gives what planned groups became. Pure.
+    ///
+    /// A driver with groups that are no objects of the cloud says here when they are as good as deleted.
+    fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
+        plan::holds(step, observed, ids)
+    }
+
     /// The calls that steps need. Pure.
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate;
 }

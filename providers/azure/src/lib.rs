@@ -32,12 +32,7 @@ pub use inventory::{Estate, observe};
 pub use settings::AzureSettings;
 pub use write::{Writer, Written};
 
-// Replaced at the merge by `pub mod lower;` and `pub mod semantics;`.
-mod lower {
-    pub(crate) fn lower(_: &provider::LowerInput<'_>) -> plan::Desired {
-        plan::Desired::default()
-    }
-}
+// Replaced at the merge by `pub mod semantics;`.
 mod semantics {
     pub(crate) fn semantics(_: &[&plan::Observed]) -> plan::FilterGraph {
         plan::FilterGraph::default()

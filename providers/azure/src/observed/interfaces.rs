@@ -11,6 +11,9 @@ use crate::marks::{self, Form};
 use crate::observed::View;
 use crate::resources::{ArmId, Tags};
 
+/// Why an interface without a security group on its path cannot be enforced.
+const UNFILTERED: &str = "no network security group is on its path";
+
 /// Every interface in the networks of the scope; sorted by id.
 pub(super) fn interfaces(view: &View<'_>) -> Vec<InterfaceState> {
     let own = view.estate.interfaces.iter().filter(|(_, i)| view.networks.contains_key(&i.network));
@@ -27,7 +30,12 @@ fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> Int
     let network = view.networks.get(&interface.network);
     let admin = network.filter(|network| !network.admin_rules.is_empty());
     let admin = admin.map(|_| ids::admin(interface.network.key()));
-    let path = view.path(interface).into_iter().map(|nsg| nsg.key().to_owned());
+    let path: Vec<String> = view.path(interface).into_iter().map(|nsg| nsg.key().to_owned()).collect();
+    // Nothing filters there, and the oracle has to know.
+    let attach = match attach_of(&interface.attach) {
+        AttachClass::Direct if path.is_empty() => AttachClass::Never(UNFILTERED.to_owned()),
+        attach => attach,
+    };
     let workload = interface.machine.as_ref().unwrap_or(id);
     InterfaceState {
         id: InterfaceId::from(id.key()),
@@ -36,7 +44,7 @@ fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> Int
         name: name_of(view, id, interface),
         addresses,
         groups: groups_of(view, interface),
-        attach: attach_of(&interface.attach),
+        attach,
         tags: tags_of(interface),
         path_filters: admin.into_iter().chain(path).collect(),
     }

@@ -37,7 +37,7 @@ fn four_thousand_attributes_of_a_policy() {
 }
 
 #[test]
-fn more_than_256_tags_on_a_side_are_two_rules() {
+fn three_hundred_tags_on_a_side_are_split_and_fit() {
     let roles: Vec<String> = (0..300).map(|n| format!("r{n}")).collect();
     let mut policy = format!(
         "labels: {{ role: [{}] }}\nenforcement: [{{ match: [], mode: full }}]\nrulesets:\n  - name: set\n    scopes: []\n    rules:\n",

@@ -2,7 +2,8 @@
 
 use policy::Severity;
 
-use crate::estate::{Estate, text};
+use crate::estate::Estate;
+use crate::text::text;
 
 fn policy(mode: &str, rule: &str) -> String {
     format!(

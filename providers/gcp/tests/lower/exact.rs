@@ -1,6 +1,7 @@
 //! Small estates and exactly what is desired for them.
 
-use crate::estate::{Estate, text};
+use crate::estate::Estate;
+use crate::text::text;
 
 const SHOP: &str = "
 labels: { role: [web, app, db], env: [prod, dev] }

@@ -7,4 +7,5 @@ mod estate;
 mod exact;
 mod limits;
 mod random;
+mod text;
 mod unsaid;

@@ -172,7 +172,7 @@ impl Model {
         for input in domain {
             for group in &input.observed.groups {
                 for (direction, spec) in crate::diff::rules_of(group) {
-                    model.add_rule(&group.id, direction, &spec, Life::default());
+                    model.add_rule(&group.id, direction, spec, Life::default());
                 }
             }
             for interface in &input.observed.interfaces {

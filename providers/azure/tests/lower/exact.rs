@@ -116,10 +116,14 @@ fn a_class_that_is_renamed_keeps_its_group_and_carriers() {
          nic p1: vnet=a nsg=all role=app @10.0.1.4";
     let before = Estate::new(SHOP, lines);
     let after = before.after(&before.steps(&before.lower()));
-    let renamed = SHOP.replace("rules:\n", "rules:\n      - { name: more, sources: [role=web], destinations: [role=app, role=web], services: [tcp/9000] }\n      - { name: env, sources: [env=dev], destinations: [env=dev], services: [tcp/1] }\n");
+    let renamed = SHOP.replace("rules:\n", "rules:\n      - { name: more, sources: [role=web], destinations: [role=app, role=web], services: [tcp/9000] }\n      - { name: env, sources: [env=dev], destinations: [not env=prod], services: [tcp/1] }\n");
     let files = Estate::new(&renamed, lines).files;
     let next = Estate::seen(files, after.scope.clone(), after.observed.clone());
-    let steps = next.steps(&next.lower());
+    let desired = next.lower();
+    let held = |name: &str| next.observed.groups.iter().any(|group| group.name == name);
+    let is_new = |group: &&plan::DesiredGroup| group.id.is_planned() && !held(&group.name);
+    assert!(desired.groups.iter().filter(is_new).count() >= 2, "the names are others");
+    let steps = next.steps(&desired);
     let mut titles: Vec<&str> = steps.steps.iter().map(|step| step.title.as_str()).collect();
     titles.sort_unstable();
     assert_eq!(

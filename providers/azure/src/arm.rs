@@ -13,7 +13,7 @@ pub mod paging;
 pub mod transport;
 pub mod versions;
 
-mod answer;
+pub(crate) mod answer;
 mod stack;
 
 pub use client::{Arm, ArmSettings};

@@ -1,20 +1,40 @@
-//! The Azure driver: network security groups as enforcement points. So far its lower half.
+//! The Azure driver: network security groups as enforcement points.
 //!
 //! ```text
-//! Arm (timeout → pace → limit → send) ─▶ inventory ─▶ Estate      (one complete read, or an error)
-//!        ▲                                   ▲
-//!        │                               resources                (typed, unknown fields kept)
-//!        │                                   ▼
-//!        └── paging, operations, errors ◀─ write ◀── one change ── (one operation for each resource)
+//! Arm (timeout → pace → limit → send) ─▶ inventory ─▶ Estate ─ observed ─▶ Observed ─┬─ semantics ─▶ FilterGraph
+//!        ▲                                   ▲                                 ▲       └─ lower ────▶ Desired
+//!        │                               resources                            after
+//!        │                                   ▼                                 ▲
+//!        └── paging, operations, errors ◀─ write ◀─ apply ◀─ Step ─────────────┴─ band (facts ↔ rules)
 //! ```
 //!
-//! Whoever only reads holds an [`Arm`]; only a [`Writer`] can change anything.
+//! Reader and writer are different values; whoever plans holds only the reader.
 
+pub mod after;
 pub mod arm;
+pub mod band;
+pub mod cloud;
+pub mod estimate;
+pub mod ids;
 pub mod inventory;
+pub mod lower;
+pub mod marks;
+pub mod observed;
 pub mod resources;
+pub mod settings;
 pub mod write;
 
+mod apply;
+
 pub use arm::{Arm, ArmSettings, Endpoint};
+pub use cloud::{AzureReader, AzureWriter};
 pub use inventory::{Estate, observe};
+pub use settings::AzureSettings;
 pub use write::{Writer, Written};
+
+// Replaced at the merge by `pub mod semantics;`.
+mod semantics {
+    pub(crate) fn semantics(_: &[&plan::Observed]) -> plan::FilterGraph {
+        plan::FilterGraph::default()
+    }
+}

@@ -11,6 +11,8 @@ pub mod rules;
 
 mod locks;
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
 use serde::Serialize;
@@ -18,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::arm::Arm;
+use crate::arm::answer::Answer;
 use crate::resources::application_group::ApplicationGroupProperties;
 use crate::resources::writable::{self, Written as Shape};
 use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
@@ -41,12 +44,44 @@ pub struct Written {
 pub struct Writer {
     arm: Arm,
     locks: Locks,
+    sent: Sent,
+}
+
+/// Every call that writes, in order, whatever came of it.
+#[derive(Clone, Default)]
+struct Sent(Arc<Mutex<Vec<CallRecord>>>);
+
+impl Sent {
+    fn note(&self, action: &str, answer: &Result<Answer, ProviderError>) {
+        let request_id = match answer {
+            Ok(answer) => answer.request_id.clone(),
+            Err(error) => error.request_id.clone(),
+        };
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(CallRecord { action: action.to_owned(), request_id });
+    }
 }
 
 impl Writer {
     /// A writer over a connection. Writers that may touch the same resources must be clones of one.
     pub fn new(arm: Arm) -> Self {
-        Self { arm, locks: Locks::default() }
+        Self { arm, locks: Locks::default(), sent: Sent::default() }
+    }
+
+    /// A clone that keeps an account of its own of the calls that it sends.
+    #[must_use]
+    pub fn accounting(&self) -> Self {
+        Self { sent: Sent::default(), ..self.clone() }
+    }
+
+    /// The calls that were sent and write something, in order, also those that failed; and forgets them.
+    pub fn take_sent(&self) -> Vec<CallRecord> {
+        std::mem::take(&mut *self.sent.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The connection.
+    pub fn arm(&self) -> &Arm {
+        &self.arm
     }
 
     /// Creates an application security group with its tags in the same call.
@@ -162,7 +197,9 @@ impl Writer {
         let mut request = self.arm.request(&action, method, url.clone());
         request.if_match = etag.map(str::to_owned);
         request.body = body;
-        let answer = self.arm.send(request).await?;
+        let answer = self.arm.send(request).await;
+        self.sent.note(&action, &answer);
+        let answer = answer?;
         tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
         self.arm.follow(&url, &answer).await?;
         let calls = vec![CallRecord { action, request_id: answer.request_id }];
@@ -176,7 +213,9 @@ impl Writer {
         let url = self.arm.endpoint().url(id.as_str(), &[("api-version", kind.version)])?;
         let mut request = self.arm.request(&action, Method::DELETE, url.clone());
         request.if_match = etag.map(str::to_owned);
-        let answer = match self.arm.send(request).await {
+        let answer = self.arm.send(request).await;
+        self.sent.note(&action, &answer);
+        let answer = match answer {
             Ok(answer) if answer.status == 204 => return Ok(untouched(None)),
             Ok(answer) => answer,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(untouched(None)),

@@ -1,22 +1,121 @@
-//! The Google Cloud driver: network firewall policies, classic firewall rules and tags as enforcement points. So far
-//! its lower half.
+//! The Google Cloud driver: network firewall policies and secure tags as enforcement points.
 //!
 //! ```text
 //! Api (timeout → pace → limit → send) ─▶ inventory ─▶ Estate      (one complete read, or an error)
-//!        ▲                                   ▲
-//!        │                               resources                (typed, unknown fields kept)
-//!        │                                   ▼
-//!        └── paging, operations, errors ◀─ write ◀── one change ── (marks say whose an object is)
+//!        ▲                                   ▲           │
+//!        │                               resources   observed ─▶ Observed ─┬─ semantics ─▶ FilterGraph
+//!        │                                   ▼           ▲  band           └─ lower ─────▶ Desired
+//!        └── paging, operations, errors ◀─ write ◀─ apply │   │
+//!                                           (marks)    after ◀┴─ Step
 //! ```
 //!
-//! Whoever only reads holds an [`Api`]; only a [`Writer`] can change anything.
+//! Whoever only reads holds an [`Api`] and a [`GcpReader`]; only a [`GcpWriter`] can change anything. `band` says what
+//! facts are as rules, for `after` and `apply` alike.
 
+pub mod after;
+pub mod band;
+pub mod ids;
 pub mod inventory;
+pub mod lower;
 pub mod marks;
+pub mod observed;
 pub mod resources;
 pub mod rest;
+pub mod services;
+pub mod settings;
 pub mod write;
+
+mod apply;
+mod estimate;
+
+/// Stands in until the module of that name is there.
+mod semantics {
+    pub(crate) fn semantics(_domain: &[&plan::Observed]) -> plan::FilterGraph {
+        plan::FilterGraph::default()
+    }
+}
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
+use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 pub use inventory::{Estate, Reach, observe};
 pub use rest::{Api, ApiSettings, Endpoint};
+pub use settings::GcpSettings;
 pub use write::{Made, Writer, Written};
+
+/// Reads Google Cloud and says what its objects mean.
+#[derive(Clone)]
+pub struct GcpReader {
+    api: Api,
+    settings: GcpSettings,
+}
+
+impl GcpReader {
+    /// A reader over a connection.
+    pub fn new(api: Api, settings: GcpSettings) -> Self {
+        Self { api, settings }
+    }
+}
+
+#[async_trait]
+impl CloudReader for GcpReader {
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        let estate = observe(&self.api, &Reach::of(std::slice::from_ref(&scope.account))).await?;
+        observed::observed(&estate, &self.settings, scope)
+    }
+
+    fn lower(&self, input: &LowerInput<'_>) -> Desired {
+        lower::lower(input)
+    }
+
+    fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
+        semantics::semantics(domain)
+    }
+
+    fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
+        after::after(&self.settings, observed, steps)
+    }
+
+    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
+        estimate::estimate(steps, self.api.share(), self.api.rates())
+    }
+}
+
+/// Writes to Google Cloud. Clones share their locks and what they know.
+#[derive(Clone)]
+pub struct GcpWriter {
+    api: Api,
+    writer: Writer,
+    settings: GcpSettings,
+    known: Arc<apply::Known>,
+}
+
+impl GcpWriter {
+    /// A writer over a connection. Writers that may touch the same networks must be clones of one.
+    pub fn new(api: Api, settings: GcpSettings) -> Self {
+        Self { writer: Writer::new(api.clone()), api, settings, known: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl CloudWriter for GcpWriter {
+    async fn apply(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Result<Applied, Failed> {
+        let hands = apply::Hands {
+            api: &self.api,
+            writer: &self.writer,
+            settings: &self.settings,
+            known: &self.known,
+        };
+        apply::Work::new(hands, scope, current, ids).apply(step).await
+    }
+}

@@ -19,6 +19,32 @@ pub const NAME_LENGTH_MAX: usize = 63;
 /// Descriptions are this long at most, in the kind that takes the least (tags).
 pub const DESCRIPTION_LENGTH_MAX: usize = 256;
 
+/// What a tag value of ours is for, and rules and policies: the second word of the mark.
+pub mod role {
+    /// The tag of a class.
+    pub const CLASS: &str = "class";
+    /// The tag of interfaces that are closed for ingress.
+    pub const CLOSED_IN: &str = "closed-in";
+    /// The tag of interfaces that are closed for egress.
+    pub const CLOSED_OUT: &str = "closed-out";
+    /// The policy of a network.
+    pub const POLICY: &str = "policy";
+    /// A rule that allows something to a class.
+    pub const CLASS_RULE: &str = "class-rule";
+    /// A rule that closes interfaces.
+    pub const CLOSING_RULE: &str = "closing-rule";
+}
+
+/// Hexadecimal digits that stand for a text.
+pub fn digits(text: &str, length: usize) -> String {
+    blake3::hash(text.as_bytes()).to_hex().chars().take(length).collect()
+}
+
+/// The name of ours that stands for a text.
+pub fn hashed_name(installation: &str, text: &str) -> String {
+    owned_name(installation, &digits(text, HASH_LENGTH))
+}
+
 /// A name of ours: of a policy, a classic rule, a network tag, a tag key or value. `suffix` is the hash, and `-2`, `-3`,
 /// … where names would collide.
 pub fn owned_name(installation: &str, suffix: &str) -> String {

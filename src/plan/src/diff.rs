@@ -1,7 +1,10 @@
 //! Observed and desired → what is different, object by object.
 //!
 //! Desired groups are matched with groups of ours that exist by their members, not by their names: a class
-//! whose selectors changed keeps its group, so a new rule costs one call and a relabel one or two.
+//! whose selectors changed keeps its group, so a new rule costs one call and a relabel one or two. A desired group
+//! under the id of a group that exists is that group, and parts go where their whole goes.
+
+mod parts;
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +17,7 @@ use crate::scope::{Direction, Scope, ScopeId};
 use crate::state::{
     AttachClass, Desired, DesiredGroup, GroupId, GroupState, Observed, Owner, Peer, RuleSpec,
 };
+use parts::{assign_parts, part};
 
 /// One scope with what is and what should be.
 #[derive(Clone, Copy)]
@@ -116,21 +120,27 @@ pub fn diff(domain: &[ScopeInput<'_>]) -> Changes {
     changes
 }
 
-/// Matches desired groups with groups of ours: largest overlap of members first, then equal names.
+/// Matches desired groups with groups of ours: those with the id of one, then by the largest overlap of members, then
+/// by equal names; parts by their wholes.
 fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, GroupId> {
     let ours: FxHashMap<&GroupId, &GroupState> =
         input.observed.groups.iter().filter(|g| g.owner == Owner::Ours).map(|g| (&g.id, g)).collect();
-    let desired: FxHashMap<&GroupId, &DesiredGroup> =
-        input.desired.groups.iter().map(|g| (&g.id, g)).collect();
-    let mut assigned: BTreeMap<GroupId, GroupId> = BTreeMap::new();
+    let groups = || input.desired.groups.iter();
+    let mut assigned: BTreeMap<GroupId, GroupId> =
+        groups().filter(|g| !g.id.is_planned()).map(|g| (g.id.clone(), g.id.clone())).collect();
+    let is_whole = |name: &str, id: &GroupId| part(name).is_none() && !assigned.contains_key(id);
+    let wholes = groups().filter(|g| is_whole(&g.name, &g.id));
+    let desired: FxHashMap<&GroupId, &DesiredGroup> = wholes.map(|g| (&g.id, g)).collect();
+    let free = ours.iter().filter(|(id, g)| is_whole(&g.name, id));
+    let free: FxHashMap<&GroupId, &GroupState> = free.map(|(id, g)| (*id, *g)).collect();
     let mut used: FxHashSet<&GroupId> = FxHashSet::default();
-    for (wanted, held) in ranked(input, &desired, &ours) {
+    for (wanted, held) in ranked(input, &desired, &free) {
         if !assigned.contains_key(wanted) && used.insert(held) {
             assigned.insert(wanted.clone(), held.clone());
         }
     }
     let mut unmatched: Vec<&DesiredGroup> =
-        input.desired.groups.iter().filter(|group| !assigned.contains_key(&group.id)).collect();
+        desired.values().copied().filter(|group| !assigned.contains_key(&group.id)).collect();
     unmatched.sort_by(|a, b| a.id.cmp(&b.id));
     let by_name: FxHashMap<(&NetworkId, &str), &GroupState> = input
         .observed
@@ -152,6 +162,7 @@ fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, 
         planned.insert(id.clone());
         assigned.insert(group.id.clone(), id);
     }
+    assign_parts(groups().filter(|g| g.id.is_planned() && part(&g.name).is_some()), &ours, &mut assigned);
     assigned
 }
 

@@ -7,7 +7,9 @@
 //! is worth what the two do not share.
 
 pub mod clock;
+pub mod conformance;
 pub mod error;
+pub mod lowering;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
@@ -59,6 +61,13 @@ pub trait CloudReader: Send + Sync {
     /// `semantics` reads more than groups says here what becomes of the rest.
     fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
         plan::after(observed, steps.iter().copied())
+    }
+
+    /// Whether a step's effect is visible in a fresh read; `ids` gives what planned groups became. Pure.
+    ///
+    /// A driver with groups that are no objects of the cloud says here when they are as good as deleted.
+    fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
+        plan::holds(step, observed, ids)
     }
 
     /// The calls that steps need. Pure.

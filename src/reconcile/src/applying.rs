@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind, holds};
+use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind};
 use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, Failed, ProviderError};
 use serde::Serialize;
 
@@ -103,6 +103,7 @@ pub struct Applier<'a> {
 
 struct Run<'a> {
     plan: &'a Plan,
+    reader: &'a dyn CloudReader,
     current: Vec<Observed>,
     unreadable: BTreeMap<ScopeId, String>,
     ids: BTreeMap<GroupId, GroupId>,
@@ -116,6 +117,7 @@ impl Applier<'_> {
     pub async fn apply(&self, plan: &Plan, observed: Vec<Observed>) -> (Vec<StepStatus>, Vec<Observed>) {
         let mut run = Run {
             plan,
+            reader: self.reader,
             current: observed,
             unreadable: BTreeMap::new(),
             ids: BTreeMap::new(),
@@ -357,7 +359,7 @@ impl Run<'_> {
     }
 
     fn sees(&self, step: &Step) -> bool {
-        self.observed(&step.scope).is_some_and(|observed| holds(step, observed, &self.ids))
+        self.observed(&step.scope).is_some_and(|observed| self.reader.holds(step, observed, &self.ids))
     }
 
     /// Whether everything that a break waits for is still true in the last read.

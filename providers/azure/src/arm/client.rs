@@ -113,6 +113,11 @@ impl Arm {
         self.send(self.request(action, Method::GET, url)).await?.read()
     }
 
+    /// The share of every limit that we use, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.shared.settings.share
+    }
+
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.shared.settings.endpoint
     }

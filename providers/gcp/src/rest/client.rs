@@ -142,6 +142,15 @@ impl Api {
         self.shared.clock.as_ref()
     }
 
+    /// The share of every limit that it uses.
+    pub(crate) fn share(&self) -> f64 {
+        self.shared.settings.share
+    }
+
+    pub(crate) fn rates(&self) -> Rates {
+        self.shared.settings.rates
+    }
+
     pub(crate) fn operation_timeout(&self) -> Duration {
         self.shared.settings.operation_timeout
     }

@@ -4,16 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use plan::{Peer, RuleService, RuleSpec};
-use policy::service::{has_icmp_type, has_ports};
+use policy::service::{has_icmp_type, has_ports, protocol};
 use policy::{AddressSet, RangeSet, RuleRef, ServiceSet};
 
-use super::exists_in;
-
 /// What addresses may do, with the rule that says so (`None`: essential).
-type Grant = (AddressSet, ServiceSet, Option<RuleRef>);
+pub type Grant = (AddressSet, ServiceSet, Option<RuleRef>);
 
 /// A set of services as the pieces that a cloud rule can say.
-pub(super) fn pieces(services: &ServiceSet) -> Vec<RuleService> {
+pub fn pieces(services: &ServiceSet) -> Vec<RuleService> {
     if *services == ServiceSet::all() {
         return vec![RuleService::All];
     }
@@ -47,7 +45,7 @@ fn protocol_pieces(protocol: u8, low: u16, high: u16) -> Vec<RuleService> {
 }
 
 /// Each family of the addresses with the services that exist in it.
-pub(super) fn by_family(
+pub fn by_family(
     addresses: &AddressSet,
     services: &ServiceSet,
 ) -> impl Iterator<Item = (AddressSet, ServiceSet)> {
@@ -62,13 +60,18 @@ pub(super) fn by_family(
     })
 }
 
+/// Whether a protocol exists between addresses of a family.
+fn exists_in(number: u8, is_ipv6: bool) -> bool {
+    !(number == protocol::ICMP && is_ipv6 || number == protocol::ICMPV6 && !is_ipv6)
+}
+
 fn existing(services: &ServiceSet, is_ipv6: bool) -> ServiceSet {
     let absent = (0..=u8::MAX).filter(|&number| !exists_in(number, is_ipv6));
     absent.fold(services.clone(), |left, number| left.difference(&ServiceSet::protocol(number)))
 }
 
 /// The address rules of one end, with the policy rules behind each.
-pub(super) fn address_rules(grants: &[Grant]) -> BTreeMap<RuleSpec, Vec<RuleRef>> {
+pub fn address_rules(grants: &[Grant]) -> BTreeMap<RuleSpec, Vec<RuleRef>> {
     let split: Vec<Grant> = grants
         .iter()
         .flat_map(|(addresses, services, origin)| {

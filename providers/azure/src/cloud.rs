@@ -1,0 +1,105 @@
+//! The driver's reader and writer. Different values: whoever plans holds only the reader.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction};
+use provider::{
+    Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError,
+};
+
+use crate::after;
+use crate::apply::Applier;
+use crate::arm::Arm;
+use crate::estimate;
+use crate::ids::{self, GroupKind};
+use crate::inventory::{self, ACTION};
+use crate::observed::observed;
+use crate::settings::AzureSettings;
+use crate::write::Writer;
+
+/// Reads Azure and says what its objects mean.
+#[derive(Clone)]
+pub struct AzureReader {
+    arm: Arm,
+    settings: AzureSettings,
+}
+
+impl AzureReader {
+    /// A reader over a connection.
+    pub fn new(arm: Arm, settings: AzureSettings) -> Self {
+        Self { arm, settings }
+    }
+}
+
+#[async_trait]
+impl CloudReader for AzureReader {
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        if scope.account.is_empty() {
+            let message = format!("scope {} names no subscription", scope.id);
+            let mut error = ProviderError::new(ErrorKind::Rejected, ACTION, message);
+            error.hint = "write the id of the subscription under `account` of the scope".to_owned();
+            return Err(error);
+        }
+        let estate = inventory::observe(&self.arm, std::slice::from_ref(&scope.account)).await?;
+        observed(&estate, &self.settings, scope)
+    }
+
+    fn lower(&self, input: &LowerInput<'_>) -> Desired {
+        crate::lower::lower(input)
+    }
+
+    fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
+        crate::semantics::semantics(domain)
+    }
+
+    fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
+        after::after(&self.settings, observed, steps)
+    }
+
+    /// A carrier is there as long as its application security group is: it is as good as deleted without rules and
+    /// members.
+    fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
+        let StepAction::DeleteGroup { group, .. } = &step.action else {
+            return plan::holds(step, observed, ids);
+        };
+        let real = ids.get(group).unwrap_or(group);
+        if !matches!(ids::kind_of(real), GroupKind::Carrier { .. }) {
+            return plan::holds(step, observed, ids);
+        }
+        let has_rules = |held: &plan::GroupState| !held.ingress.is_empty() || !held.egress.is_empty();
+        !observed.groups.iter().any(|held| held.id == *real && has_rules(held))
+            && !observed.interfaces.iter().any(|interface| interface.groups.contains(real))
+    }
+
+    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
+        estimate::estimate(steps, self.arm.share())
+    }
+}
+
+/// Writes to Azure.
+#[derive(Clone)]
+pub struct AzureWriter {
+    writer: Writer,
+    settings: AzureSettings,
+}
+
+impl AzureWriter {
+    /// A writer; those that may touch the same resources are made over clones of one [`Writer`].
+    pub fn new(writer: Writer, settings: AzureSettings) -> Self {
+        Self { writer, settings }
+    }
+}
+
+#[async_trait]
+impl CloudWriter for AzureWriter {
+    async fn apply(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Result<Applied, Failed> {
+        Applier::new(&self.writer, &self.settings, scope, current, ids).apply(step).await
+    }
+}

@@ -1,0 +1,70 @@
+//! The calls that steps need, and how long the limits of calls make them take.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{GroupId, RuleService, RuleSpec, Step, StepAction};
+use provider::CallEstimate;
+
+use crate::arm::pace::{Class, Plane, predict_ms};
+use crate::ids::{self, GroupKind};
+use crate::resources::kind;
+
+/// Reads around one write: twice the resource, a look at the operation, the resource after it.
+const READS_PER_WRITE: u32 = 4;
+
+/// Counts from above: closing an interface counts the group and the rule of its list once, whether or not they are there.
+pub fn estimate(steps: &[&Step], share: f64) -> CallEstimate {
+    let mut calls: BTreeMap<String, u32> = BTreeMap::new();
+    let mut closing: BTreeSet<&GroupId> = BTreeSet::new();
+    let mut count = |action: String| *calls.entry(action).or_default() += 1;
+    for step in steps {
+        match &step.action {
+            StepAction::CreateGroup { group, open_egress, .. } => match ids::kind_of(group) {
+                GroupKind::PlannedAsg { .. } => count(kind::APPLICATION_GROUP.writing()),
+                _ if *open_egress => count(kind::SECURITY_GROUP.writing()),
+                _ => {}
+            },
+            StepAction::Mark { .. } => count(kind::APPLICATION_GROUP.writing()),
+            StepAction::AddRules { rules, .. } | StepAction::RemoveRules { rules, .. } => {
+                let is_one = written_rules(rules) == 1;
+                count(if is_one { kind::RULE.writing() } else { kind::SECURITY_GROUP.writing() });
+            }
+            StepAction::Attach { .. } => count(kind::INTERFACE.writing()),
+            StepAction::Detach { remove, .. } => {
+                count(kind::INTERFACE.writing());
+                let rests = remove.iter().filter(|id| matches!(ids::kind_of(id), GroupKind::Rest { .. }));
+                for _ in rests.filter(|rest| closing.insert(rest)) {
+                    count(kind::APPLICATION_GROUP.writing());
+                    count(kind::RULE.writing());
+                }
+            }
+            StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {
+                GroupKind::Asg(_) | GroupKind::PlannedAsg { .. } => count(kind::APPLICATION_GROUP.deleting()),
+                _ => count(kind::SECURITY_GROUP.writing()),
+            },
+        }
+    }
+    let of_class = |class: &(Class, Plane)| {
+        let is_delete = class.0 == Class::Delete;
+        calls.iter().filter(|(action, _)| action.ends_with("/delete") == is_delete).map(|(_, n)| n).sum()
+    };
+    let (write, delete) = ((Class::Write, Plane::Network), (Class::Delete, Plane::Network));
+    let (writes, deletes): (u32, u32) = (of_class(&write), of_class(&delete));
+    let reads = ((Class::Read, Plane::Network), READS_PER_WRITE * (writes + deletes));
+    let duration_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
+    CallEstimate { calls, duration_ms }
+}
+
+/// Rules that hold these facts at least.
+fn written_rules(facts: &[RuleSpec]) -> usize {
+    let key = |fact: &RuleSpec| -> (RuleService, u8) {
+        let kind = match &fact.peer {
+            plan::Peer::Group(_) => 0,
+            plan::Peer::Cidr(ipnet::IpNet::V4(_)) => 1,
+            plan::Peer::Cidr(ipnet::IpNet::V6(_)) => 2,
+            plan::Peer::Opaque(_) => 3,
+        };
+        (fact.service, kind)
+    };
+    facts.iter().map(key).collect::<BTreeSet<_>>().len()
+}

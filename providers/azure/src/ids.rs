@@ -1,0 +1,178 @@
+//! What the id of a group says (`docs/worklog.md`): an application security group, a carrier, a rest, rules that are
+//! damaged, or the places that a rule is for.
+
+use plan::{Direction, GroupId};
+use policy::NetworkId;
+
+use crate::resources::ArmId;
+
+const REST_IN: &str = "rest-in:";
+const REST_OUT: &str = "rest-out:";
+const DAMAGED: &str = "damaged:";
+const PLACES: &str = "to:";
+const ADMIN: &str = "admin:";
+
+/// What a group of a scope is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GroupKind {
+    /// An application security group that is there.
+    Asg(ArmId),
+    /// The rules for the members of an application security group in a security group.
+    Carrier {
+        /// The security group.
+        nsg: ArmId,
+        /// The application security group.
+        asg: ArmId,
+    },
+    /// What everything but our band lets pass behind a security group.
+    Rest {
+        /// The security group.
+        nsg: ArmId,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Rules with names of ours that do not say what rules of ours say.
+    Damaged {
+        /// The security group.
+        nsg: ArmId,
+    },
+    /// Interfaces that a rule names by their addresses or network.
+    Places,
+    /// An application security group that a plan creates.
+    PlannedAsg {
+        /// Its virtual network.
+        network: NetworkId,
+        /// Its name.
+        name: String,
+    },
+    /// A carrier that a plan creates.
+    PlannedCarrier {
+        /// The virtual network.
+        network: NetworkId,
+        /// The name of the application security group.
+        asg: String,
+        /// The name of the security group, as its path filter has it.
+        nsg: String,
+    },
+}
+
+/// Reads an id.
+pub fn kind_of(id: &GroupId) -> GroupKind {
+    let text = id.as_str();
+    let rest = |tail: &str, direction| {
+        let nsg = tail.split_once('#').map_or(tail, |(nsg, _)| nsg);
+        GroupKind::Rest { nsg: ArmId::new(nsg), direction }
+    };
+    if let (Some(name), Some(place)) = (id.planned_name(), text.strip_prefix("new:")) {
+        let network = NetworkId::from(place.strip_suffix(name).unwrap_or(place).trim_end_matches('/'));
+        return match name.split_once('|') {
+            Some((asg, nsg)) => {
+                GroupKind::PlannedCarrier { network, asg: asg.to_owned(), nsg: nsg.to_owned() }
+            }
+            None => GroupKind::PlannedAsg { network, name: name.to_owned() },
+        };
+    }
+    if let Some(tail) = text.strip_prefix(REST_IN) {
+        return rest(tail, Direction::Ingress);
+    }
+    if let Some(tail) = text.strip_prefix(REST_OUT) {
+        return rest(tail, Direction::Egress);
+    }
+    if let Some(nsg) = text.strip_prefix(DAMAGED) {
+        return GroupKind::Damaged { nsg: ArmId::new(nsg) };
+    }
+    if text.starts_with(PLACES) {
+        return GroupKind::Places;
+    }
+    match text.split_once('|') {
+        Some((nsg, asg)) => GroupKind::Carrier { nsg: ArmId::new(nsg), asg: ArmId::new(asg) },
+        None => GroupKind::Asg(ArmId::new(text)),
+    }
+}
+
+/// An application security group as a group.
+pub fn of_asg(asg: &ArmId) -> GroupId {
+    GroupId::from(asg.key())
+}
+
+/// The carrier of an application security group, planned or there, behind a security group.
+pub fn carrier(nsg: &str, nsg_name: &str, asg: &GroupId, network: &NetworkId) -> GroupId {
+    match asg.planned_name() {
+        Some(name) => GroupId::planned(network, &carrier_name(name, nsg_name)),
+        None => GroupId::from(format!("{nsg}|{asg}")),
+    }
+}
+
+/// The name of a carrier.
+pub fn carrier_name(asg: &str, nsg: &str) -> String {
+    format!("{asg}|{nsg}")
+}
+
+/// The rest behind a security group for interfaces to which the same of its targeted rules apply; none has no suffix.
+pub fn rest(nsg: &str, direction: Direction, applying: &[&str]) -> GroupId {
+    const SUFFIX_LENGTH: usize = 8;
+    let word = if direction == Direction::Ingress { REST_IN } else { REST_OUT };
+    if applying.is_empty() {
+        return GroupId::from(format!("{word}{nsg}"));
+    }
+    let suffix = crate::marks::digits(&applying.join("\n"), SUFFIX_LENGTH);
+    GroupId::from(format!("{word}{nsg}#{suffix}"))
+}
+
+/// The damaged rules of ours in a security group.
+pub fn damaged(nsg: &str) -> GroupId {
+    GroupId::from(format!("{DAMAGED}{nsg}"))
+}
+
+/// The interfaces that a rule is for by their addresses, or by their network where it means something else in each.
+pub fn places(nsg: &str, rule: &str, network: Option<&str>) -> GroupId {
+    let network = network.map(|network| format!("@{network}")).unwrap_or_default();
+    GroupId::from(format!("{PLACES}{nsg}/{}{network}", rule.to_lowercase()))
+}
+
+/// The path filter of the security admin rules of a virtual network.
+pub fn admin(network: &str) -> String {
+    format!("{ADMIN}{network}")
+}
+
+/// The security group whose rules decide who is behind it: the subnet's, or the interface's where the subnet has none.
+pub fn managed(path_filters: &[String]) -> Option<&str> {
+    path_filters.iter().map(String::as_str).find(|id| !id.starts_with(ADMIN))
+}
+
+/// The name of an application security group, planned or there, in lower case; empty for other groups.
+pub fn asg_name(id: &GroupId) -> String {
+    match kind_of(id) {
+        GroupKind::Asg(asg) => asg.name().to_lowercase(),
+        GroupKind::PlannedAsg { name, .. } => name.to_lowercase(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_say_what_they_are() {
+        let network = NetworkId::from("/subscriptions/s/resourcegroups/rg/v");
+        let asg = GroupId::planned(&network, "bulkhead-x-1");
+        assert_eq!(
+            kind_of(&asg),
+            GroupKind::PlannedAsg { network: network.clone(), name: "bulkhead-x-1".to_owned() }
+        );
+        let planned = carrier("/n", "n", &asg, &network);
+        assert_eq!(
+            kind_of(&planned),
+            GroupKind::PlannedCarrier { network, asg: "bulkhead-x-1".to_owned(), nsg: "n".to_owned() }
+        );
+        let nsg = ArmId::new("/s/n");
+        let split = rest("/s/n", Direction::Egress, &["a", "b"]);
+        assert!(split.as_str().starts_with("rest-out:/s/n#"));
+        assert_eq!(kind_of(&split), GroupKind::Rest { nsg: nsg.clone(), direction: Direction::Egress });
+        assert_eq!(kind_of(&damaged("/s/n")), GroupKind::Damaged { nsg });
+        assert_eq!(kind_of(&places("/s/n", "R", None)), GroupKind::Places);
+        let path = ["admin:/v".to_owned(), "/s/n".to_owned(), "/s/m".to_owned()];
+        assert_eq!(managed(&path), Some("/s/n"));
+    }
+}

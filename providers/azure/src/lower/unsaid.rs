@@ -1,0 +1,43 @@
+//! What the policy wants and Azure, or this version, cannot say; and what people should know.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use plan::{Desired, Direction};
+use policy::{AddressSet, Finding, WorkloadId};
+use provider::lowering::{Lowering, Words};
+
+use super::paths::Paths;
+
+const WORDS: Words = Words {
+    selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
+    deny: "a deny rule matters here, and this version does not lower deny rules to network security groups",
+};
+const EXCLUSIVE: &str = "rules of others in a network security group cannot be taken off one interface";
+
+/// From where a load balancer's probes come, and the platform's own messages.
+const PROBES: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
+
+/// All findings but limits.
+pub(super) fn findings(
+    lowering: &Lowering<'_>,
+    paths: &Paths<'_>,
+    desired: &Desired,
+    by_address: &BTreeSet<&WorkloadId>,
+    refused: BTreeSet<Finding>,
+) -> Vec<Finding> {
+    let mut findings = lowering.inexpressible(&WORDS);
+    findings.extend(refused);
+    findings.extend(lowering.exclusive_finding(EXCLUSIVE));
+    if lowering.enforces_anybody() {
+        findings.extend(lowering.fallback_finding(by_address));
+    }
+    let open = |interface: &plan::InterfaceState| {
+        let rest = paths.rest_of(interface, Direction::Ingress);
+        rest.filter(|rest| interface.groups.contains(rest))
+            .map(|rest| paths.ingress_of(&rest))
+            .unwrap_or_default()
+    };
+    findings.extend(lowering.probes_finding(desired, &AddressSet::from(PROBES), open));
+    findings
+}

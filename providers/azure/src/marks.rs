@@ -1,0 +1,209 @@
+//! Ownership marks: how a process with no memory knows which rules and application security groups are ours.
+//!
+//! Rules have no tags: a name that we give, to its last letter, is the whole mark. An application security group has a
+//! name of ours and tags. What is marked by half is *suspect*: reported, never touched.
+//!
+//! INVARIANT: what another installation made is never ours, also where its name begins with our prefix
+//! (`bulkhead-shop-` and `bulkhead-shop-eu-…`).
+
+use std::collections::BTreeMap;
+
+use plan::{Direction, Owner};
+
+use crate::resources::ArmId;
+
+/// Says which installation made the object.
+pub const INSTALLATION_TAG: &str = "bulkhead:installation";
+/// Says what the object is for.
+pub const ROLE_TAG: &str = "bulkhead:role";
+/// Says which virtual network the members are in: `RESOURCE GROUP/NAME`, in lower case.
+pub const NETWORK_TAG: &str = "bulkhead:network";
+/// The role of an application security group of a class.
+pub const CLASS_GROUP: &str = "class-group";
+/// The role of an application security group of interfaces that are closed.
+pub const CLOSED_GROUP: &str = "closed-group";
+/// Why a rule of ours is suspect whose last write has not ended well: interfaces may not have heard of it.
+pub const UNSETTLED: &str = "its last write has not ended well";
+
+/// Hexadecimal digits of the hash in a name of a class group or of a rule.
+pub const HASH_LENGTH: usize = 12;
+/// Hexadecimal digits of the network in a name.
+const NETWORK_LENGTH: usize = 8;
+
+/// What a name of ours says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// A class group, or an allow rule.
+    Hashed,
+    /// What closes interfaces.
+    Closed(Direction),
+    /// Our prefix, and then nothing that we write.
+    Half,
+}
+
+/// A name of ours.
+pub fn owned_name(installation: &str, suffix: &str) -> String {
+    format!("bulkhead-{installation}-{suffix}")
+}
+
+/// The first digits of a hash, in hexadecimal.
+pub fn digits(text: &str, length: usize) -> String {
+    blake3::hash(text.as_bytes()).to_hex().chars().take(length).collect()
+}
+
+/// The name of the group of closed interfaces of a virtual network, and of the rules that close them.
+pub fn closed_name(installation: &str, network: &str, direction: Direction) -> String {
+    let word = if direction == Direction::Ingress { "in" } else { "out" };
+    owned_name(installation, &format!("closed-{word}-{}", digits(network, NETWORK_LENGTH)))
+}
+
+/// What a name says, if it begins as ours do and is not one of another installation.
+pub fn form(installation: &str, name: &str) -> Option<Form> {
+    let (name, prefix) = (name.to_lowercase(), owned_name(installation, "").to_lowercase());
+    let rest = name.strip_prefix(&prefix)?;
+    let parts: Vec<&str> = rest.split('-').collect();
+    let exact = exact_form(&parts);
+    let is_anothers =
+        (1..parts.len()).any(|from| exact_form(parts.get(from..).unwrap_or_default()).is_some());
+    match exact {
+        Some(form) => Some(form),
+        None if is_anothers => None,
+        None => Some(Form::Half),
+    }
+}
+
+fn exact_form(parts: &[&str]) -> Option<Form> {
+    /// Far above any real number, and far below the length of a hash.
+    const DIGITS_MAX: usize = 4;
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+    };
+    let is_number = |part: &&str| {
+        (1..=DIGITS_MAX).contains(&part.len())
+            && !part.starts_with('0')
+            && part.chars().all(|c| c.is_ascii_digit())
+    };
+    match parts {
+        ["closed", "in", network] if is_hex(network, NETWORK_LENGTH) => {
+            Some(Form::Closed(Direction::Ingress))
+        }
+        ["closed", "out", network] if is_hex(network, NETWORK_LENGTH) => {
+            Some(Form::Closed(Direction::Egress))
+        }
+        [hash, numbers @ ..] if is_hex(hash, HASH_LENGTH) && numbers.iter().all(is_number) => {
+            Some(Form::Hashed)
+        }
+        _ => None,
+    }
+}
+
+/// Whose a rule is, by its name and whether its last write has ended well.
+pub fn rule_owner(installation: &str, name: &str, is_settled: bool) -> Owner {
+    match form(installation, name) {
+        None => Owner::Foreign,
+        Some(Form::Half) => Owner::Suspect("our prefix, but not a name that we give".to_owned()),
+        Some(_) if is_settled => Owner::Ours,
+        Some(_) => Owner::Suspect(UNSETTLED.to_owned()),
+    }
+}
+
+/// What the network tag says of a virtual network.
+pub fn network_word(network: &ArmId) -> String {
+    format!("{}/{}", network.resource_group(), network.name().to_lowercase())
+}
+
+/// The tags that an application security group of ours carries.
+pub fn tags(
+    installation: &str,
+    role: &str,
+    network: &ArmId,
+    extra: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut tags = extra.clone();
+    tags.insert(INSTALLATION_TAG.to_owned(), installation.to_owned());
+    tags.insert(ROLE_TAG.to_owned(), role.to_owned());
+    tags.insert(NETWORK_TAG.to_owned(), network_word(network));
+    tags
+}
+
+/// Whose an application security group is, and which of our tags on it are not as they should be. `wanted` are the tags
+/// that it should carry.
+pub fn group_owner(
+    installation: &str,
+    name: &str,
+    found: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> (Owner, BTreeMap<String, String>) {
+    let named = matches!(form(installation, name), Some(Form::Hashed | Form::Closed(_)));
+    let has = |key: &str| found.get(key).is_some() && found.get(key) == wanted.get(key);
+    let suspect = |why: String| (Owner::Suspect(why), BTreeMap::new());
+    match (named, found.get(INSTALLATION_TAG)) {
+        (true, Some(other)) if other != installation => {
+            suspect(format!("our name, but the tag of installation `{other}`"))
+        }
+        (true, None) if !has(ROLE_TAG) => suspect("our name, but none of our tags".to_owned()),
+        (true, _) => {
+            let wrong = wanted.iter().filter(|(key, value)| found.get(*key) != Some(value));
+            let drift = wrong.map(|(key, _)| (key.clone(), found.get(key).cloned().unwrap_or_default()));
+            (Owner::Ours, drift.collect())
+        }
+        (false, Some(tagged)) if tagged == installation => {
+            suspect("our installation tag, but not our name".to_owned())
+        }
+        (false, _) => (Owner::Foreign, BTreeMap::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_name_is_ours() {
+        for (name, expected) in [
+            ("bulkhead-shop-0123456789ab", Some(Form::Hashed)),
+            ("Bulkhead-Shop-0123456789AB-2", Some(Form::Hashed)),
+            ("bulkhead-shop-closed-in-01234567", Some(Form::Closed(Direction::Ingress))),
+            ("bulkhead-shop-closed-out-01234567", Some(Form::Closed(Direction::Egress))),
+            ("bulkhead-shop-web", Some(Form::Half)),
+            ("bulkhead-shop-", Some(Form::Half)),
+            ("bulkhead-shop-0123456789ab-x", Some(Form::Half)),
+            ("bulkhead-shop-eu-0123456789ab", None),
+            ("bulkhead-shop-eu-closed-in-01234567", None),
+            ("bulkhead-shop2-0123456789ab", None),
+            ("web", None),
+        ] {
+            assert_eq!(form("shop", name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_we_give_are_whole() {
+        let named = closed_name("shop", "/subscriptions/s/x", Direction::Egress);
+        assert_eq!(form("shop", &named), Some(Form::Closed(Direction::Egress)));
+        assert!(named.len() <= 80);
+    }
+
+    #[test]
+    fn half_a_mark_on_a_group_is_suspect() {
+        let wanted = tags(
+            "shop",
+            CLASS_GROUP,
+            &ArmId::new("/subscriptions/s/resourceGroups/RG/x/V"),
+            &BTreeMap::new(),
+        );
+        let check = |name: &str, found: &[(&str, &str)], expected: &str| {
+            let found = found.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let (owner, drift) = group_owner("shop", name, &found, &wanted);
+            assert_eq!(format!("{owner:?} {:?}", drift.keys().collect::<Vec<_>>()), expected, "{name}");
+        };
+        let name = "bulkhead-shop-0123456789ab";
+        let all = [(INSTALLATION_TAG, "shop"), (ROLE_TAG, CLASS_GROUP), (NETWORK_TAG, "rg/v")];
+        check(name, &all, "Ours []");
+        check(name, &all[..2], "Ours [\"bulkhead:network\"]");
+        check(name, &all[1..], "Ours [\"bulkhead:installation\"]");
+        check(name, &[], "Suspect(\"our name, but none of our tags\") []");
+        check("web", &all, "Suspect(\"our installation tag, but not our name\") []");
+        check("web", &[], "Foreign []");
+    }
+}

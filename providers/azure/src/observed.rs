@@ -1,0 +1,158 @@
+//! An estate as a scope sees it: networks, interfaces, groups as facts, lists as they are.
+//!
+//! ```text
+//! Estate ─ networks, interfaces, filters ─▶ what is written (memberships, lists) ─ derive ─▶ Observed
+//!                                                      ▲                            │
+//!                                                 steps (after) ◀───────────────────┘
+//! ```
+//!
+//! Carriers, rests and closed interfaces follow from memberships and lists alone ([`derive`]), so that a prediction and a
+//! read come to them in the same way.
+
+pub mod derive;
+pub mod flatten;
+pub mod services;
+pub mod spaces;
+
+mod filters;
+mod groups;
+mod interfaces;
+mod lists;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Limits, NetworkState, Observed, Peering, Scope};
+use policy::NetworkId;
+use provider::{ErrorKind, ProviderError};
+
+use crate::inventory::{ACTION, Estate, estate};
+use crate::resources::ArmId;
+use crate::settings::AzureSettings;
+
+pub use lists::as_written;
+
+/// What Azure allows (`providers.md` 1.2), in the terms of groups. What these cannot say is counted where it is written:
+/// rules, prefixes and groups of a security group ([`crate::band::check_limits`]), 20 groups on an IP configuration.
+const LIMITS: Limits = Limits {
+    rules_per_group: 4_000,
+    // 20 application security groups, as many carriers, two rests, two groups of closed interfaces.
+    groups_per_interface: 44,
+    // Carriers count as groups, and cost nothing.
+    groups_per_region: 1_000_000,
+};
+
+/// What a scope looks like.
+///
+/// # Errors
+/// When a network of the scope is not there.
+pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Result<Observed, ProviderError> {
+    let networks = networks_of(estate, scope)?;
+    let view = View::new(estate, settings, networks);
+    let mut observed = Observed {
+        scope: Some(scope.id.clone()),
+        networks: view.networks.iter().map(|(id, network)| network_state(id, network)).collect(),
+        interfaces: interfaces::interfaces(&view),
+        groups: Vec::new(),
+        path_filters: Vec::new(),
+        limits: LIMITS,
+    };
+    observed.groups = groups::groups(&view);
+    observed.path_filters = filters::filters(&view, &mut observed.interfaces);
+    observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
+    observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
+    interfaces::mark_whole(&view, &mut observed);
+    Ok(derive::derive(&settings.band(), observed))
+}
+
+/// An estate with what a scope looks at.
+struct View<'a> {
+    estate: &'a Estate,
+    settings: &'a AzureSettings,
+    networks: BTreeMap<&'a ArmId, &'a estate::Network>,
+    /// Interfaces of the scope behind each security group, the two on a path alike.
+    behind: BTreeMap<&'a ArmId, Vec<(&'a ArmId, &'a estate::Interface)>>,
+    /// The members of each application security group, in all networks.
+    members: BTreeMap<&'a ArmId, Vec<&'a ArmId>>,
+}
+
+impl<'a> View<'a> {
+    fn new(
+        estate: &'a Estate,
+        settings: &'a AzureSettings,
+        networks: BTreeMap<&'a ArmId, &'a estate::Network>,
+    ) -> Self {
+        let mut view = Self { estate, settings, networks, behind: BTreeMap::new(), members: BTreeMap::new() };
+        for (id, interface) in &estate.interfaces {
+            let groups: BTreeSet<&ArmId> =
+                interface.configurations.iter().flat_map(|one| &one.groups).collect();
+            groups.into_iter().for_each(|group| view.members.entry(group).or_default().push(id));
+            if view.networks.contains_key(&interface.network) {
+                for nsg in view.path(interface) {
+                    view.behind.entry(nsg).or_default().push((id, interface));
+                }
+            }
+        }
+        view
+    }
+
+    /// The security groups on the path to an interface, the nearest last.
+    fn path(&self, interface: &'a estate::Interface) -> Vec<&'a ArmId> {
+        let subnet = interface.configurations.first().and_then(|one| self.estate.subnets.get(&one.subnet));
+        let of_subnet = subnet.and_then(|subnet| subnet.security_group.as_ref());
+        let own = interface.security_group.as_ref().filter(|own| Some(*own) != of_subnet);
+        of_subnet
+            .into_iter()
+            .chain(own)
+            .filter(|nsg| self.estate.security_groups.contains_key(*nsg))
+            .collect()
+    }
+
+    /// The networks of the scope that have an interface behind a security group, sorted.
+    fn networks_behind(&self, nsg: &ArmId) -> BTreeSet<&'a ArmId> {
+        self.behind.get(nsg).into_iter().flatten().map(|(_, interface)| &interface.network).collect()
+    }
+}
+
+/// The networks of a scope: those that it names, or all of its region.
+fn networks_of<'a>(
+    estate: &'a Estate,
+    scope: &Scope,
+) -> Result<BTreeMap<&'a ArmId, &'a estate::Network>, ProviderError> {
+    let named: BTreeSet<ArmId> = scope.networks.iter().map(|id| ArmId::new(id.as_str())).collect();
+    let is_here = |id: &ArmId, network: &estate::Network| {
+        let in_region = scope.region.is_empty() || network.location.eq_ignore_ascii_case(&scope.region);
+        let in_account = scope.account.is_empty() || id.subscription().eq_ignore_ascii_case(&scope.account);
+        in_region && in_account && (named.is_empty() || named.contains(id))
+    };
+    let found: BTreeMap<&ArmId, &estate::Network> =
+        estate.networks.iter().filter(|(id, network)| is_here(id, network)).collect();
+    if let Some(missing) = named.iter().find(|id| !found.contains_key(id)) {
+        let message = format!(
+            "network `{missing}` of scope {} does not exist in region `{}` of subscription `{}`",
+            scope.id, scope.region, scope.account
+        );
+        let mut error = ProviderError::new(ErrorKind::NotFound, ACTION, message);
+        error.hint = "check `networks`, `region` and `account` of the scope".to_owned();
+        return Err(error);
+    }
+    Ok(found)
+}
+
+fn network_state(id: &ArmId, network: &estate::Network) -> NetworkState {
+    let active = network.peerings.iter().filter(|peering| peering.is_connected && peering.has_access);
+    let mut peerings: Vec<Peering> = active
+        .map(|peering| Peering {
+            peer: NetworkId::from(peering.remote.key()),
+            handle: peering.id.key().to_owned(),
+            identity: false,
+        })
+        .collect();
+    peerings.sort_by(|a, b| a.peer.cmp(&b.peer));
+    NetworkState {
+        id: NetworkId::from(id.key()),
+        name: id.name().to_owned(),
+        cidrs: network.blocks.iter().copied().collect(),
+        peerings,
+    }
+}

@@ -1,0 +1,122 @@
+//! Interfaces of a scope with the application security groups that they are in.
+
+use std::net::IpAddr;
+
+use plan::{AttachClass, GroupId, InterfaceState, Observed};
+use policy::{InterfaceId, NetworkId, WorkloadId};
+
+use crate::ids;
+use crate::inventory::estate::{Attach, Interface, Service};
+use crate::marks::{self, Form};
+use crate::observed::View;
+use crate::resources::{ArmId, Tags};
+
+/// Why an interface without a security group on its path cannot be enforced.
+const UNFILTERED: &str = "no network security group is on its path";
+
+/// Every interface in the networks of the scope; sorted by id.
+pub(super) fn interfaces(view: &View<'_>) -> Vec<InterfaceState> {
+    let own = view.estate.interfaces.iter().filter(|(_, i)| view.networks.contains_key(&i.network));
+    own.map(|(id, interface)| state_of(view, id, interface)).collect()
+}
+
+fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> InterfaceState {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in interface.configurations.iter().filter_map(|one| one.address) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let network = view.networks.get(&interface.network);
+    let admin = network.filter(|network| !network.admin_rules.is_empty());
+    let admin = admin.map(|_| ids::admin(interface.network.key()));
+    let path: Vec<String> = view.path(interface).into_iter().map(|nsg| nsg.key().to_owned()).collect();
+    // Nothing filters there, and the oracle has to know.
+    let attach = match attach_of(&interface.attach) {
+        AttachClass::Direct if path.is_empty() => AttachClass::Never(UNFILTERED.to_owned()),
+        attach => attach,
+    };
+    let workload = interface.machine.as_ref().unwrap_or(id);
+    InterfaceState {
+        id: InterfaceId::from(id.key()),
+        network: NetworkId::from(interface.network.key()),
+        workload: WorkloadId::from(workload.key()),
+        name: name_of(view, id, interface),
+        addresses,
+        groups: groups_of(view, interface),
+        attach,
+        tags: tags_of(interface),
+        path_filters: admin.into_iter().chain(path).collect(),
+    }
+}
+
+/// The machine's name, with that of the interface where it has several.
+fn name_of(view: &View<'_>, id: &ArmId, interface: &Interface) -> String {
+    let Some(machine) = &interface.machine else { return id.name().to_owned() };
+    let count = view.estate.machines.get(machine).map_or(1, |machine| machine.interfaces.len());
+    if count > 1 { format!("{}/{}", machine.name(), id.name()) } else { machine.name().to_owned() }
+}
+
+/// Those of the resource group, overridden by those of the machine, overridden by its own.
+fn tags_of(interface: &Interface) -> Tags {
+    let mut tags = interface.resource_group_tags.clone();
+    tags.extend(interface.machine_tags.clone());
+    tags.extend(interface.tags.clone());
+    tags
+}
+
+fn attach_of(attach: &Attach) -> AttachClass {
+    let word = |service: &Service| match service {
+        Service::ScaleSet => "its scale set",
+        Service::PrivateEndpoint => "its private endpoint",
+        Service::PrivateLinkService => "its private link service",
+        Service::Kubernetes => "its Kubernetes cluster",
+        Service::LoadBalancer => "its load balancer",
+        Service::Managed => "the service that manages its resource group",
+    };
+    match attach {
+        Attach::Direct => AttachClass::Direct,
+        Attach::Through { service, by, .. } => {
+            let by = by.as_ref().map(|by| format!(" {}", by.name())).unwrap_or_default();
+            AttachClass::ThroughService(format!("{}{by}", word(service)))
+        }
+        Attach::Never { why } => AttachClass::Never((*why).to_owned()),
+    }
+}
+
+/// The application security groups of any of its IP configurations. Being closed counts only where it is so for all.
+fn groups_of(view: &View<'_>, interface: &Interface) -> Vec<GroupId> {
+    let mut groups: Vec<GroupId> = Vec::new();
+    for group in interface.configurations.iter().flat_map(|one| &one.groups) {
+        let form = marks::form(&view.settings.installation, group.name());
+        let counts = !matches!(form, Some(Form::Closed(_))) || is_whole(interface, group);
+        let id = ids::of_asg(group);
+        if counts && !groups.contains(&id) {
+            groups.push(id);
+        }
+    }
+    groups
+}
+
+/// Whether all of an interface is in a group, and its last write has ended well.
+fn is_whole(interface: &Interface, group: &ArmId) -> bool {
+    interface.is_settled && interface.configurations.iter().all(|one| one.groups.contains(group))
+}
+
+/// Puts interfaces that are in a class group with all of their addresses into its carrier.
+pub(super) fn mark_whole(view: &View<'_>, observed: &mut Observed) {
+    let classes: Vec<&GroupId> = observed
+        .groups
+        .iter()
+        .filter(|group| group.owner == plan::Owner::Ours)
+        .map(|group| &group.id)
+        .collect();
+    for state in &mut observed.interfaces {
+        let Some(interface) = view.estate.interfaces.get(&ArmId::new(state.id.as_str())) else { continue };
+        let Some(nsg) = ids::managed(&state.path_filters) else { continue };
+        let whole = classes.iter().filter(|id| state.groups.contains(id));
+        let whole = whole.filter(|id| is_whole(interface, &ArmId::new(id.as_str())));
+        let carriers: Vec<GroupId> = whole.map(|id| ids::carrier(nsg, "", id, &state.network)).collect();
+        state.groups.extend(carriers);
+    }
+}

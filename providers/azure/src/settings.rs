@@ -1,0 +1,37 @@
+//! What the driver is told besides where ARM is.
+
+use std::collections::BTreeMap;
+
+use crate::band::Band;
+use crate::write::Flush;
+
+/// Settings of the driver; the same for every scope of an installation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AzureSettings {
+    /// The ownership mark.
+    pub installation: String,
+    /// Tags for every application security group that we make.
+    pub extra_tags: BTreeMap<String, String>,
+    /// The first and last priority of our allow rules, within 100 and 3999.
+    pub priorities: (u32, u32),
+    /// What happens to open connections when a rule of ours goes.
+    pub flush: Flush,
+}
+
+impl AzureSettings {
+    /// Priorities 1000 to 3999: people keep 100 to 999 for rules above ours.
+    pub fn new(installation: &str) -> Self {
+        Self {
+            installation: installation.to_owned(),
+            extra_tags: BTreeMap::new(),
+            priorities: (1000, 3999),
+            flush: Flush::AsIs,
+        }
+    }
+
+    /// Our places in every list.
+    pub fn band(&self) -> Band {
+        let (first, last) = self.priorities;
+        Band { installation: self.installation.clone(), first: first.max(100), last: last.min(3999) }
+    }
+}

@@ -1,0 +1,131 @@
+//! What Azure cannot say is said to people, and blocks.
+
+use policy::Severity;
+
+use crate::estate::Estate;
+use crate::text::text;
+
+fn policy(mode: &str, rule: &str) -> String {
+    format!(
+        "labels: {{ role: [web, db] }}\n\
+         ip_lists: {{ six: {{ addresses: [\"2001:db8::/32\"] }} }}\n\
+         enforcement: [{{ match: [role=web], mode: {mode} }}]\n\
+         rulesets: [{{ name: set, scopes: [], rules: [{{ name: r, {rule} }}] }}]\n"
+    )
+}
+
+const V4: &str = "vnet a: 10.0.0.0/16
+    nic w1: vnet=a nsg=all role=web @10.0.0.4
+    nic d1: vnet=a nsg=all role=db @10.0.0.5";
+const V6: &str = "vnet a: 10.0.0.0/16 2001:db8:a::/48
+    nic w1: vnet=a nsg=all role=web @10.0.0.4 @2001:db8:a::4
+    nic d1: vnet=a nsg=all role=db @10.0.0.5 @2001:db8:a::5";
+
+/// Codes of findings that block.
+fn blocking(policy: &str, lines: &str) -> Vec<String> {
+    let desired = Estate::new(policy, lines).lower();
+    let blocking = desired.findings.iter().filter(|finding| finding.severity == Severity::Blocking);
+    blocking.map(|finding| format!("{} {finding}", finding.code)).collect()
+}
+
+fn service(service: &str, lines: &str) -> Vec<String> {
+    let rule = format!("sources: [role=db], destinations: [role=web], services: [{service}]");
+    blocking(&policy("full", &rule), lines)
+}
+
+#[test]
+fn services_without_words_block_with_their_rule() {
+    for fine in ["tcp/80", "udp", "all", "icmp", "proto/50", "proto/51", "tcp/1-9", "icmp/3/4"] {
+        assert_eq!(service(fine, V6), [""; 0], "{fine}");
+    }
+    for bad in ["icmp/8", "proto/47", "icmp/3", "icmpv6/128", "icmpv6"] {
+        let found = service(bad, V6);
+        assert!(
+            found
+                .iter()
+                .all(|line| line.starts_with("service-on-cloud set/r: no rule of a network security group"))
+                && !found.is_empty(),
+            "{bad}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_network_without_ipv6_needs_no_word_for_icmpv6() {
+    assert_eq!(service("icmpv6", V4), [""; 0]);
+    assert_eq!(service("icmpv6/128", V4), [""; 0]);
+}
+
+#[test]
+fn exclusive_selective_and_denies_block_with_the_reason() {
+    let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
+    let exclusive = format!("scope: exclusive\n{V4}");
+    assert_eq!(
+        blocking(&policy("full", rule), &exclusive),
+        [
+            "exclusive-on-cloud azure: rules of others in a network security group cannot be taken off one interface"
+        ]
+    );
+    assert_eq!(blocking(&policy("visibility_only", rule), &exclusive), [""; 0]);
+    assert_eq!(
+        blocking(&policy("selective", rule), V4),
+        [
+            "selective-on-cloud role=web: selective enforcement needs deny rules of the policy, and this version lowers allow rules only"
+        ]
+    );
+    for action in ["deny", "override-deny"] {
+        assert_eq!(
+            blocking(&policy("full", &format!("{rule}, action: {action}")), V4),
+            [
+                "deny-on-cloud set/r: a deny rule matters here, and this version does not lower deny rules to network security groups"
+            ]
+        );
+    }
+}
+
+#[test]
+fn probes_that_will_be_cut_are_a_warning() {
+    let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
+    let estate = Estate::new(&policy("full", rule), V4);
+    let desired = estate.lower();
+    let warnings = |desired: &plan::Desired| -> Vec<String> {
+        let warned = desired.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+        warned.map(ToString::to_string).collect()
+    };
+    assert_eq!(warnings(&desired), ["azure: health probes of a load balancer will not reach role=web"]);
+    // Once it is closed nothing is cut any more.
+    assert_eq!(warnings(&estate.after(&estate.steps(&desired)).lower()), [""; 0]);
+}
+
+#[test]
+fn an_interface_without_a_list_is_uncovered_and_named_by_address() {
+    let rule = "sources: [role=web], destinations: [role=web], services: [tcp/80]";
+    let lines = "vnet a: 10.0.0.0/16
+        nic w1: vnet=a nsg=all role=web @10.0.0.4
+        nic w2: vnet=a role=web @10.0.0.5
+        nic w3: vnet=a nsg=all role=web @10.0.0.6 attach=locked";
+    let desired = text(&Estate::new(&policy("full", rule), lines).lower());
+    for line in [
+        "  in (role=web @a) tcp/80 [r]",
+        "  in 10.0.0.5/32 tcp/80 [r]",
+        "  in 10.0.0.6/32 tcp/80 [r]",
+        "uncovered w2 (role=web): no network security group is on its path",
+        "uncovered w3 (role=web): locked",
+    ] {
+        assert!(desired.contains(line), "{line} in\n{desired}");
+    }
+    assert!(!desired.contains("member w2") && !desired.contains("member w3"), "{desired}");
+}
+
+#[test]
+fn an_interface_that_leaves_enforcement_gets_its_rests_back() {
+    let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
+    let before = Estate::new(&policy("full", rule), V4);
+    let closed = before.after(&before.steps(&before.lower()));
+    let files = Estate::new(&policy("visibility_only", rule), V4).files;
+    let next = Estate::seen(files, closed.scope.clone(), closed.observed.clone());
+    let desired = text(&next.lower());
+    assert!(desired.contains("member w1: rest-in:all rest-out:all"), "{desired}");
+    let again = next.after(&next.steps(&next.lower()));
+    assert_eq!(again.steps(&again.lower()).steps, []);
+}

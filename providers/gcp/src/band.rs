@@ -1,0 +1,168 @@
+//! Facts of classes ↔ rules of ours in the policy of a network. Pure: what is predicted and what is written come from here.
+//!
+//! A rule of ours allows peers of one kind some services at the interfaces with one class tag. The facts of a class and
+//! direction are compiled as a whole: services with the same peers share a rule, since every peer costs an attribute in
+//! every rule. So what is written depends on the facts and not on how they came about. A policy is written whole, so
+//! that one rule more or less changes nothing in the number of calls.
+//!
+//! All of these rules allow: their order among each other means nothing. A rule keeps its priority as long as it has its
+//! name, and a new one takes a free priority from a place that its name decides.
+
+mod closed;
+mod compile;
+mod place;
+mod read;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use plan::{Direction, GroupId, PathRule, RuleSpec};
+
+pub use closed::{close, is_closing, is_whole};
+pub use place::{Full, attributes, check_limits};
+pub use read::{facts_of, is_damaged, is_of_band, is_ours};
+pub use wire::{rewrite, to_wire};
+
+/// Tag values on one side of a rule at most.
+pub const VALUES_MAX: usize = 256;
+/// Blocks on one side of a rule at most.
+pub const BLOCKS_MAX: usize = 5_000;
+/// How many priorities our denies may take.
+const DENIES: u32 = 100;
+
+/// Our places in a policy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Band {
+    /// The ownership mark.
+    pub installation: String,
+    /// The first priority of our allow rules.
+    pub first: u32,
+    /// The last one.
+    pub last: u32,
+    /// Attributes that the rules of a policy may have together.
+    pub attributes_max: usize,
+}
+
+impl Band {
+    /// The priorities of our denies.
+    pub fn denies(&self) -> RangeInclusive<u32> {
+        self.last + 1..=self.last + DENIES
+    }
+}
+
+/// The class that facts are of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target<'a> {
+    /// Its tag value, there or planned.
+    pub id: &'a GroupId,
+    /// The name of its tag, which is the same before and after it is made.
+    pub name: &'a str,
+}
+
+/// Rules to put and to delete, by priority; everything else stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Change {
+    /// Rules to create or replace.
+    pub put: Vec<PathRule>,
+    /// Priorities of rules to delete.
+    pub delete: Vec<u32>,
+}
+
+/// Why facts cannot be rules.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Something is over a limit.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A rule cannot say it.
+    #[error("no rule of a firewall policy can say `{0}`")]
+    Inexpressible(String),
+}
+
+impl Change {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.delete.is_empty()
+    }
+
+    /// The list after the change, in order of evaluation.
+    pub fn apply_to(&self, rules: &mut Vec<PathRule>) {
+        let touched: BTreeSet<u32> =
+            self.put.iter().map(|rule| rule.priority).chain(self.delete.iter().copied()).collect();
+        rules.retain(|rule| !touched.contains(&rule.priority));
+        rules.extend(self.put.iter().cloned());
+        rules.sort_by_key(|rule| rule.priority);
+    }
+}
+
+/// The change that makes facts of a class true; none if they are.
+///
+/// # Errors
+/// When a fact cannot be said, or a limit would be exceeded.
+pub fn add(
+    band: &Band,
+    rules: &[PathRule],
+    target: Target<'_>,
+    direction: Direction,
+    facts: &[RuleSpec],
+) -> Result<Change, Refusal> {
+    let held = facts_of(band, rules, target.id, direction);
+    let mut wanted = held.clone();
+    wanted.extend(facts.iter().cloned());
+    change(band, rules, target, direction, (&held, &wanted))
+}
+
+/// The change after which facts of a class are not true; none if they are not.
+///
+/// # Errors
+/// When a limit would be exceeded: less may need more rules.
+pub fn remove(
+    band: &Band,
+    rules: &[PathRule],
+    target: Target<'_>,
+    direction: Direction,
+    facts: &[RuleSpec],
+) -> Result<Change, Refusal> {
+    let held = facts_of(band, rules, target.id, direction);
+    let gone: BTreeSet<&RuleSpec> = facts.iter().collect();
+    let wanted = held.iter().filter(|fact| !gone.contains(fact)).cloned().collect();
+    change(band, rules, target, direction, (&held, &wanted))
+}
+
+fn change(
+    band: &Band,
+    rules: &[PathRule],
+    target: Target<'_>,
+    direction: Direction,
+    (held, wanted): (&BTreeSet<RuleSpec>, &BTreeSet<RuleSpec>),
+) -> Result<Change, Refusal> {
+    if held == wanted {
+        return Ok(Change::default());
+    }
+    let change = compile::compile(band, rules, target, direction, wanted)?;
+    let mut after = rules.to_vec();
+    change.apply_to(&mut after);
+    if attributes(&after) > attributes(rules) {
+        check_limits(band, &after)?;
+    }
+    Ok(change)
+}
+
+/// The change that takes every rule of a class away.
+pub fn clear(band: &Band, rules: &[PathRule], target: &GroupId) -> Change {
+    let mut change = Change::default();
+    for rule in rules.iter().filter(|rule| is_of_band(band, rule) && rule.targets.contains(target)) {
+        compile::take_out(rule, target, &mut change);
+    }
+    change
+}
+
+/// The change that takes damaged rules away; `is_class` says whether a target is the tag of a class that is there.
+pub fn clear_damaged(band: &Band, rules: &[PathRule], is_class: &dyn Fn(&GroupId) -> bool) -> Change {
+    let damaged = rules.iter().filter(|rule| is_damaged(band, rule, is_class));
+    Change { put: Vec::new(), delete: damaged.map(|rule| rule.priority).collect() }
+}
+
+#[cfg(test)]
+mod tests;

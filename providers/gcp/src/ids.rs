@@ -1,0 +1,224 @@
+//! What the ids of groups and lists say (`docs/worklog.md`).
+//!
+//! A tag value is a group by Google's name for it. What has no name of Google's gets one from the network: what
+//! everything but our rules lets pass, who is closed, whom a rule is for that names no tag values.
+
+use plan::{Direction, GroupId};
+use policy::{InterfaceId, NetworkId};
+
+use crate::marks;
+use crate::resources::ResourcePath;
+
+const PLACES: &str = "to:";
+const NETWORK_TAG: &str = "tag:";
+const ACCOUNT: &str = "account:";
+const DAMAGED: &str = "damaged:";
+const CLASSIC_FIRST: &str = "classic-first:";
+const CLASSIC_LAST: &str = "classic-last:";
+
+/// What a group is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum GroupKind {
+    /// A tag value that is there, `tagValues/N`.
+    Value(String),
+    /// A tag key of ours without a value, `tagKeys/N`: what a creation left that did not come to its end.
+    Key(String),
+    /// A tag value that a plan creates.
+    Planned {
+        /// Its network.
+        network: NetworkId,
+        /// Its name.
+        name: String,
+    },
+    /// What everything but our rules lets pass in a network.
+    Rest {
+        /// The network.
+        network: NetworkId,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Interfaces of a network that have our tag for closed ones.
+    Closed {
+        /// The network.
+        network: NetworkId,
+        /// Which way.
+        direction: Direction,
+    },
+    /// The first interfaces of instances with a network tag.
+    NetworkTag {
+        /// The network.
+        network: NetworkId,
+        /// The network tag.
+        name: String,
+    },
+    /// Interfaces of instances with a service account.
+    Account,
+    /// Interfaces that a rule is for and that no tag value names.
+    Places,
+    /// Rules with our mark that do not say what rules of ours say, by their policy.
+    Damaged(ResourcePath),
+}
+
+/// Reads an id.
+pub fn kind_of(id: &GroupId) -> GroupKind {
+    let text = id.as_str();
+    if let (Some(name), Some(place)) = (id.planned_name(), text.strip_prefix("new:")) {
+        let network = place.strip_suffix(name).unwrap_or(place).trim_end_matches('/');
+        return GroupKind::Planned { network: NetworkId::from(network), name: name.to_owned() };
+    }
+    for direction in [Direction::Ingress, Direction::Egress] {
+        if let Some(place) = text.strip_prefix(word("rest", direction)) {
+            let network = place.split_once('#').map_or(place, |(network, _)| network);
+            return GroupKind::Rest { network: NetworkId::from(network), direction };
+        }
+        if let Some(network) = text.strip_prefix(word("closed", direction)) {
+            return GroupKind::Closed { network: NetworkId::from(network), direction };
+        }
+    }
+    if let Some((network, name)) = text.strip_prefix(NETWORK_TAG).and_then(|place| place.rsplit_once('/')) {
+        return GroupKind::NetworkTag { network: NetworkId::from(network), name: name.to_owned() };
+    }
+    if let Some(policy) = text.strip_prefix(DAMAGED) {
+        return GroupKind::Damaged(ResourcePath::new(policy));
+    }
+    match text {
+        _ if text.starts_with(PLACES) => GroupKind::Places,
+        _ if text.starts_with(ACCOUNT) => GroupKind::Account,
+        _ if text.starts_with("tagKeys/") => GroupKind::Key(text.to_owned()),
+        _ => GroupKind::Value(text.to_owned()),
+    }
+}
+
+fn word(what: &str, direction: Direction) -> &'static str {
+    match (what, direction) {
+        ("rest", Direction::Ingress) => "rest-in:",
+        ("rest", Direction::Egress) => "rest-out:",
+        (_, Direction::Ingress) => "closed-in:",
+        (_, Direction::Egress) => "closed-out:",
+    }
+}
+
+/// The rest of a network for interfaces to which the same of its targeted rules apply; none has no suffix.
+pub fn rest(network: &NetworkId, direction: Direction, applying: &[String]) -> GroupId {
+    const SUFFIX_LENGTH: usize = 8;
+    let word = word("rest", direction);
+    if applying.is_empty() {
+        return GroupId::from(format!("{word}{network}"));
+    }
+    let suffix = marks::digits(&applying.join("\n"), SUFFIX_LENGTH);
+    GroupId::from(format!("{word}{network}#{suffix}"))
+}
+
+/// The interfaces of a network with our tag for closed ones.
+pub fn closed(network: &NetworkId, direction: Direction) -> GroupId {
+    GroupId::from(format!("{}{network}", word("closed", direction)))
+}
+
+/// The interfaces that a rule is for and that no tag value names.
+pub fn places(list: &str, rule: &str, direction: Direction) -> GroupId {
+    GroupId::from(format!("{PLACES}{list}/{rule}:{direction}"))
+}
+
+/// The first interfaces in a network of instances with a network tag.
+pub fn network_tag(network: &NetworkId, name: &str) -> GroupId {
+    GroupId::from(format!("{NETWORK_TAG}{network}/{name}"))
+}
+
+/// The interfaces in a network of instances with a service account.
+pub fn account(network: &NetworkId, email: &str) -> GroupId {
+    GroupId::from(format!("{ACCOUNT}{network}/{email}"))
+}
+
+/// The damaged rules of ours in a policy.
+pub fn damaged(policy: &str) -> GroupId {
+    GroupId::from(format!("{DAMAGED}{policy}"))
+}
+
+/// Our policy of a network.
+pub fn policy(installation: &str, network: &NetworkId) -> ResourcePath {
+    let project = ResourcePath::new(network.as_str()).project().to_owned();
+    let name = marks::hashed_name(installation, network.as_str());
+    ResourcePath::new(&format!("projects/{project}/global/firewallPolicies/{name}"))
+}
+
+/// The name of the tag key for the tag of a class.
+pub fn class_key(installation: &str, network: &NetworkId, name: &str) -> String {
+    marks::hashed_name(installation, &format!("{network}\n{name}"))
+}
+
+/// The name of the tag key for the tag of closed interfaces, and of its only value.
+pub fn closed_key(installation: &str, network: &NetworkId, direction: Direction) -> String {
+    marks::hashed_name(installation, closed(network, direction).as_str())
+}
+
+/// The list of the classic rules of a network, judged before or after its policies.
+pub fn classic(network: &NetworkId, is_first: bool) -> String {
+    format!("{}{network}", if is_first { CLASSIC_FIRST } else { CLASSIC_LAST })
+}
+
+/// Whether a list is that of classic rules: some if it is, true if they are judged before the policies.
+pub fn is_classic_first(list: &str) -> Option<bool> {
+    let is_last = list.starts_with(CLASSIC_LAST).then_some(false);
+    list.starts_with(CLASSIC_FIRST).then_some(true).or(is_last)
+}
+
+/// The list of what a network does with what no other list decides.
+pub fn implied(network: &NetworkId) -> String {
+    format!("implied:{network}")
+}
+
+/// The list of a policy of a folder or the organisation, or of Google's own, as it is in force on a network.
+pub fn inherited(network: &NetworkId, policy: &str) -> String {
+    format!("inherited:{network}/{policy}")
+}
+
+/// Whether a list is a global policy of a network.
+pub fn is_global_policy(list: &str) -> bool {
+    list.starts_with("projects/") && list.contains("/global/firewallPolicies/")
+}
+
+/// Whether a list is the policy of a region.
+pub fn is_regional(list: &str) -> bool {
+    list.starts_with("projects/") && list.contains("/regions/")
+}
+
+/// An interface of an instance.
+pub fn interface(instance: &ResourcePath, name: &str) -> InterfaceId {
+    InterfaceId::from(format!("{instance}#{name}"))
+}
+
+/// The instance of an interface.
+pub fn instance_of(interface: &InterfaceId) -> ResourcePath {
+    let text = interface.as_str();
+    ResourcePath::new(text.rsplit_once('#').map_or(text, |(instance, _)| instance))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_say_what_they_are() {
+        let network = NetworkId::from("projects/p/global/networks/v");
+        let planned = GroupKind::Planned { network: network.clone(), name: "bulkhead-x-1".to_owned() };
+        assert_eq!(kind_of(&GroupId::planned(&network, "bulkhead-x-1")), planned);
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let rest_kind = GroupKind::Rest { network: network.clone(), direction };
+            assert_eq!(kind_of(&rest(&network, direction, &[])), rest_kind);
+            assert_eq!(kind_of(&rest(&network, direction, &["a".to_owned()])), rest_kind);
+            let closed_kind = GroupKind::Closed { network: network.clone(), direction };
+            assert_eq!(kind_of(&closed(&network, direction)), closed_kind);
+        }
+        let tag = GroupKind::NetworkTag { network: network.clone(), name: "web".to_owned() };
+        assert_eq!(kind_of(&network_tag(&network, "web")), tag);
+        assert_eq!(kind_of(&account(&network, "a@b")), GroupKind::Account);
+        assert_eq!(kind_of(&GroupId::from("tagValues/1")), GroupKind::Value("tagValues/1".to_owned()));
+        assert_eq!(kind_of(&GroupId::from("tagKeys/1")), GroupKind::Key("tagKeys/1".to_owned()));
+        let policy = policy("shop", &network);
+        assert_eq!(kind_of(&damaged(policy.as_str())), GroupKind::Damaged(policy.clone()));
+        assert!(is_global_policy(policy.as_str()) && !is_regional(policy.as_str()));
+        assert_eq!(is_classic_first(&classic(&network, false)), Some(false));
+        let instance = ResourcePath::new("projects/p/zones/z-a/instances/i");
+        assert_eq!(instance_of(&interface(&instance, "nic1")), instance);
+    }
+}

@@ -1,0 +1,170 @@
+//! What follows from memberships and lists: the facts of classes, rests with theirs, who is closed, what is damaged.
+//!
+//! INVARIANT: nothing but memberships and lists is read, so that a prediction and a read cannot differ in how they come
+//! to these. [`strip`] takes off what [`derive`] puts on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, PathRule};
+use policy::{AddressSet, NetworkId};
+
+use crate::band::{self, Band};
+use crate::ids::{self, GroupKind};
+use crate::observed::flatten::flatten;
+
+const BOTH: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+
+/// Takes off what follows from the rest: rests with their members, and damaged rules as a group.
+pub fn strip(mut observed: Observed) -> Observed {
+    let is_derived =
+        |id: &GroupId| matches!(ids::kind_of(id), GroupKind::Rest { .. } | GroupKind::Damaged(_));
+    observed.groups.retain(|group| !is_derived(&group.id));
+    for interface in &mut observed.interfaces {
+        interface.groups.retain(|id| !is_derived(id));
+    }
+    observed
+}
+
+/// Puts on what follows from memberships and lists. Linear in rules × kinds of interfaces of each network.
+pub fn derive(band: &Band, mut observed: Observed) -> Observed {
+    let lists: BTreeMap<&str, &PathFilter> =
+        observed.path_filters.iter().map(|filter| (filter.id.as_str(), filter)).collect();
+    let rules_of = |network: &NetworkId| our_rules(band, &lists, network);
+    for group in observed.groups.iter_mut().filter(|group| is_class(group)) {
+        let facts = |direction| {
+            band::facts_of(band, rules_of(&group.network), &group.id, direction).into_iter().collect()
+        };
+        (group.ingress, group.egress) = (facts(Direction::Ingress), facts(Direction::Egress));
+    }
+    let classes: BTreeSet<GroupId> =
+        observed.groups.iter().filter(|group| is_class(group)).map(|group| group.id.clone()).collect();
+    let mut derived = Vec::new();
+    for network in &observed.networks {
+        let is_known = |id: &GroupId| classes.contains(id);
+        if rules_of(&network.id).iter().any(|rule| band::is_damaged(band, rule, &is_known)) {
+            let policy = ids::policy(&band.installation, &network.id);
+            derived.push(group_of(ids::damaged(policy.as_str()), &network.id));
+        }
+    }
+    let rests = Rests { band, lists: &lists, addresses: addresses(&observed.interfaces) };
+    let members: Vec<Vec<GroupId>> =
+        observed.interfaces.iter().map(|interface| rests.add(interface, &mut derived)).collect();
+    for (interface, rests) in observed.interfaces.iter_mut().zip(members) {
+        interface.groups.extend(rests);
+        interface.groups.sort();
+        interface.groups.dedup();
+    }
+    observed.groups.extend(derived);
+    observed.groups.sort_by(|a, b| a.id.cmp(&b.id));
+    observed
+}
+
+/// Whether a group is the tag of a class of ours.
+pub fn is_class(group: &GroupState) -> bool {
+    let is_value = matches!(ids::kind_of(&group.id), GroupKind::Value(_) | GroupKind::Planned { .. });
+    group.owner == Owner::Ours && is_value
+}
+
+/// The rules of our policy of a network; none if it is not there or not in force.
+fn our_rules<'a>(band: &Band, lists: &BTreeMap<&str, &'a PathFilter>, network: &NetworkId) -> &'a [PathRule] {
+    let policy = ids::policy(&band.installation, network);
+    let list = lists.get(policy.as_str()).filter(|list| list.owner == Owner::Ours);
+    list.map(|list| list.rules.as_slice()).unwrap_or_default()
+}
+
+fn group_of(id: GroupId, network: &NetworkId) -> GroupState {
+    GroupState {
+        name: id.to_string(),
+        id,
+        network: network.clone(),
+        owner: Owner::Ours,
+        ingress: Vec::new(),
+        egress: Vec::new(),
+        tag_drift: BTreeMap::new(),
+    }
+}
+
+/// The addresses of the members of every group.
+fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
+    let mut found: BTreeMap<&GroupId, Vec<std::net::IpAddr>> = BTreeMap::new();
+    for interface in interfaces {
+        for group in &interface.groups {
+            found.entry(group).or_default().extend(&interface.addresses);
+        }
+    }
+    found.into_iter().map(|(group, addresses)| (group.clone(), addresses.into_iter().collect())).collect()
+}
+
+struct Rests<'a> {
+    band: &'a Band,
+    lists: &'a BTreeMap<&'a str, &'a PathFilter>,
+    addresses: BTreeMap<GroupId, AddressSet>,
+}
+
+impl Rests<'_> {
+    /// The rests that an interface is in; adds the groups that are new, also those of closed interfaces.
+    fn add(&self, interface: &InterfaceState, groups: &mut Vec<GroupState>) -> Vec<GroupId> {
+        let mut held = Vec::new();
+        for direction in BOTH {
+            let id = ids::rest(&interface.network, direction, &self.signature(interface, direction));
+            if !groups.iter().any(|group| group.id == id) {
+                let mut group = group_of(id.clone(), &interface.network);
+                let members = |id: &GroupId| self.addresses.get(id).cloned().unwrap_or_default();
+                let rules = self.lists_of(interface).map(|list| {
+                    let all = self.rest_rules(list, direction);
+                    all.filter(|rule| applies(rule, interface)).collect()
+                });
+                let facts = flatten(rules, &members);
+                match direction {
+                    Direction::Ingress => group.ingress = facts,
+                    Direction::Egress => group.egress = facts,
+                }
+                groups.push(group);
+            }
+            if !self.is_closed(interface, direction) {
+                held.push(id);
+            }
+        }
+        held
+    }
+
+    fn lists_of<'b>(&'b self, interface: &'b InterfaceState) -> impl Iterator<Item = &'b PathFilter> {
+        interface.path_filters.iter().filter_map(|id| self.lists.get(id.as_str()).copied())
+    }
+
+    /// The rules of a list that are not of our band, in their order.
+    fn rest_rules<'b>(
+        &'b self,
+        list: &'b PathFilter,
+        direction: Direction,
+    ) -> impl Iterator<Item = &'b PathRule> {
+        let is_ours = |rule: &PathRule| band::is_of_band(self.band, rule) || band::is_whole(self.band, rule);
+        list.rules.iter().filter(move |rule| rule.direction == direction && !is_ours(rule))
+    }
+
+    /// What tells the rest of an interface from that of others in its network: regional policies, and rules for some.
+    fn signature(&self, interface: &InterfaceState, direction: Direction) -> Vec<String> {
+        let mut found = Vec::new();
+        for list in self.lists_of(interface) {
+            if ids::is_regional(&list.id) {
+                found.push(list.id.clone());
+            }
+            let targeted = self.rest_rules(list, direction).filter(|rule| !rule.targets.is_empty());
+            let applying = targeted.filter(|rule| applies(rule, interface));
+            found.extend(applying.map(|rule| format!("{} {} {}", list.id, rule.priority, rule.name)));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Whether our denies meet an interface.
+    fn is_closed(&self, interface: &InterfaceState, direction: Direction) -> bool {
+        let network = &interface.network;
+        interface.groups.contains(&ids::closed(network, direction))
+            && band::is_closing(self.band, our_rules(self.band, self.lists, network), network, direction)
+    }
+}
+
+fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
+    rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
+}

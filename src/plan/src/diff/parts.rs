@@ -1,0 +1,84 @@
+//! Groups that are parts of other groups: they stand where the whole stands, whoever their members are.
+//!
+//! A cloud that keeps identity and rules apart has one group for each place in which the rules of a class stand. Such
+//! a part has the members of the whole that are in its place, so members do not tell them apart, but names do.
+
+use std::collections::BTreeMap;
+
+use policy::NetworkId;
+use rustc_hash::FxHashMap;
+
+use crate::state::{DesiredGroup, GroupId, GroupState};
+
+/// The name of the whole and that of the place, if a name is that of a part: `WHOLE|PLACE`.
+pub(super) fn part(name: &str) -> Option<(&str, &str)> {
+    name.split_once('|')
+}
+
+/// Matches parts with groups that exist, by the groups that stand for the wholes; what is left is planned.
+pub(super) fn assign_parts<'a>(
+    parts: impl Iterator<Item = &'a DesiredGroup>,
+    ours: &FxHashMap<&GroupId, &GroupState>,
+    assigned: &mut BTreeMap<GroupId, GroupId>,
+) {
+    let observed = ours.values().filter(|group| part(&group.name).is_some());
+    let by_name: FxHashMap<(&NetworkId, String), &GroupId> =
+        observed.map(|group| ((&group.network, group.name.to_ascii_lowercase()), &group.id)).collect();
+    for group in parts {
+        let Some((whole, place)) = part(&group.name) else { continue };
+        let desired = GroupId::planned(&group.network, whole);
+        let stands = assigned.get(&desired).unwrap_or(&desired);
+        let whole = match ours.get(stands) {
+            Some(state) => state.name.as_str(),
+            None => stands.planned_name().unwrap_or(whole),
+        };
+        let name = format!("{whole}|{place}");
+        let held = by_name.get(&(&group.network, name.to_ascii_lowercase()));
+        let id = held.map_or_else(|| GroupId::planned(&group.network, &name), |&held| held.clone());
+        assigned.insert(group.id.clone(), id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Owner;
+
+    fn state(id: &str, name: &str) -> GroupState {
+        GroupState {
+            id: id.into(),
+            network: "net".into(),
+            name: name.to_owned(),
+            owner: Owner::Ours,
+            ingress: Vec::new(),
+            egress: Vec::new(),
+            tag_drift: BTreeMap::new(),
+        }
+    }
+
+    fn desired(name: &str) -> DesiredGroup {
+        let network = NetworkId::from("net");
+        DesiredGroup {
+            id: GroupId::planned(&network, name),
+            network,
+            name: name.to_owned(),
+            description: String::new(),
+            ingress: BTreeMap::new(),
+            egress: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn parts_go_where_the_whole_goes() {
+        let observed = [state("asg-old", "old"), state("n1|asg-old", "old|N1"), state("n1|asg-b", "b|n1")];
+        let ours = observed.iter().map(|group| (&group.id, group)).collect();
+        let mut assigned = BTreeMap::from([
+            (desired("a").id, GroupId::from("asg-old")),
+            (desired("c").id, GroupId::from("new:net/c-2")),
+        ]);
+        let parts = [desired("a|n1"), desired("a|n2"), desired("b|n1"), desired("c|n1")];
+        assign_parts(parts.iter(), &ours, &mut assigned);
+        let stands: Vec<&str> = parts.iter().map(|part| assigned[&part.id].as_str()).collect();
+        assert_eq!(stands, ["n1|asg-old", "new:net/old|n2", "n1|asg-b", "new:net/c-2|n1"]);
+    }
+}

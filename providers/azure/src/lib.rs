@@ -13,8 +13,10 @@
 pub mod arm;
 pub mod inventory;
 pub mod resources;
+pub mod semantics;
 pub mod write;
 
 pub use arm::{Arm, ArmSettings, Endpoint};
 pub use inventory::{Estate, observe};
+pub use semantics::semantics;
 pub use write::{Writer, Written};

@@ -10,13 +10,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crate → the crates of ours that it may depend on, outside its tests. A crate that is missing here fails.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("policy", &[]),
     ("plan", &["policy"]),
     ("provider", &["policy", "plan"]),
     ("reconcile", &["policy", "plan", "provider"]),
     ("provider-aws", &["policy", "plan", "provider"]),
     ("provider-azure", &["policy", "plan", "provider"]),
+    ("provider-gcp", &["plan", "provider"]),
     ("mock-cloud", &[]),
     ("mock-aws", &["mock-cloud"]),
     ("mock-azure", &["mock-cloud"]),
@@ -106,9 +107,9 @@ fn an_edge_outside_the_table_is_found() {
 
 #[test]
 fn semantics_and_proof_use_nothing_of_the_lowering() {
-    let files = ["providers/aws/src/semantics", "providers/azure/src/semantics", "src/plan/src/ordered"];
-    let mut files: Vec<PathBuf> = files.iter().map(|file| root().join(format!("{file}.rs"))).collect();
-    files.push(root().join("src/plan/src/prove.rs"));
+    let clouds = ["aws", "azure"].map(|cloud| format!("providers/{cloud}/src/semantics.rs"));
+    let plan = ["ordered", "prove"].map(|part| format!("src/plan/src/{part}.rs"));
+    let mut files: Vec<PathBuf> = clouds.iter().chain(&plan).map(|file| root().join(file)).collect();
     for folder in ["src/plan/src/ordered", "src/plan/src/prove"] {
         let parts = std::fs::read_dir(root().join(folder)).unwrap();
         files.extend(parts.map(|entry| entry.unwrap().path()));

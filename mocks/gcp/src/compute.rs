@@ -4,6 +4,7 @@
 //! are busy, failures that are planned, the operation, and what interfaces are told.
 
 pub mod association;
+pub mod balancer;
 pub mod effective;
 pub mod filter;
 pub mod firewall;
@@ -197,6 +198,8 @@ fn apply(state: &mut State, call: &Call<'_>) -> Result<Written, GcpError> {
         ("instanceGroupManagers", "resize") => group::resize(state, call),
         ("instanceGroupManagers", "recreateInstances") => group::recreate(state, call),
         ("projects", _) => project::share(state, call),
+        (resource, "insert") if balancer::is_part(resource) => balancer::insert(state, call),
+        (resource, "delete") if balancer::is_part(resource) => balancer::delete(state, call),
         (_, "insert") => policy::insert(state, call),
         (_, "patch") => policy::patch(state, call),
         (_, "delete") => policy::delete(state, call),

@@ -25,6 +25,9 @@ pub enum Kind {
     Instance,
     InstanceTemplate,
     InstanceGroupManager,
+    ForwardingRule,
+    BackendService,
+    HealthCheck,
 }
 
 impl Kind {
@@ -38,6 +41,9 @@ impl Kind {
             "instances" => Self::Instance,
             "instanceTemplates" => Self::InstanceTemplate,
             "instanceGroupManagers" => Self::InstanceGroupManager,
+            "forwardingRules" => Self::ForwardingRule,
+            "backendServices" => Self::BackendService,
+            "healthChecks" => Self::HealthCheck,
             _ => return None,
         })
     }
@@ -52,6 +58,9 @@ impl Kind {
             Self::Instance => "instance",
             Self::InstanceTemplate => "instanceTemplate",
             Self::InstanceGroupManager => "instanceGroupManager",
+            Self::ForwardingRule => "forwardingRule",
+            Self::BackendService => "backendService",
+            Self::HealthCheck => "healthCheck",
         }
     }
 }

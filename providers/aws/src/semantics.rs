@@ -9,6 +9,7 @@
 //! - What this version does not read (prefix lists) counts as every address in a foreign group, so that exposure
 //!   is never understated, and as nothing in a group of ours, so that the proof never leans on it.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -62,6 +63,7 @@ pub fn semantics(domain: &[&Observed]) -> FilterGraph {
 struct World<'a> {
     members: FxHashMap<&'a GroupId, Vec<(NodeIndex, &'a NetworkId)>>,
     peered: BTreeSet<(&'a NetworkId, &'a NetworkId)>,
+    reached: RefCell<FxHashMap<(&'a NetworkId, &'a GroupId), Arc<[NodeIndex]>>>,
 }
 
 impl<'a> World<'a> {
@@ -79,16 +81,16 @@ impl<'a> World<'a> {
                 peered.insert((&peering.peer, &network.id));
             }
         }
-        Self { members, peered }
+        Self { members, peered, reached: RefCell::default() }
     }
 
-    fn group_list(&self, group: &GroupState, direction: Direction) -> FilterList {
+    fn group_list(&self, group: &'a GroupState, direction: Direction) -> FilterList {
         let rules = if direction == Direction::Ingress { &group.ingress } else { &group.egress };
         let entries = rules.iter().map(|rule| self.entry(group, rule)).collect();
         FilterList { id: group.id.clone(), name: group.name.clone(), owner: group.owner.clone(), entries }
     }
 
-    fn entry(&self, group: &GroupState, rule: &RuleSpec) -> Entry {
+    fn entry(&self, group: &'a GroupState, rule: &'a RuleSpec) -> Entry {
         let peers = match &rule.peer {
             Peer::Cidr(block) => Peers::Addresses(AddressSet::from(*block)),
             Peer::Opaque(_) if group.owner == Owner::Ours => Peers::Addresses(AddressSet::empty()),
@@ -98,11 +100,15 @@ impl<'a> World<'a> {
         Entry { rule: rule.to_string(), effect: Effect::Permit, peers, services: rule.service.to_set() }
     }
 
-    fn reached(&self, from: &NetworkId, named: &GroupId) -> Arc<[NodeIndex]> {
-        let members = self.members.get(named).map(Vec::as_slice).unwrap_or_default();
-        let reached =
-            members.iter().filter(|(_, there)| *there == from || self.peered.contains(&(from, *there)));
-        reached.map(|(node, _)| *node).collect()
+    /// The members of a group that a reference from a network matches, worked out once for all rules.
+    fn reached(&self, from: &'a NetworkId, named: &'a GroupId) -> Arc<[NodeIndex]> {
+        let work_out = || {
+            let members = self.members.get(named).map(Vec::as_slice).unwrap_or_default();
+            let reached =
+                members.iter().filter(|(_, there)| *there == from || self.peered.contains(&(from, *there)));
+            reached.map(|(node, _)| *node).collect()
+        };
+        self.reached.borrow_mut().entry((from, named)).or_insert_with(work_out).clone()
     }
 }
 

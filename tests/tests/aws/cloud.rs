@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use mock_aws::{Ec2Front, Settings, World, serve};
-use plan::{Attachment, Cloud, Drift, Gates, GroupId, Observed, Scope, Step, StepAction, StepId, Transients};
+use plan::{Attachment, Drift, Gates, GroupId, Observed, Scope, Step, StepAction, StepId, Transients};
 use provider::{Applied, Clock, CloudReader, CloudWriter, Failed};
 use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 
@@ -211,7 +211,7 @@ pub fn step(scope: &Scope, action: StepAction) -> Step {
 pub fn scope(networks: &[String]) -> Scope {
     Scope {
         id: "shop".into(),
-        cloud: Cloud::Aws,
+        cloud: plan::Cloud::Aws,
         account: String::new(),
         region: "eu-west-1".to_owned(),
         networks: networks.iter().map(|id| id.as_str().into()).collect(),

@@ -126,7 +126,8 @@ impl World {
             }
             _ => {
                 let regions = self.settings.regions.iter().map(|region| format!("regions/{region}"));
-                let global = (resource == "networkFirewallPolicies").then(|| "global".to_owned());
+                let has_global = resource == "networkFirewallPolicies" || super::balancer::is_part(resource);
+                let global = has_global.then(|| "global".to_owned());
                 global.into_iter().chain(regions).collect()
             }
         };

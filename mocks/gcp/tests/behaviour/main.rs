@@ -3,6 +3,7 @@
 //! One module for each area; every line of a script is one request and what the real cloud answers to it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod balancers;
 mod calls;
 mod data_plane;
 mod firewalls;

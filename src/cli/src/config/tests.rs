@@ -1,6 +1,8 @@
 //! Every file under `config/` is read; every mistake in a configuration is placed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use policy::LabelValue;
+
 use super::*;
 use crate::demo::estate::Estate;
 
@@ -73,7 +75,7 @@ fn the_example_shows_every_option_and_says_the_default() {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
     let tags = BTreeMap::from([("Name".to_owned(), "shop-web-01".to_owned())]);
-    assert_eq!(config.mapping.labels(&tags)["app"].as_str(), "shop");
+    assert_eq!(config.mapping.labels(&tags).get("app").map(LabelValue::as_str), Some("shop"));
     let read = Config::read(&folder().join("bulkhead.yaml")).unwrap();
     load_policy(&read);
 }

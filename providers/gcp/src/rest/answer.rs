@@ -1,0 +1,56 @@
+//! One request and one answer, as far as the driver looks at them.
+
+use std::time::Duration;
+
+use provider::{ErrorKind, ProviderError};
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use crate::rest::pace::Buckets;
+
+/// Answers above this size are refused.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Requests above this size are refused before they are sent.
+pub const REQUEST_BYTES_MAX: usize = 10 << 20;
+
+/// One call, before it is sent.
+#[derive(Clone)]
+pub struct Request {
+    /// The id of Google's method, such as `compute.firewalls.insert`.
+    pub action: String,
+    /// How it is sent.
+    pub method: Method,
+    /// Where it goes.
+    pub url: Url,
+    /// JSON; empty is no body.
+    pub body: Vec<u8>,
+    /// What it counts against.
+    pub buckets: Buckets,
+    /// How long the cloud may take.
+    pub timeout: Duration,
+}
+
+/// One answer whose status says that the call was accepted.
+pub struct Answer {
+    /// The action that was asked.
+    pub action: String,
+    /// As it came.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as a type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Transient`] when it is not what it should be: whatever was done has been done.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let message = format!("the answer could not be read at byte {}", error.column());
+            let mut failed = ProviderError::new(ErrorKind::Transient, &self.action, message);
+            // Without the text of the error: it may quote the answer.
+            failed.hint = "report this: the shape of the answer is not what was expected".to_owned();
+            failed
+        })
+    }
+}

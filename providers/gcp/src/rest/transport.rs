@@ -1,0 +1,86 @@
+//! The connections: TLS by rustls with ring, no redirects, no proxy in front of this machine itself.
+//!
+//! The TLS configuration is handed over whole, so that no process-wide crypto provider is needed or disturbed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use provider::{ErrorKind, ProviderError};
+use reqwest::redirect::Policy;
+use rustls_platform_verifier::BuilderVerifierExt;
+
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections for both schemes; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Http {
+    encrypted: reqwest::Client,
+    plain: reqwest::Client,
+}
+
+impl Http {
+    /// Connections that trust what this machine trusts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] when TLS cannot be set up.
+    pub fn new() -> Result<Self, ProviderError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(BuilderVerifierExt::with_platform_verifier)
+            .map_err(no_tls)?
+            .with_no_client_auth();
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .user_agent(concat!("bulkhead/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self {
+            encrypted: builder().https_only(true).build().map_err(no_tls)?,
+            // A proxy would see the token in the clear: what is plain goes to this machine or its own metadata.
+            plain: builder().no_proxy().build().map_err(no_tls)?,
+        })
+    }
+
+    /// The connections to use for a scheme.
+    pub(crate) fn for_scheme(&self, scheme: &str) -> &reqwest::Client {
+        if scheme == "https" { &self.encrypted } else { &self.plain }
+    }
+}
+
+fn no_tls(error: impl std::error::Error + Send + Sync + 'static) -> ProviderError {
+    let mut failed =
+        ProviderError::new(ErrorKind::Rejected, "connect to Google Cloud", "TLS cannot be set up");
+    failed.hint = "install the root certificates of the system (ca-certificates)".to_owned();
+    failed.source = Some(Box::new(error));
+    failed
+}
+
+/// Reads a body to its end, or not at all when it is too long or breaks off.
+pub(crate) async fn read_bounded(
+    response: &mut reqwest::Response,
+    most: usize,
+) -> Result<Vec<u8>, BodyError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
+        if body.len() + chunk.len() > most {
+            return Err(BodyError::TooLong(most));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Why a body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The connection broke.
+    #[error("the answer broke off")]
+    Broken(#[source] reqwest::Error),
+    /// There is more than may be.
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+}

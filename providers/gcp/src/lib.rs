@@ -15,8 +15,10 @@ pub mod inventory;
 pub mod marks;
 pub mod resources;
 pub mod rest;
+pub mod semantics;
 pub mod write;
 
 pub use inventory::{Estate, Reach, observe};
 pub use rest::{Api, ApiSettings, Endpoint};
+pub use semantics::semantics;
 pub use write::{Made, Writer, Written};

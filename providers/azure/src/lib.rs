@@ -22,6 +22,7 @@ pub mod marks;
 pub mod observed;
 pub mod resources;
 pub mod settings;
+pub mod semantics;
 pub mod write;
 
 mod apply;
@@ -31,10 +32,3 @@ pub use cloud::{AzureReader, AzureWriter};
 pub use inventory::{Estate, observe};
 pub use settings::AzureSettings;
 pub use write::{Writer, Written};
-
-// Replaced at the merge by `pub mod semantics;`.
-mod semantics {
-    pub(crate) fn semantics(_: &[&plan::Observed]) -> plan::FilterGraph {
-        plan::FilterGraph::default()
-    }
-}

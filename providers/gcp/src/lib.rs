@@ -23,17 +23,11 @@ pub mod resources;
 pub mod rest;
 pub mod services;
 pub mod settings;
+pub mod semantics;
 pub mod write;
 
 mod apply;
 mod estimate;
-
-/// Stands in until the module of that name is there.
-mod semantics {
-    pub(crate) fn semantics(_domain: &[&plan::Observed]) -> plan::FilterGraph {
-        plan::FilterGraph::default()
-    }
-}
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

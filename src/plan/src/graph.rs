@@ -104,7 +104,7 @@ pub struct Entry {
 }
 
 /// What an entry does with what it matches.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Lets it pass.
     Permit,

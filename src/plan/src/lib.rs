@@ -21,6 +21,7 @@ pub mod digest;
 pub mod graph;
 pub mod guard;
 pub mod order;
+pub mod ordered;
 pub mod plan;
 pub mod prove;
 mod quota;

@@ -7,6 +7,7 @@
 //! is worth what the two do not share.
 
 pub mod clock;
+pub mod conformance;
 pub mod error;
 
 use async_trait::async_trait;

@@ -31,4 +31,5 @@ pub use arm::{Arm, ArmSettings, Endpoint};
 pub use cloud::{AzureReader, AzureWriter};
 pub use inventory::{Estate, observe};
 pub use settings::AzureSettings;
+pub use semantics::semantics;
 pub use write::{Writer, Written};

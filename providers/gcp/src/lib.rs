@@ -39,6 +39,7 @@ use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInp
 pub use inventory::{Estate, Reach, observe};
 pub use rest::{Api, ApiSettings, Endpoint};
 pub use settings::GcpSettings;
+pub use semantics::semantics;
 pub use write::{Made, Writer, Written};
 
 /// Reads Google Cloud and says what its objects mean.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crash;
 mod driver;
 mod facts;
 mod failures;
@@ -9,8 +10,10 @@ mod firewalls;
 mod harness;
 mod inventory;
 mod lost;
+mod normal;
 mod partial;
 mod policies;
+mod predict;
 mod steps;
 mod stubs;
 mod tags;

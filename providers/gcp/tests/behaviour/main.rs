@@ -1,13 +1,19 @@
-//! The driver's lower half against the simulated Google Cloud, over HTTP.
+//! The driver against the simulated Google Cloud, over HTTP.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod crash;
+mod driver;
+mod facts;
 mod failures;
 mod firewalls;
 mod harness;
 mod inventory;
 mod lost;
+mod normal;
 mod partial;
 mod policies;
+mod predict;
+mod steps;
 mod stubs;
 mod tags;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use plan::state::allow_everything;
 use plan::{
-    Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, RuleSpec, Step, StepAction,
+    Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, Peer, RuleSpec, Step,
+    StepAction,
 };
 use policy::{InterfaceId, NetworkId};
 
@@ -43,7 +44,8 @@ impl State {
             StepAction::AddRules { group, direction, rules } => self.add_rules(group, *direction, rules),
             StepAction::RemoveRules { group, direction, rules } => {
                 let Some((filter, target)) = self.carried(group) else { return };
-                let change = band::remove(&self.band, &filter.rules, &target, *direction, rules);
+                let rules = self.resolved(rules);
+                let change = band::remove(&self.band, &filter.rules, &target, *direction, &rules);
                 self.change(&filter.id.clone(), &change);
             }
             StepAction::Attach { interface, add } => {
@@ -87,9 +89,24 @@ impl State {
 
     fn add_rules(&mut self, group: &GroupId, direction: Direction, rules: &[RuleSpec]) {
         let Some((filter, target)) = self.carried(group) else { return };
-        if let Ok(change) = band::add(&self.band, &filter.rules, &target, direction, rules) {
+        let rules = self.resolved(rules);
+        if let Ok(change) = band::add(&self.band, &filter.rules, &target, direction, &rules) {
             self.change(&filter.id.clone(), &change);
         }
+    }
+
+    /// Facts with the groups that are there for those that a plan names.
+    fn resolved(&self, rules: &[RuleSpec]) -> Vec<RuleSpec> {
+        let resolve = |rule: &RuleSpec| match &rule.peer {
+            Peer::Group(id) => match ids::kind_of(id) {
+                GroupKind::PlannedAsg { network, name } => {
+                    RuleSpec { peer: Peer::Group(self.asg(&network, &name)), service: rule.service }
+                }
+                _ => rule.clone(),
+            },
+            _ => rule.clone(),
+        };
+        rules.iter().map(resolve).collect()
     }
 
     /// The list and the application security group of a carrier.
@@ -208,7 +225,7 @@ impl State {
             let change = band::clear(&band, &filter.rules, &asg);
             change.apply_to(&mut filter.rules);
         }
-        let peer = plan::Peer::Group(asg.clone());
+        let peer = Peer::Group(asg.clone());
         let rules = || self.observed.path_filters.iter().flat_map(|filter| &filter.rules);
         if !rules().any(|rule| rule.targets.contains(&asg) || rule.peers.contains(&peer)) {
             self.observed.groups.retain(|group| group.id != asg);

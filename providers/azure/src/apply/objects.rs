@@ -43,7 +43,7 @@ impl Applier<'_> {
     async fn ensure_group(&self, id: &ArmId, network: &ArmId, role: &str) -> Result<(), ProviderError> {
         let tags = marks::tags(&self.settings.installation, role, network, &self.settings.extra_tags);
         match self.group(id).await? {
-            Some(held) if self.is_ours(id, &held, &tags) => Ok(()),
+            Some(held) if self.is_ours(id, &held, &tags) && is_of_network(&held, &tags) => Ok(()),
             _ => {
                 let location = self.scope.region.as_str();
                 self.writer.create_application_group(id, location, &tags).await.map(drop)
@@ -145,4 +145,11 @@ impl Applier<'_> {
         }
         self.writer.delete_application_group(&id, held.etag.as_deref()).await.map(drop)
     }
+}
+
+/// Whether a group does not say that it is of another network: its members are of one network for good.
+fn is_of_network(held: &ApplicationGroup, wanted: &Tags) -> bool {
+    let tags = held.tags();
+    let found = tags.get(marks::NETWORK_TAG);
+    found.is_none() || found == wanted.get(marks::NETWORK_TAG)
 }

@@ -163,7 +163,11 @@ pub fn rest_of(
 ) -> GroupId {
     let mut applying: Vec<&str> = rest_rules(band, filter, direction)
         .filter(|rule| !rule.targets.is_empty() && applies(rule, interface))
-        .map(|rule| rule.name.as_str())
+        .map(|rule| match rule.targets.as_slice() {
+            // One rule may mean something else in each network.
+            [place] if ids::kind_of(place) == GroupKind::Places => place.as_str(),
+            _ => rule.name.as_str(),
+        })
         .collect();
     applying.sort_unstable();
     ids::rest(&filter.id, direction, &applying)

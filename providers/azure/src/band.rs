@@ -190,7 +190,7 @@ impl<'a> Work<'a> {
                 None => true,
             }
         });
-        peers.sort_by_key(|peer| peer_key(peer));
+        peers.sort_by_key(peer_key);
         for peer in peers {
             let most = if kind == Kind::Groups { GROUPS_MAX } else { PREFIXES_MAX };
             let same = |held: &&mut Held| (held.service, held.kind) == (service, kind);

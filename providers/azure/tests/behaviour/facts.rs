@@ -156,9 +156,8 @@ async fn lists_have_every_rule_in_order_with_its_owner() {
     assert_eq!(store.peers, [Peer::Opaque("storage.westeurope".to_owned())]);
 }
 
-#[tokio::test]
-async fn security_admin_rules_are_a_list_of_their_own() {
-    let scene = Scene::start().await;
+/// A manager with an always-allow, a deny and an allow in force in the network `v`.
+fn commit_admin_rules(scene: &Scene) {
     let mut world = scene.sim.front.world();
     let base = "/resourceGroups/rg/providers/Microsoft.Network/networkManagers/m";
     let subscription = format!("/subscriptions/{}", crate::harness::SUBSCRIPTION);
@@ -195,7 +194,12 @@ async fn security_admin_rules_are_a_list_of_their_own() {
             "commitType": "SecurityAdmin", "configurationIds": [configuration] }),
         )
         .unwrap();
-    drop(world);
+}
+
+#[tokio::test]
+async fn security_admin_rules_are_a_list_of_their_own() {
+    let scene = Scene::start().await;
+    commit_admin_rules(&scene);
     let observed = scene.observe().await;
     let list = observed.path_filters.iter().find(|list| list.id == ids::admin(id("vnet/v").key())).unwrap();
     let effects: Vec<(&str, PathEffect)> =

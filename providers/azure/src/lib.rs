@@ -21,8 +21,8 @@ pub mod lower;
 pub mod marks;
 pub mod observed;
 pub mod resources;
-pub mod settings;
 pub mod semantics;
+pub mod settings;
 pub mod write;
 
 mod apply;
@@ -30,6 +30,6 @@ mod apply;
 pub use arm::{Arm, ArmSettings, Endpoint};
 pub use cloud::{AzureReader, AzureWriter};
 pub use inventory::{Estate, observe};
-pub use settings::AzureSettings;
 pub use semantics::semantics;
+pub use settings::AzureSettings;
 pub use write::{Writer, Written};

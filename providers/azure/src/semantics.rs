@@ -11,17 +11,19 @@
 //!   that are no security groups; there allow is always-allow and next is allow.
 //! - A rule that is for application security groups touches only their members. As far ends they stand for their
 //!   members in the same virtual network: peerings do not carry them.
-//! - All filtering is stateful: replies pass. An open connection may outlive its rule, which is not shown here.
+//! - All filtering is stateful: replies pass, and path MTU messages with the connection that they are about. An open connection may outlive its rule, which is not shown here.
 //! - What this version does not read (service tags, network groups) counts against us: see [`plan::ordered`].
 //! - Not shown: the platform's own addresses (168.63.129.16, 169.254.169.254), which pass every rule that does not name
 //!   their service tags; which of several addresses of an interface is in an application security group.
 
-use plan::ordered::{Link, OrderedCloud, graph};
+use plan::ordered::{Link, OrderedCloud, graph, pass_with_connections};
 use plan::{Direction, FilterGraph, GroupId, Observed, Owner, PathFilter};
 
 /// Reads a domain into a filter graph. Looks at networks, interfaces and path filters alone.
 pub fn semantics(domain: &[&Observed]) -> FilterGraph {
-    graph(domain, &Azure)
+    let mut graph = graph(domain, &Azure);
+    pass_with_connections(&mut graph);
+    graph
 }
 
 /// What a packet passes where no security group is on its path.

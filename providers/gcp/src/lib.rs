@@ -21,9 +21,9 @@ pub mod marks;
 pub mod observed;
 pub mod resources;
 pub mod rest;
+pub mod semantics;
 pub mod services;
 pub mod settings;
-pub mod semantics;
 pub mod write;
 
 mod apply;
@@ -38,8 +38,8 @@ use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInp
 
 pub use inventory::{Estate, Reach, observe};
 pub use rest::{Api, ApiSettings, Endpoint};
-pub use settings::GcpSettings;
 pub use semantics::semantics;
+pub use settings::GcpSettings;
 pub use write::{Made, Writer, Written};
 
 /// Reads Google Cloud and says what its objects mean.

@@ -13,17 +13,19 @@
 //!   networks with a peering too (Google, *Secure tags for firewalls*). Egress knows far ends by address only.
 //! - A tag that is deleted is a group that nobody is in: a rule whose only sources or targets are such tags matches nobody,
 //!   so that it is ignored, be it an allow or a deny.
-//! - All filtering is stateful: replies pass.
+//! - All filtering is stateful: replies pass, and path MTU messages with the connection that they are about.
 //! - What this version does not read (FQDNs, regions, threat lists) counts against us: see [`plan::ordered`].
 //! - Not shown: the metadata server, which always answers. A source tag stands here for all addresses of an interface, in the
 //!   cloud for the primary ones.
 
-use plan::ordered::{Link, OrderedCloud, graph};
+use plan::ordered::{Link, OrderedCloud, graph, pass_with_connections};
 use plan::{Direction, FilterGraph, GroupId, Observed, PathEffect, PathFilter, PathRule};
 
 /// Reads a domain into a filter graph. Looks at networks, interfaces and path filters alone.
 pub fn semantics(domain: &[&Observed]) -> FilterGraph {
-    graph(domain, &Google)
+    let mut graph = graph(domain, &Google);
+    pass_with_connections(&mut graph);
+    graph
 }
 
 /// What egress meets after all lists.

@@ -25,10 +25,11 @@ mod rule;
 
 use std::collections::BTreeSet;
 
-use policy::NetworkId;
+use policy::compiled::essential_services;
+use policy::{AddressSet, NetworkId};
 use rustc_hash::FxHashMap;
 
-use crate::graph::{FilterGraph, Node, Stage};
+use crate::graph::{Effect, Entry, FilterGraph, Node, Peers, Stage};
 use crate::scope::Direction;
 use crate::state::{GroupId, InterfaceState, Observed, PathFilter, PathRule};
 use chain::{Layer, Stages};
@@ -87,6 +88,20 @@ pub fn graph(domain: &[&Observed], cloud: &impl OrderedCloud) -> FilterGraph {
     });
     let nodes = nodes.collect();
     FilterGraph { nodes, lists: reader.lists.finish() }
+}
+
+/// Lets path MTU messages pass every list. Where no rule can tell ICMP types apart they need none: they belong to a connection
+/// and pass with it, as replies do.
+pub fn pass_with_connections(graph: &mut FilterGraph) {
+    for list in &mut graph.lists {
+        let entry = Entry {
+            rule: "messages about an open connection".to_owned(),
+            effect: Effect::Permit,
+            peers: Peers::Addresses(AddressSet::any()),
+            services: essential_services(),
+        };
+        list.entries.insert(0, entry);
+    }
 }
 
 /// What interfaces share that have the same stages: path, network, and their groups that rules on the path are for.

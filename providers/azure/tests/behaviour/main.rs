@@ -11,6 +11,7 @@ mod inventory;
 mod memberships;
 mod overheard;
 mod predicted;
+mod road;
 mod rules;
 mod scene;
 mod steps;

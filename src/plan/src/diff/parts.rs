@@ -81,4 +81,53 @@ mod tests {
         let stands: Vec<&str> = parts.iter().map(|part| assigned[&part.id].as_str()).collect();
         assert_eq!(stands, ["n1|asg-old", "new:net/old|n2", "n1|asg-b", "new:net/c-2|n1"]);
     }
+
+    #[test]
+    fn a_part_never_stands_for_a_whole() {
+        // Both have the same member, and the part comes first in every order.
+        let (whole, part) = (state("z", "old"), state("n|z", "old|n"));
+        let interface = crate::InterfaceState {
+            id: "i".into(),
+            network: "net".into(),
+            workload: "w".into(),
+            name: String::new(),
+            addresses: Vec::new(),
+            groups: vec![part.id.clone(), whole.id.clone()],
+            attach: crate::AttachClass::Direct,
+            tags: BTreeMap::new(),
+            path_filters: Vec::new(),
+        };
+        let observed = crate::Observed {
+            interfaces: vec![interface],
+            groups: vec![part, whole],
+            ..crate::Observed::default()
+        };
+        let groups = vec![desired("new"), desired("new|n")];
+        let wanted = groups.iter().map(|group| group.id.clone()).collect();
+        let member = crate::Membership { groups: wanted, exclusive: false };
+        let desired = crate::Desired {
+            members: BTreeMap::from([("i".into(), member)]),
+            groups,
+            ..crate::Desired::default()
+        };
+        let scope = crate::Scope {
+            id: "s".into(),
+            cloud: crate::Cloud::Azure,
+            account: String::new(),
+            region: String::new(),
+            networks: Vec::new(),
+            enforce: true,
+            egress: false,
+            attachment: crate::Attachment::default(),
+            drift: crate::Drift::default(),
+            settle_ms: 0,
+            transients: crate::Transients::default(),
+            gates: crate::Gates::default(),
+        };
+        let input = crate::ScopeInput { scope: &scope, observed: &observed, desired: &desired };
+        let changes = crate::diff::diff(&[input]);
+        let stands: Vec<&str> = changes.assignment.values().map(GroupId::as_str).collect();
+        assert_eq!(stands, ["z", "n|z"]);
+        assert_eq!((changes.groups, changes.members), (Vec::new(), Vec::new()));
+    }
 }

@@ -127,7 +127,7 @@ fn blocks(rule: &PathRule) -> impl Iterator<Item = ipnet::IpNet> {
 }
 
 /// What earlier rules leave of a region.
-fn left<'a, const N: usize>(region: Region, before: [&'a Vec<Region>; N]) -> Vec<Region> {
+fn left<const N: usize>(region: Region, before: [&Vec<Region>; N]) -> Vec<Region> {
     let is_something = |(addresses, services): &Region| !addresses.is_empty() && !services.is_empty();
     let mut left = vec![region];
     for (gone, what) in before.into_iter().flatten() {

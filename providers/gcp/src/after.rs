@@ -111,7 +111,9 @@ impl Work {
     }
 
     fn groups_of(&mut self, interface: &InterfaceId, change: impl FnOnce(&mut Vec<GroupId>)) {
-        if let Some(found) = self.state.interfaces.iter_mut().find(|found| found.id == *interface) {
+        // INVARIANT: interfaces are sorted by id, as every list of an observation is.
+        let place = self.state.interfaces.binary_search_by(|found| found.id.cmp(interface));
+        if let Some(found) = place.ok().and_then(|place| self.state.interfaces.get_mut(place)) {
             change(&mut found.groups);
         }
     }

@@ -94,7 +94,7 @@ fn what_is_written_depends_on_facts_and_not_on_their_history() {
 #[test]
 fn what_a_rule_cannot_say_is_refused() {
     let refuse = |direction, text: &str| {
-        added(&mut Vec::new(), "app", direction, text).expect_err("no rule can say it").to_string()
+        added(&mut Vec::new(), "app", direction, text).expect_err("refused").to_string()
     };
     let expected = "no rule of a firewall policy can say `egress tagValues/web tcp/443`";
     assert_eq!(refuse(Direction::Egress, "web tcp/443"), expected);

@@ -46,7 +46,7 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
             derived.push(group_of(ids::damaged(policy.as_str()), &network.id));
         }
     }
-    let rests = Rests { band, lists: &lists, addresses: addresses(&observed.interfaces) };
+    let rests = Rests::new(band, &lists, &observed.interfaces);
     let members: Vec<Vec<GroupId>> =
         observed.interfaces.iter().map(|interface| rests.add(interface, &mut derived)).collect();
     for (interface, rests) in observed.interfaces.iter_mut().zip(members) {
@@ -98,10 +98,23 @@ fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
 struct Rests<'a> {
     band: &'a Band,
     lists: &'a BTreeMap<&'a str, &'a PathFilter>,
+    /// By list: its rules that are not of our band, in their order.
+    rules: BTreeMap<&'a str, Vec<&'a PathRule>>,
     addresses: BTreeMap<GroupId, AddressSet>,
 }
 
-impl Rests<'_> {
+impl<'a> Rests<'a> {
+    fn new(
+        band: &'a Band,
+        lists: &'a BTreeMap<&'a str, &'a PathFilter>,
+        interfaces: &[InterfaceState],
+    ) -> Self {
+        let is_ours = |rule: &PathRule| band::is_of_band(band, rule) || band::is_whole(band, rule);
+        let rest = |list: &'a PathFilter| list.rules.iter().filter(|rule| !is_ours(rule)).collect();
+        let rules = lists.iter().map(|(id, list)| (*id, rest(list))).collect();
+        Self { band, lists, rules, addresses: addresses(interfaces) }
+    }
+
     /// The rests that an interface is in; adds the groups that are new, also those of closed interfaces.
     fn add(&self, interface: &InterfaceState, groups: &mut Vec<GroupState>) -> Vec<GroupId> {
         let mut held = Vec::new();
@@ -110,10 +123,8 @@ impl Rests<'_> {
             if !groups.iter().any(|group| group.id == id) {
                 let mut group = group_of(id.clone(), &interface.network);
                 let members = |id: &GroupId| self.addresses.get(id).cloned().unwrap_or_default();
-                let rules = self.lists_of(interface).map(|list| {
-                    let all = self.rest_rules(list, direction);
-                    all.filter(|rule| applies(rule, interface)).collect()
-                });
+                let lists = self.lists_of(interface, direction);
+                let rules = lists.map(|(_, rules)| rules.filter(|rule| applies(rule, interface)).collect());
                 let facts = flatten(rules, &members);
                 match direction {
                     Direction::Ingress => group.ingress = facts,
@@ -128,30 +139,27 @@ impl Rests<'_> {
         held
     }
 
-    fn lists_of<'b>(&'b self, interface: &'b InterfaceState) -> impl Iterator<Item = &'b PathFilter> {
-        interface.path_filters.iter().filter_map(|id| self.lists.get(id.as_str()).copied())
-    }
-
-    /// The rules of a list that are not of our band, in their order.
-    fn rest_rules<'b>(
+    /// The lists on the path of an interface with their rules of a direction that are not of our band.
+    fn lists_of<'b>(
         &'b self,
-        list: &'b PathFilter,
+        interface: &'b InterfaceState,
         direction: Direction,
-    ) -> impl Iterator<Item = &'b PathRule> {
-        let is_ours = |rule: &PathRule| band::is_of_band(self.band, rule) || band::is_whole(self.band, rule);
-        list.rules.iter().filter(move |rule| rule.direction == direction && !is_ours(rule))
+    ) -> impl Iterator<Item = (&'b str, impl Iterator<Item = &'a PathRule> + 'b)> {
+        interface.path_filters.iter().filter_map(move |id| {
+            let rules = self.rules.get(id.as_str())?;
+            Some((id.as_str(), rules.iter().copied().filter(move |rule| rule.direction == direction)))
+        })
     }
 
     /// What tells the rest of an interface from that of others in its network: regional policies, and rules for some.
     fn signature(&self, interface: &InterfaceState, direction: Direction) -> Vec<String> {
         let mut found = Vec::new();
-        for list in self.lists_of(interface) {
-            if ids::is_regional(&list.id) {
-                found.push(list.id.clone());
+        for (id, rules) in self.lists_of(interface, direction) {
+            if ids::is_regional(id) {
+                found.push(id.to_owned());
             }
-            let targeted = self.rest_rules(list, direction).filter(|rule| !rule.targets.is_empty());
-            let applying = targeted.filter(|rule| applies(rule, interface));
-            found.extend(applying.map(|rule| format!("{} {} {}", list.id, rule.priority, rule.name)));
+            let applying = rules.filter(|rule| !rule.targets.is_empty() && applies(rule, interface));
+            found.extend(applying.map(|rule| format!("{id} {} {}", rule.priority, rule.name)));
         }
         found.sort_unstable();
         found

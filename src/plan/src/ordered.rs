@@ -29,9 +29,9 @@ use policy::compiled::essential_services;
 use policy::{AddressSet, NetworkId};
 use rustc_hash::FxHashMap;
 
-use crate::graph::{Effect, Entry, FilterGraph, Node, Peers, Stage};
+use crate::graph::{Effect, Entry, FilterGraph, FilterList, Node, Peers, Stage};
 use crate::scope::Direction;
-use crate::state::{GroupId, InterfaceState, Observed, PathFilter, PathRule};
+use crate::state::{GroupId, InterfaceState, Observed, Owner, PathFilter, PathRule};
 use chain::{Layer, Stages};
 use lists::Lists;
 use reach::Reach;
@@ -91,17 +91,28 @@ pub fn graph(domain: &[&Observed], cloud: &impl OrderedCloud) -> FilterGraph {
 }
 
 /// Lets path MTU messages pass every list. Where no rule can tell ICMP types apart they need none: they belong to a connection
-/// and pass with it, as replies do.
+/// and pass with it, as replies do. Where none of our lists lets anything pass, a list for them alone stands in its place.
 pub fn pass_with_connections(graph: &mut FilterGraph) {
-    for list in &mut graph.lists {
-        let entry = Entry {
-            rule: "messages about an open connection".to_owned(),
-            effect: Effect::Permit,
-            peers: Peers::Addresses(AddressSet::any()),
-            services: essential_services(),
-        };
-        list.entries.insert(0, entry);
+    let entry = Entry {
+        rule: "messages about an open connection".to_owned(),
+        effect: Effect::Permit,
+        peers: Peers::Addresses(AddressSet::any()),
+        services: essential_services(),
+    };
+    graph.lists.iter_mut().for_each(|list| list.entries.insert(0, entry.clone()));
+    let (lists, alone) = (&graph.lists, graph.lists.len() as u32);
+    let is_ours = |list: &u32| lists[*list as usize].owner == Owner::Ours;
+    for node in &mut graph.nodes {
+        for stage in [node.ingress.first_mut(), node.egress.first_mut()].into_iter().flatten() {
+            if !stage.lists.iter().any(is_ours) {
+                stage.lists.push(alone);
+            }
+        }
     }
+    let name = "open connections";
+    let list =
+        FilterList { id: name.into(), name: name.to_owned(), owner: Owner::Ours, entries: vec![entry] };
+    graph.lists.push(list);
 }
 
 /// What interfaces share that have the same stages: path, network, and their groups that rules on the path are for.

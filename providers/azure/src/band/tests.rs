@@ -1,3 +1,5 @@
+//! Facts as rules: names, priorities, limits.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Flattening against first match, packet by packet.
+
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use plan::{Direction, Owner, RuleService};

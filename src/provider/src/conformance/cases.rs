@@ -67,12 +67,8 @@ async fn converge(world: &dyn World, policy: Policy) -> Result<Vec<Done>, Proble
 async fn converged_shop(factory: &dyn Factory) -> Result<Box<dyn World>, Problem> {
     let world = shop(factory).await;
     converge(&*world, Policy::First).await?;
-    settle(&*world);
+    world.settle();
     Ok(world)
-}
-
-fn settle(world: &dyn World) {
-    world.advance_ms(world.scope().settle_ms + 1);
 }
 
 async fn observe(world: &dyn World) -> Result<Observed, Problem> {

@@ -42,6 +42,10 @@ pub trait World: Send + Sync {
     /// Moves time.
     fn advance_ms(&self, ms: u64);
 
+    /// Moves time until every change has reached every interface and nothing is under way: what the suite waits for,
+    /// whatever [`World::scope`] says about settling.
+    fn settle(&self);
+
     /// Every mutating call that reached the cloud so far, by action, in order; refused ones and those whose answer was
     /// lost too.
     fn writes(&self) -> Vec<String>;

@@ -8,7 +8,7 @@ use super::super::estate::Policy;
 use super::super::pass::Pass;
 use super::super::world::{Factory, World};
 use super::super::{Outcome, ensure};
-use super::{converge, converged_shop, settle, shop};
+use super::{converge, converged_shop, shop};
 
 /// What was written is read back as what is wanted: a pass after a pass has nothing to do, marks included.
 pub async fn the_second_pass_is_empty(factory: &dyn Factory) -> Outcome {
@@ -147,7 +147,7 @@ pub async fn no_pass_makes_more_calls_than_estimated(factory: &dyn Factory) -> O
     for policy in [Policy::Added, Policy::Replaced, Policy::Cache] {
         world.relabel("web-2", "role", if policy == Policy::Cache { "cache" } else { "web" });
         calls_fit(&*world, policy).await?;
-        settle(&*world);
+        world.settle();
     }
     calls_fit(&*factory.start(&super::Seed::shop(false)).await, Policy::First).await
 }

@@ -4,7 +4,7 @@ use super::super::estate::Policy;
 use super::super::pass::{Done, Pass, StepOutcome};
 use super::super::world::{Factory, Fault, World};
 use super::super::{Outcome, Problem, ensure};
-use super::{converge, converged_shop, is_as_wanted, settle, shop};
+use super::{converge, converged_shop, is_as_wanted, shop};
 use crate::ErrorKind;
 
 /// Whoever finds that somebody changed the object looks again: in the next pass.
@@ -133,7 +133,6 @@ pub async fn a_crash_after_any_call_converges(factory: &dyn Factory) -> Outcome 
             world.heal();
             let at = format!("dead after call {nth} of {calls}");
             ends_alike(&*world, change, inventory).await.map_err(|problem| within(&at, problem))?;
-            settle(&*world);
         }
     }
     Ok(())

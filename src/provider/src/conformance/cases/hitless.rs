@@ -5,7 +5,7 @@ use super::super::pass::{Done, Pass};
 use super::super::probes::{Family, flows, watch};
 use super::super::world::{Factory, Fault, World};
 use super::super::{Outcome, Problem, ensure};
-use super::{converge, converged_shop, observe, settle};
+use super::{converge, converged_shop, observe};
 
 /// One rule more.
 pub async fn a_rule_is_added_hitless(factory: &dyn Factory) -> Outcome {
@@ -38,7 +38,7 @@ async fn hitless(factory: &dyn Factory, policy: Policy, role: Option<&str>) -> O
 }
 
 async fn judge(world: &dyn World, from_ms: u64, passes: &[Done], families: &[Family]) -> Outcome {
-    settle(world);
+    world.settle();
     let observed = observe(world).await?;
     let snapshot = snapshot(&Policy::First.files()?, &world.scope(), &observed);
     let packets: Vec<_> = families.iter().flat_map(|family| flows(&snapshot, *family)).collect();

@@ -4,7 +4,7 @@ use super::super::estate::{Policy, snapshot};
 use super::super::probes::{Family, compare_with_policy, few, flows, text};
 use super::super::world::{Factory, Meddling, Seed, World};
 use super::super::{Outcome, ensure, graph};
-use super::{carrier, converge, observe, settle};
+use super::{carrier, converge, observe};
 
 /// IPv4 packets pass exactly as `policy::decide` says, whether egress is enforced or not.
 pub async fn packets_pass_as_the_policy_says(factory: &dyn Factory) -> Outcome {
@@ -28,7 +28,7 @@ async fn check(world: &dyn World, family: Family) -> Outcome {
     for (policy, role) in [(Policy::First, "web"), (Policy::Added, "app"), (Policy::Removed, "db")] {
         world.relabel("web-3", "role", role);
         converge(world, policy).await?;
-        settle(world);
+        world.settle();
         let snapshot = snapshot(&policy.files()?, &world.scope(), &observe(world).await?);
         let (all, pass) = compare_with_policy(world, &snapshot, family)?;
         ensure(pass > 20 && all > 10 * pass.min(20), || {
@@ -54,7 +54,7 @@ pub async fn semantics_say_what_packets_do(factory: &dyn Factory) -> Outcome {
 }
 
 async fn agree(world: &dyn World, when: &str) -> Outcome {
-    settle(world);
+    world.settle();
     let observed = observe(world).await?;
     let snapshot = snapshot(&Policy::First.files()?, &world.scope(), &observed);
     let semantics = world.reader().semantics(&[&observed]);

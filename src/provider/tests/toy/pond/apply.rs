@@ -51,7 +51,9 @@ impl<'a> Application<'a> {
                 let teams = port.teams.difference(&gone).cloned().collect();
                 self.set_teams(interface.as_str(), &port, teams)?;
                 let mut cloud = self.wire.cloud();
-                gone.iter().for_each(|team| drop(cloud.journal.remove(&format!("{interface} in {team}"))));
+                for team in &gone {
+                    cloud.journal.remove(&format!("{interface} in {team}"));
+                }
             }
             StepAction::DeleteGroup { group, .. } => {
                 let team = self.real(group);

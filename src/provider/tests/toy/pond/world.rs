@@ -172,6 +172,13 @@ impl World for PondWorld {
         self.wire.cloud().now_ms += ms;
     }
 
+    fn settle(&self) {
+        let mut cloud = self.wire.cloud();
+        while !cloud.plane.is_settled(cloud.now_ms) {
+            cloud.now_ms += DELAY_MS.0;
+        }
+    }
+
     fn writes(&self) -> Vec<String> {
         self.wire.cloud().writes.clone()
     }

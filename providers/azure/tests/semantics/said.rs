@@ -299,5 +299,5 @@ fn interfaces_that_rules_do_not_tell_apart_share_lists() {
     let [a, b, c] = &case.graph.nodes[..] else { panic!("three interfaces") };
     assert_eq!((&a.ingress, &a.egress), (&b.ingress, &b.egress));
     assert_ne!(a.ingress, c.ingress);
-    assert_eq!(case.graph.lists.len(), 3, "web, app, and what is foreign once for both");
+    assert_eq!(case.graph.lists.len(), 4, "web, app, what is foreign once for both, open connections");
 }

@@ -258,5 +258,5 @@ fn interfaces_that_rules_do_not_tell_apart_share_lists() {
          1000 ours in allow tagValues/1 <- tagValues/1 tcp/80",
     );
     assert_eq!(other.graph.nodes[0].ingress, other.graph.nodes[1].ingress);
-    assert_eq!(other.graph.lists.len(), 2, "ours, and the implied allow of egress");
+    assert_eq!(other.graph.lists.len(), 3, "ours, the implied allow of egress, open connections");
 }

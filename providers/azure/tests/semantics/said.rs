@@ -301,3 +301,20 @@ fn interfaces_that_rules_do_not_tell_apart_share_lists() {
     assert_ne!(a.ingress, c.ingress);
     assert_eq!(case.graph.lists.len(), 4, "web, app, what is foreign once for both, open connections");
 }
+
+#[test]
+fn path_mtu_messages_pass_with_their_connection_and_no_other_icmp_does() {
+    let case = Case::new(
+        "net v1
+         nic a v1 10.0.0.1 in web closed behind n
+         nic b v1 10.0.0.2 in closed behind n
+         list n
+         1000 ours in allow web <- 10.0.0.0/8 tcp/80
+         4000 ours in deny closed <- * all
+         65000 foreign in allow * <- * all",
+    );
+    for own in ["a", "b"] {
+        assert!(case.ours(own, "8.8.8.8", "icmp/3/4") && case.passes(own, IN, "8.8.8.8", "icmp/3/4"));
+        assert!(!case.ours(own, "8.8.8.8", "icmp/8/0") && !case.passes(own, IN, "8.8.8.8", "icmp/8/0"));
+    }
+}

@@ -19,10 +19,12 @@ COMMANDS = {
     "observe": "cargo test --workspace --test observe",
     "hitless": "cargo test -p plan --test hitless",
     "proof": "cargo test -p plan --test prove",
+    "azure-semantics": "cargo test -p provider-azure --test semantics",
+    "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "passes": "cargo test --workspace --test passes",
     "withhold": "cargo test -p plan --lib -- withhold::",
     "memory": "cargo test --workspace --lib -- last_applied::",
-    "aws-unit": "cargo test --workspace --lib -- lower:: convert:: marks::",
+    "aws-unit": "cargo test --workspace --lib -- lower:: lowering:: convert:: marks::",
 }
 ROW = re.compile(r"^\|\s*([\w-]+)\s*\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `([\w-]+)` \|$")
 

@@ -35,7 +35,8 @@ struct Google;
 
 impl OrderedCloud for Google {
     fn names_over_peerings(&self, group: &GroupId) -> bool {
-        group.as_str().starts_with("tagValues/")
+        // A group that a plan makes will be a tag value.
+        group.as_str().starts_with("tagValues/") || group.is_planned()
     }
 
     fn chains<'a>(&self, path: &[&'a PathFilter], direction: Direction) -> Vec<Vec<Link<'a>>> {

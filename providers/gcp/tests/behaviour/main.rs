@@ -14,6 +14,7 @@ mod normal;
 mod partial;
 mod policies;
 mod predict;
+mod road;
 mod steps;
 mod stubs;
 mod tags;

@@ -1,0 +1,127 @@
+//! The whole road on Google Cloud: a label policy over labelled instances is planned, proven, applied, and holds.
+
+use plan::{Desired, Observed, ScopeInput, Step};
+use policy::compile::compile;
+use policy::file::{PolicyFiles, SourceFile, load};
+use policy::{CompiledPolicy, Snapshot};
+use provider::conformance::snapshot;
+use provider::{CloudReader, LowerInput};
+use serde_json::{Value, json};
+
+use crate::driver::Driver;
+use crate::harness::{instance, path, slow};
+
+const POLICY: &str = "
+labels: { role: [web, app, db], env: [prod] }
+ip_lists: { office: { addresses: [203.0.113.0/24] } }
+rulesets:
+  - name: shop
+    rules:
+      - { name: office, sources: [list:office], destinations: [role=web], services: [tcp/443] }
+      - { name: web-db, sources: [role=web], destinations: [role=db], services: [tcp/5432] }
+      - { name: gossip, sources: [role=db], destinations: [role=db], services: [udp/7000-7010] }
+";
+
+/// What one look leads to.
+struct Look {
+    observed: Observed,
+    snapshot: Snapshot,
+    compiled: CompiledPolicy,
+    steps: Vec<Step>,
+    desired: Desired,
+}
+
+fn files(text: &str) -> PolicyFiles {
+    load(&[SourceFile { name: "policy.yaml".to_owned(), text: text.to_owned() }]).unwrap()
+}
+
+async fn look(driver: &Driver, text: &str) -> Look {
+    let observed = driver.look().await;
+    let snapshot = snapshot(&files(text), &driver.scope, &observed);
+    let compiled = compile(&snapshot).policy;
+    let domain = [(&driver.scope, &observed)];
+    let input = LowerInput {
+        installation: "shop",
+        compiled: &compiled,
+        snapshot: &snapshot,
+        domain: &domain,
+        scope: 0,
+    };
+    let desired = driver.reader.lower(&input);
+    let inputs = [ScopeInput { scope: &driver.scope, observed: &observed, desired: &desired }];
+    let planned = plan::plan_steps(&inputs, &[]);
+    assert!(planned.blocks.is_empty(), "{:?}", planned.blocks);
+    Look { steps: planned.steps, observed, snapshot, compiled, desired }
+}
+
+/// Applies until nothing is left to do; the number of steps of each pass. Every end state is proven first.
+async fn converge(driver: &mut Driver, text: &str) -> Vec<usize> {
+    let mut passes = Vec::new();
+    loop {
+        let look = look(driver, text).await;
+        let blocking: Vec<_> = look.desired.findings.iter().filter(|finding| finding.is_blocking()).collect();
+        assert!(blocking.is_empty(), "{blocking:?}");
+        let steps: Vec<&Step> = look.steps.iter().collect();
+        let end = driver.reader.after(&look.observed, &steps);
+        let proof = plan::prove(&driver.reader.semantics(&[&end]), &look.compiled, &look.snapshot);
+        assert!(proof.equivalent, "{:#?}", proof.witnesses);
+        passes.push(look.steps.len());
+        if look.steps.is_empty() {
+            return passes;
+        }
+        assert!(passes.len() < 3, "{:?}", look.steps.iter().map(|step| &step.title).collect::<Vec<_>>());
+        for step in &look.steps {
+            let done = driver.apply(step).await;
+            done.unwrap_or_else(|failed| panic!("{}: {:?}", step.title, failed.error));
+        }
+    }
+}
+
+async fn labelled() -> Driver {
+    let driver = Driver::start(slow()).await;
+    let order = json!({ "networkFirewallPolicyEnforcementOrder": "BEFORE_CLASSIC_FIREWALL" });
+    driver.sim.perform("PATCH", path("net/v").as_str(), order);
+    for (name, role) in [("w-1", "web"), ("w-2", "web"), ("d-1", "db"), ("d-2", "db")] {
+        let mut body = instance("sub/s", &[]);
+        body["labels"] = json!({ "role": role, "env": "prod" });
+        driver.sim.seed(&format!("vm/{name}"), body);
+    }
+    driver
+}
+
+#[tokio::test]
+async fn a_policy_is_planned_proven_applied_and_holds() {
+    let mut driver = labelled().await;
+    let passes = converge(&mut driver, POLICY).await;
+    assert!(passes[0] > 5 && passes[1..] == [0], "one pass, then nothing: {passes:?}");
+    for (from, to, port, expected) in [
+        ("w-1", "d-1", 5432, true),
+        ("w-2", "d-2", 5432, true),
+        ("d-1", "w-1", 5432, false),
+        ("w-1", "w-2", 443, false),
+        ("203.0.113.9", "w-1", 443, true),
+        ("203.0.113.9", "w-1", 22, false),
+        ("198.51.100.1", "w-1", 443, false),
+        ("203.0.113.9", "d-1", 5432, false),
+    ] {
+        assert_eq!(driver.passes(from, to, port), expected, "{from} → {to} tcp/{port}");
+    }
+    driver.sim.assert_no_complaints();
+}
+
+#[tokio::test]
+async fn a_relabel_and_a_change_are_one_pass() {
+    let mut driver = labelled().await;
+    converge(&mut driver, POLICY).await;
+    let wider = POLICY.replace("tcp/5432", "tcp/5432-5433").replace("203.0.113.0/24", "203.0.113.0/25");
+    let passes = converge(&mut driver, &wider).await;
+    assert!(passes.len() == 2 && passes[0] > 0, "{passes:?}");
+    assert!(driver.passes("w-1", "d-1", 5433) && !driver.passes("203.0.113.200", "w-1", 443));
+    let shown: Value = driver.sim.show("vm/w-2");
+    let labels =
+        json!({ "labels": { "role": "db", "env": "prod" }, "labelFingerprint": shown["labelFingerprint"] });
+    driver.sim.perform("POST", &format!("{}/setLabels", path("vm/w-2").as_str()), labels);
+    let passes = converge(&mut driver, &wider).await;
+    assert!(passes.len() == 2 && passes[0] > 0, "{passes:?}");
+    assert!(driver.passes("w-1", "w-2", 5432) && !driver.passes("203.0.113.9", "w-2", 443));
+}

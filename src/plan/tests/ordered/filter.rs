@@ -79,7 +79,10 @@ pub fn packet(observed: &Observed, own: &str, direction: Direction, far: &str, s
         other => other.parse().unwrap(),
     };
     let service = match protocol {
-        1 => ServicePoint::icmp(1, port.parse().unwrap(), 0),
+        1 => {
+            let (kind, code) = port.split_once('/').unwrap_or((port, "0"));
+            ServicePoint::icmp(1, kind.parse().unwrap(), code.parse().unwrap())
+        }
         _ => ServicePoint::port(protocol, port.parse().unwrap()),
     };
     Packet { own: place(own).unwrap(), direction, peer, address, service }

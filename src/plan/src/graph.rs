@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use policy::{AddressSet, InterfaceId, NetworkId, ServiceSet};
-use rustc_hash::FxHashMap;
 
 use crate::state::{GroupId, Owner};
 
@@ -25,36 +24,6 @@ pub struct FilterGraph {
     pub nodes: Vec<Node>,
     /// The lists, shared by the nodes behind them.
     pub lists: Vec<FilterList>,
-}
-
-impl FilterGraph {
-    /// Adds the graph of another cloud: no rule of one names an interface of the other by identity.
-    pub fn append(&mut self, other: FilterGraph) {
-        let (nodes, lists) = (self.nodes.len() as u32, self.lists.len() as u32);
-        let moved = |stages: Vec<Stage>| -> Vec<Stage> {
-            let moved =
-                |stage: Stage| Stage { lists: stage.lists.into_iter().map(|list| list + lists).collect() };
-            stages.into_iter().map(moved).collect()
-        };
-        self.nodes.extend(other.nodes.into_iter().map(|node| Node {
-            ingress: moved(node.ingress),
-            egress: moved(node.egress),
-            ..node
-        }));
-        // Member lists are shared by many entries, and stay shared.
-        let mut shared: FxHashMap<*const NodeIndex, Arc<[NodeIndex]>> = FxHashMap::default();
-        self.lists.extend(other.lists.into_iter().map(|mut list| {
-            for entry in &mut list.entries {
-                if let Peers::Members(members) = &mut entry.peers {
-                    let of = shared.entry(members.as_ptr());
-                    *members = of
-                        .or_insert_with(|| members.iter().map(|node| NodeIndex(node.0 + nodes)).collect())
-                        .clone();
-                }
-            }
-            list
-        }));
-    }
 }
 
 /// One interface with what it sits behind.

@@ -395,3 +395,27 @@ fn block(line: &QuotaLine) -> Block {
         can_override: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_removed_counts_again_when_it_comes_back() {
+        let observed = ["a", "b"].map(GroupId::from);
+        let (a, c) = (GroupId::from("a"), GroupId::from("c"));
+        let mut slots = Counted::new(&observed);
+        slots.add(&[a.clone(), c.clone()]);
+        slots.remove(&[a.clone()]);
+        assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (2, 3, 3));
+        slots.add(&[a.clone(), a.clone()]);
+        assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (3, 3, 4));
+        assert_eq!(
+            (slots.room(&[a], 3), slots.room(&[GroupId::from("d")], 4)),
+            (Room::AfterRemovals, Room::AfterRemovals)
+        );
+        slots.remove(&[c]);
+        slots.clear();
+        assert_eq!(slots.now.0, 0);
+    }
+}

@@ -406,7 +406,7 @@ mod tests {
         let (a, c) = (GroupId::from("a"), GroupId::from("c"));
         let mut slots = Counted::new(&observed);
         slots.add(&[a.clone(), c.clone()]);
-        slots.remove(&[a.clone()]);
+        slots.remove(std::slice::from_ref(&a));
         assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (2, 3, 3));
         slots.add(&[a.clone(), a.clone()]);
         assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (3, 3, 4));

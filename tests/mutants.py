@@ -19,6 +19,7 @@ COMMANDS = {
     "observe": "cargo test --workspace --test observe",
     "hitless": "cargo test -p plan --test hitless",
     "proof": "cargo test -p plan --test prove",
+    "quota": "cargo test -p plan --lib -- quota::",
     "azure-semantics": "cargo test -p provider-azure --test semantics",
     "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "passes": "cargo test --workspace --test passes",

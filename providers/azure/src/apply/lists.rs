@@ -72,6 +72,7 @@ impl Applier<'_> {
         nsg: &ArmId,
         decide: impl Fn(&[PathRule]) -> Result<Change, Refusal>,
     ) -> Result<(), ProviderError> {
+        let _turn = self.writer.turn(nsg).await;
         let action = kind::SECURITY_GROUP.reading();
         let arm = self.writer.arm();
         let held: SecurityGroup = arm.get(&action, nsg.as_str(), kind::SECURITY_GROUP.version).await?;

@@ -20,7 +20,12 @@ COMMANDS = {
     "hitless": "cargo test -p plan --test hitless",
     "proof": "cargo test -p plan --test prove",
     "quota": "cargo test -p plan --lib -- quota::",
-    "azure-semantics": "cargo test -p provider-azure --test semantics",
+    # Both drivers in one build, so that no dependency is compiled for each of them.
+    "azure-lower": "cargo test -p provider-azure -p provider-gcp --test lower",
+    "azure-semantics": "cargo test -p provider-azure -p provider-gcp --test semantics",
+    "gcp-lower": "cargo test -p provider-azure -p provider-gcp --test lower",
+    "gcp-semantics": "cargo test -p provider-azure -p provider-gcp --test semantics",
+    "limits": "cargo test -p provider-azure -p provider-gcp --test limits",
     "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "passes": "cargo test --workspace --test passes",
     "withhold": "cargo test -p plan --lib -- withhold::",

@@ -1,7 +1,8 @@
 //! What a scope looks like when steps are done: the same decisions as when they are written.
 //!
 //! Planned groups stand under their planned ids; the names and priorities of rules are those that the write will give.
-//! What a write would refuse changes nothing here.
+//! What does not fit is predicted as if it did: what a state needs is counted ([`crate::usage`]), and blocks the plan. What
+//! else a write would refuse changes nothing here.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +47,8 @@ impl State {
                 let Some((filter, target)) = self.carried(group) else { return };
                 let rules = self.resolved(rules);
                 let change = band::remove(&self.band, &filter.rules, &target, *direction, &rules);
-                self.change(&filter.id.clone(), &change);
+                let list = filter.id.clone();
+                change.iter().for_each(|change| self.change(&list, change));
             }
             StepAction::Attach { interface, add } => {
                 add.iter().for_each(|group| self.join(interface, group));

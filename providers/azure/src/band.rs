@@ -2,23 +2,26 @@
 //! here.
 //!
 //! A rule of ours allows the peers of one kind one service at the members of one application security group. Facts that
-//! agree in target, direction, service and kind of peer share a rule, so that one fact more rewrites one rule. All of ours
-//! allow: their order among each other means nothing, and a rule takes any free priority of the band, from a place that its
-//! name decides. So nothing ever moves.
+//! agree in target, direction, service and kind of peer share a rule, so that one fact more rewrites one rule. Where a list
+//! would have too many rules, ports with the same peers share rules as well ([`fit`]). All of ours allow: their order among
+//! each other means nothing, and a rule takes any free priority of the band, from a place that its name decides. So nothing
+//! ever moves.
 
 mod closed;
+mod fit;
 mod place;
 mod read;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use plan::{Direction, GroupId, Owner, PathEffect, PathRule, Peer, RuleService, RuleSpec};
+use plan::{Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
 
 pub use closed::{close, closed_group, is_closing};
-pub use place::{Full, check_limits};
+pub use place::{Count, Full, check_limits, counts};
 pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
 
-use crate::ids;
+use work::Work;
 
 /// Application security groups on one side of a rule at most.
 pub const GROUPS_MAX: usize = 10;
@@ -26,6 +29,8 @@ pub const GROUPS_MAX: usize = 10;
 pub const PREFIXES_MAX: usize = 4_000;
 /// Rules of a security group at most, in both directions together.
 pub const RULES_MAX: usize = 1_000;
+/// Ranges of ports on one side of all rules of a security group at most.
+pub const PORTS_MAX: usize = 4_000;
 /// Application security groups that the rules of a security group name at most.
 pub const NAMED_MAX: usize = 100;
 
@@ -92,7 +97,8 @@ pub fn sort(rules: &mut [PathRule]) {
 /// The change that makes facts of a carrier true; none if they are.
 ///
 /// # Errors
-/// When a fact cannot be said, or a limit would be exceeded.
+/// When a fact cannot be said, or the band has no priority left. Limits of the cloud are not looked at: see
+/// [`check_limits`].
 pub fn add(
     band: &Band,
     rules: &[PathRule],
@@ -102,32 +108,25 @@ pub fn add(
 ) -> Result<Change, Refusal> {
     let mut work = Work::new(band, rules, target, direction);
     for ((service, kind), peers) in by_rule(facts)? {
-        work.add(service, kind, peers)?;
+        work.add(service, kind, peers);
     }
-    let change = work.change();
-    let mut after = rules.to_vec();
-    change.apply_to(&mut after);
-    check_limits(band, &after)?;
-    Ok(change)
+    Ok(fit::fitted(rules, work)?)
 }
 
 /// The change after which facts of a carrier are not true; none if they are not.
+///
+/// # Errors
+/// When the band has no priority left: less may need more rules.
 pub fn remove(
     band: &Band,
     rules: &[PathRule],
     target: &GroupId,
     direction: Direction,
     facts: &[RuleSpec],
-) -> Change {
+) -> Result<Change, Refusal> {
     let mut work = Work::new(band, rules, target, direction);
-    let gone: BTreeSet<&RuleSpec> = facts.iter().collect();
-    for held in &mut work.held {
-        let service = held.service;
-        let before = held.rule.peers.len();
-        held.rule.peers.retain(|peer| !gone.contains(&RuleSpec { peer: peer.clone(), service }));
-        held.is_changed |= held.rule.peers.len() != before;
-    }
-    work.change()
+    work.remove(facts);
+    Ok(fit::fitted(rules, work)?)
 }
 
 /// The change that takes every rule of a carrier away.
@@ -142,115 +141,6 @@ pub fn clear(band: &Band, rules: &[PathRule], target: &GroupId) -> Change {
 pub fn clear_damaged(band: &Band, rules: &[PathRule]) -> Change {
     let damaged = rules.iter().filter(|rule| is_damaged(band, rule));
     Change { put: Vec::new(), delete: damaged.map(|rule| rule.name.clone()).collect() }
-}
-
-/// One rule of ours while it is worked on.
-struct Held {
-    rule: PathRule,
-    service: RuleService,
-    kind: Kind,
-    is_settled: bool,
-    is_changed: bool,
-}
-
-struct Work<'a> {
-    band: &'a Band,
-    rules: &'a [PathRule],
-    target: &'a GroupId,
-    direction: Direction,
-    held: Vec<Held>,
-}
-
-impl<'a> Work<'a> {
-    fn new(band: &'a Band, rules: &'a [PathRule], target: &'a GroupId, direction: Direction) -> Self {
-        let mut held: Vec<Held> = rules
-            .iter()
-            .filter_map(|rule| {
-                let entry = read(band, rule).filter(|entry| entry.target == target)?;
-                let (service, kind, is_settled) = (entry.service, entry.kind, entry.is_settled);
-                let is_here = rule.direction == direction;
-                is_here.then(|| Held { rule: rule.clone(), service, kind, is_settled, is_changed: false })
-            })
-            .collect();
-        held.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
-        Self { band, rules, target, direction, held }
-    }
-
-    /// Puts the peers that no rule has yet into rules with room, then into new ones.
-    fn add(&mut self, service: RuleService, kind: Kind, mut peers: Vec<Peer>) -> Result<(), Full> {
-        peers.retain(|peer| {
-            let mut holders = self.held.iter_mut().filter(|held| {
-                (held.service, held.kind) == (service, kind) && held.rule.peers.contains(peer)
-            });
-            match holders.next() {
-                Some(held) => {
-                    held.is_changed |= !held.is_settled;
-                    false
-                }
-                None => true,
-            }
-        });
-        peers.sort_by_key(peer_key);
-        for peer in peers {
-            let most = if kind == Kind::Groups { GROUPS_MAX } else { PREFIXES_MAX };
-            let same = |held: &&mut Held| (held.service, held.kind) == (service, kind);
-            let place = self.held.iter_mut().filter(same).find(|held| held.rule.peers.len() < most);
-            match place {
-                Some(held) => {
-                    held.rule.peers.push(peer);
-                    held.is_changed = true;
-                }
-                None => {
-                    let rule = self.new_rule(service, kind, peer)?;
-                    let held = Held { rule, service, kind, is_settled: true, is_changed: true };
-                    self.held.push(held);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A rule with one peer, with a name and a priority that are free.
-    fn new_rule(&self, service: RuleService, kind: Kind, peer: Peer) -> Result<PathRule, Full> {
-        let own = self.held.iter().map(|held| &held.rule);
-        let all: Vec<&PathRule> = self.rules.iter().chain(own).collect();
-        let key = format!("{} {} {service} {kind:?}", ids::asg_name(self.target), self.direction);
-        let name = place::name(self.band, &key, &all);
-        let priority = place::priority(self.band, &name, self.direction, &all)?;
-        Ok(PathRule {
-            name,
-            priority,
-            owner: Owner::Ours,
-            direction: self.direction,
-            effect: PathEffect::Allow,
-            targets: vec![self.target.clone()],
-            peers: vec![peer],
-            services: vec![service],
-        })
-    }
-
-    fn change(self) -> Change {
-        let mut change = Change::default();
-        for held in self.held.into_iter().filter(|held| held.is_changed) {
-            if held.rule.peers.is_empty() {
-                change.delete.push(held.rule.name);
-                continue;
-            }
-            let mut rule = PathRule { owner: Owner::Ours, ..held.rule };
-            rule.peers.sort();
-            change.put.push(rule);
-        }
-        change
-    }
-}
-
-/// The order in which peers are put into rules: by what is known before a plan has run, and after.
-fn peer_key(peer: &Peer) -> (u8, String) {
-    match peer {
-        Peer::Group(id) => (0, ids::asg_name(id)),
-        Peer::Cidr(block) => (1, block.to_string()),
-        Peer::Opaque(word) => (2, word.clone()),
-    }
 }
 
 type ByRule = BTreeMap<(RuleService, Kind), Vec<Peer>>;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction};
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction, Usage};
 use provider::{
     Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError,
 };
@@ -70,6 +70,10 @@ impl CloudReader for AzureReader {
         let has_rules = |held: &plan::GroupState| !held.ingress.is_empty() || !held.egress.is_empty();
         !observed.groups.iter().any(|held| held.id == *real && has_rules(held))
             && !observed.interfaces.iter().any(|interface| interface.groups.contains(real))
+    }
+
+    fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
+        crate::usage::usage(observed)
     }
 
     fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {

@@ -140,6 +140,12 @@ pub fn managed(path_filters: &[String]) -> Option<&str> {
     path_filters.iter().map(String::as_str).find(|id| !id.starts_with(ADMIN))
 }
 
+/// Whether a group is an application security group, planned or there.
+pub fn is_asg(id: &GroupId) -> bool {
+    let text = id.as_str();
+    !text.contains('|') && ![REST_IN, REST_OUT, DAMAGED, PLACES].iter().any(|word| text.starts_with(word))
+}
+
 /// The name of an application security group, planned or there, in lower case; empty for other groups.
 pub fn asg_name(id: &GroupId) -> String {
     match kind_of(id) {

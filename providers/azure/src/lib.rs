@@ -23,6 +23,7 @@ pub mod observed;
 pub mod resources;
 pub mod semantics;
 pub mod settings;
+pub mod usage;
 pub mod write;
 
 mod apply;

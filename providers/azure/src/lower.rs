@@ -13,11 +13,10 @@
 //! that they belong to. Whoever wants a load balancer's probes to pass says so in the policy; closing interfaces to
 //! them is a warning.
 //!
-//! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed, or does not fit, is a blocking
-//! finding; nothing is widened and nothing is skipped in silence.
+//! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed is a blocking finding; nothing is widened
+//! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
 mod carriers;
-mod limits;
 mod paths;
 mod services;
 mod unsaid;
@@ -58,7 +57,6 @@ pub fn lower(input: &LowerInput<'_>) -> Desired {
     desired.uncovered =
         lowering.uncovered(|i| ids::managed(&i.path_filters).is_none().then(|| NO_LIST.to_owned()));
     desired.findings = unsaid::findings(&lowering, &paths, &desired, &by_address, refused);
-    desired.findings.extend(limits::findings(&lowering, &desired));
     desired
 }
 

@@ -31,16 +31,6 @@ use crate::settings::AzureSettings;
 
 pub use lists::as_written;
 
-/// What Azure allows (`providers.md` 1.2), in the terms of groups. What these cannot say is counted where it is written:
-/// rules, prefixes and groups of a security group ([`crate::band::check_limits`]), 20 groups on an IP configuration.
-const LIMITS: Limits = Limits {
-    rules_per_group: 4_000,
-    // 20 application security groups, as many carriers, two rests, two groups of closed interfaces.
-    groups_per_interface: 44,
-    // Carriers count as groups, and cost nothing.
-    groups_per_region: 1_000_000,
-};
-
 /// What a scope looks like.
 ///
 /// # Errors
@@ -54,7 +44,7 @@ pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Res
         interfaces: interfaces::interfaces(&view),
         groups: Vec::new(),
         path_filters: Vec::new(),
-        limits: LIMITS,
+        limits: Limits::UNCOUNTED,
     };
     observed.groups = groups::groups(&view);
     observed.path_filters = filters::filters(&view, &mut observed.interfaces);

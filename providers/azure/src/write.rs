@@ -24,7 +24,7 @@ use crate::arm::answer::Answer;
 use crate::resources::application_group::ApplicationGroupProperties;
 use crate::resources::writable::{self, Written as Shape};
 use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
-use crate::write::locks::Locks;
+use crate::write::locks::{Held, Locks};
 
 pub use membership::Membership;
 pub use provider::CallRecord;
@@ -44,6 +44,7 @@ pub struct Written {
 pub struct Writer {
     arm: Arm,
     locks: Locks,
+    turns: Locks,
     sent: Sent,
 }
 
@@ -65,13 +66,19 @@ impl Sent {
 impl Writer {
     /// A writer over a connection. Writers that may touch the same resources must be clones of one.
     pub fn new(arm: Arm) -> Self {
-        Self { arm, locks: Locks::default(), sent: Sent::default() }
+        Self { arm, locks: Locks::default(), turns: Locks::default(), sent: Sent::default() }
     }
 
     /// A clone that keeps an account of its own of the calls that it sends.
     #[must_use]
     pub fn accounting(&self) -> Self {
         Self { sent: Sent::default(), ..self.clone() }
+    }
+
+    /// Waits until nobody else decides on a resource: held from the read that a change is decided on to the end of its
+    /// write, so that two steps at one resource do not refuse each other.
+    pub(crate) async fn turn(&self, id: &ArmId) -> Held {
+        self.turns.take(&[id]).await
     }
 
     /// The calls that were sent and write something, in order, also those that failed; and forgets them.

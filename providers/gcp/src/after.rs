@@ -1,4 +1,5 @@
 //! What steps do to memberships and lists, by the same code that writes them; what follows from these is derived anew.
+//! What does not fit is predicted as if it did: what a state needs is counted ([`crate::usage`]), and blocks the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -99,7 +99,8 @@ impl Change {
 /// The change that makes facts of a class true; none if they are.
 ///
 /// # Errors
-/// When a fact cannot be said, or a limit would be exceeded.
+/// When a fact cannot be said, or the band has no priority left. Limits of the cloud are not looked at: see
+/// [`check_limits`].
 pub fn add(
     band: &Band,
     rules: &[PathRule],
@@ -116,7 +117,7 @@ pub fn add(
 /// The change after which facts of a class are not true; none if they are not.
 ///
 /// # Errors
-/// When a limit would be exceeded: less may need more rules.
+/// When the band has no priority left: less may need more rules.
 pub fn remove(
     band: &Band,
     rules: &[PathRule],
@@ -140,13 +141,7 @@ fn change(
     if held == wanted {
         return Ok(Change::default());
     }
-    let change = compile::compile(band, rules, target, direction, wanted)?;
-    let mut after = rules.to_vec();
-    change.apply_to(&mut after);
-    if attributes(&after) > attributes(rules) {
-        check_limits(band, &after)?;
-    }
-    Ok(change)
+    compile::compile(band, rules, target, direction, wanted)
 }
 
 /// The change that takes every rule of a class away.

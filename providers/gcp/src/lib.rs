@@ -24,6 +24,7 @@ pub mod rest;
 pub mod semantics;
 pub mod services;
 pub mod settings;
+pub mod usage;
 pub mod write;
 
 mod apply;
@@ -33,7 +34,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, Usage};
 use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 pub use inventory::{Estate, Reach, observe};
@@ -73,6 +74,10 @@ impl CloudReader for GcpReader {
 
     fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
         after::after(&self.settings, observed, steps)
+    }
+
+    fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
+        usage::usage(&self.settings, observed)
     }
 
     fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {

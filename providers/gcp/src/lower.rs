@@ -13,10 +13,9 @@
 //! belong to. Whoever wants a load balancer's probes to pass says so in the policy; closing interfaces to them is a
 //! warning.
 //!
-//! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed, or does not fit, is a blocking
-//! finding; nothing is widened and nothing is skipped in silence.
+//! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed is a blocking finding; nothing is widened
+//! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
-mod limits;
 mod rests;
 mod services;
 mod unsaid;
@@ -54,7 +53,6 @@ pub fn lower(input: &LowerInput<'_>) -> Desired {
     }
     desired.uncovered = lowering.uncovered(|_| None);
     desired.findings = unsaid.findings(&lowering, &rests, &desired);
-    desired.findings.extend(limits::findings(&lowering, &desired));
     desired
 }
 

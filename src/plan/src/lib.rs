@@ -29,6 +29,7 @@ pub mod report;
 pub mod scope;
 pub mod state;
 pub mod step;
+pub mod usage;
 mod withhold;
 
 pub use apply::{after, holds};
@@ -44,4 +45,5 @@ pub use state::{
     Uncovered,
 };
 pub use step::{Step, StepAction, StepId, StepKind};
+pub use usage::Usage;
 pub use withhold::withhold;

@@ -2,7 +2,8 @@
 //!
 //! While a step is in flight its object may be in either state, so additions count at once and removals only when
 //! they have settled. Rules are counted for each family apart; a group reference counts in both
-//! (`providers.md` 1.1).
+//! (`providers.md` 1.1). Only scopes whose [`Limits`] say something are counted; what other clouds count is in
+//! [`crate::usage`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,6 @@ pub(crate) struct Peaks<'a> {
     region_of: BTreeMap<NetworkId, Region>,
     network_of: FxHashMap<GroupId, NetworkId>,
     titles: FxHashMap<GroupId, String>,
-    limits: Limits,
 }
 
 /// Account and region.
@@ -77,13 +77,14 @@ struct Counted<'a, T> {
     peak: Cost,
     /// With everything that was removed again.
     ever: Cost,
+    limit: u32,
 }
 
 impl<'a, T: Item> Counted<'a, T> {
-    fn new(observed: &'a [T]) -> Self {
+    fn new(observed: &'a [T], limit: u32) -> Self {
         let before = sum(observed.iter());
         let (added, removed) = (BTreeSet::new(), BTreeSet::new());
-        Self { observed, added, removed, before, now: before, peak: before, ever: before }
+        Self { observed, added, removed, before, now: before, peak: before, ever: before, limit }
     }
 
     fn contains(&self, item: &T) -> bool {
@@ -120,9 +121,9 @@ impl<'a, T: Item> Counted<'a, T> {
         self.now = (0, 0);
     }
 
-    fn room(&self, more: &[T], limit: u32) -> Room {
+    fn room(&self, more: &[T]) -> Room {
         let cost = self.cost(more);
-        let fits = |used: Cost| used.0 + cost.0 <= limit && used.1 + cost.1 <= limit;
+        let fits = |used: Cost| used.0 + cost.0 <= self.limit && used.1 + cost.1 <= self.limit;
         match (fits(self.now), fits(self.ever)) {
             (_, true) => Room::Always,
             (true, false) => Room::AfterRemovals,
@@ -138,37 +139,43 @@ struct RegionCount {
     now: u32,
     peak: u32,
     ever: u32,
+    limits: Limits,
 }
 
 impl<'a> Peaks<'a> {
     pub(crate) fn before(domain: &[ScopeInput<'a>]) -> Self {
-        let limits = domain.iter().map(|input| input.observed.limits).reduce(smaller).unwrap_or_default();
-        let mut peaks = Self { limits, ..Self::default() };
-        for input in domain {
+        let mut peaks = Self::default();
+        for input in domain.iter().filter(|input| input.observed.limits != Limits::UNCOUNTED) {
+            let limits = input.observed.limits;
             let region = (input.scope.account.clone(), input.scope.region.clone());
             for network in &input.observed.networks {
                 peaks.region_of.insert(network.id.clone(), region.clone());
             }
-            let count = peaks.groups.entry(region).or_default();
+            let count =
+                peaks.groups.entry(region).or_insert(RegionCount { limits, ..RegionCount::default() });
+            count.limits = smaller(count.limits, limits);
             count.now += input.observed.groups.len() as u32;
             (count.before, count.peak, count.ever) = (count.now, count.now, count.now);
             for group in &input.observed.groups {
                 peaks.network_of.insert(group.id.clone(), group.network.clone());
                 if group.owner == crate::state::Owner::Ours {
                     peaks.titles.insert(group.id.clone(), group.name.clone());
-                    peaks.add_lists(&group.id, &group.ingress, &group.egress);
+                    peaks.add_lists(&group.id, &group.ingress, &group.egress, limits.rules_per_group);
                 }
             }
             for interface in &input.observed.interfaces {
-                peaks.slots.insert(interface.id.clone(), Counted::new(&interface.groups));
+                peaks.slots.insert(
+                    interface.id.clone(),
+                    Counted::new(&interface.groups, limits.groups_per_interface),
+                );
             }
         }
         peaks
     }
 
-    fn add_lists(&mut self, group: &GroupId, ingress: &'a [RuleSpec], egress: &'a [RuleSpec]) {
+    fn add_lists(&mut self, group: &GroupId, ingress: &'a [RuleSpec], egress: &'a [RuleSpec], limit: u32) {
         for (direction, rules) in [(Direction::Ingress, ingress), (Direction::Egress, egress)] {
-            self.rules.insert((group.clone(), direction), Counted::new(rules));
+            self.rules.insert((group.clone(), direction), Counted::new(rules, limit));
         }
     }
 
@@ -183,7 +190,7 @@ impl<'a> Peaks<'a> {
             StepAction::CreateGroup { network, .. } => {
                 let count = self.region_of.get(network).and_then(|region| self.groups.get(region));
                 count.map_or(Room::Always, |count| {
-                    let fits = |used: u32| used < self.limits.groups_per_region;
+                    let fits = |used: u32| used < count.limits.groups_per_region;
                     match (fits(count.now), fits(count.ever)) {
                         (_, true) => Room::Always,
                         (true, false) => Room::AfterRemovals,
@@ -193,12 +200,10 @@ impl<'a> Peaks<'a> {
             }
             StepAction::AddRules { group, direction, rules } => {
                 let list = self.rules.get(&(group.clone(), *direction));
-                list.map_or(Room::Always, |list| list.room(rules, self.limits.rules_per_group))
+                list.map_or(Room::Always, |list| list.room(rules))
             }
             StepAction::Attach { interface, add } => {
-                let slots = self.slots.get(interface);
-                let limit = self.limits.groups_per_interface;
-                slots.map_or(Room::Always, |slots| slots.room(add, limit))
+                self.slots.get(interface).map_or(Room::Always, |slots| slots.room(add))
             }
             _ => Room::Always,
         }
@@ -208,9 +213,11 @@ impl<'a> Peaks<'a> {
     pub(crate) fn raise(&mut self, action: &StepAction) {
         match action {
             StepAction::CreateGroup { group, description, open_egress, network, .. } => {
+                let region = self.region_of.get(network).and_then(|region| self.groups.get(region));
+                let Some(limit) = region.map(|count| count.limits.rules_per_group) else { return };
                 self.titles.insert(group.clone(), format!("{description} in {network}"));
                 self.network_of.insert(group.clone(), network.clone());
-                self.add_lists(group, &[], &[]);
+                self.add_lists(group, &[], &[], limit);
                 if *open_egress && let Some(list) = self.rules.get_mut(&(group.clone(), Direction::Egress)) {
                     list.add(&crate::state::allow_everything());
                 }
@@ -282,96 +289,93 @@ impl<'a> Peaks<'a> {
 
 /// The worst object of each kind, and a block for each that is over at the peak or at the end.
 pub(crate) fn lines(domain: &[ScopeInput<'_>], peaks: &Peaks<'_>) -> (Vec<QuotaLine>, Vec<Block>) {
-    let limits = peaks.limits;
     let (mut worst, mut blocks) = (Vec::new(), Vec::new());
-    let mut judge = |kind: Kind<'_>| {
-        worst.extend(kind.worst().map(|line| kind.line(line)));
-        blocks.extend(kind.over().map(|line| block(&kind.line(line))));
+    let mut judge = |name: String, counts: Vec<Count<'_>>, subject: &dyn Fn(&str) -> String| {
+        let kind = Kind { name, counts, subject };
+        worst.extend(kind.worst());
+        blocks.extend(kind.blocks());
     };
     for direction in [Direction::Ingress, Direction::Egress] {
         for (family, of) in [("IPv4", (|cost: Cost| cost.0) as fn(Cost) -> u32), ("IPv6", |cost| cost.1)] {
             let lists = peaks.rules.iter().filter(|((_, of), _)| *of == direction);
-            judge(Kind {
-                name: format!("rules per group ({direction}, {family})"),
-                limit: limits.rules_per_group,
-                counts: lists.map(|((group, _), count)| (group.as_str(), count.numbers(of))).collect(),
-                subject: &|id| peaks.titles.get(id).cloned().unwrap_or_else(|| id.to_owned()),
+            let counts = lists.map(|((group, _), count)| count.of(group.as_str(), of));
+            judge(format!("rules per group ({direction}, {family})"), counts.collect(), &|id| {
+                peaks.titles.get(id).cloned().unwrap_or_else(|| id.to_owned())
             });
         }
     }
     let interfaces = || domain.iter().flat_map(|input| &input.observed.interfaces);
-    judge(Kind {
-        name: "groups per interface".to_owned(),
-        limit: limits.groups_per_interface,
-        counts: peaks.slots.iter().map(|(id, count)| (id.as_str(), count.numbers(|cost| cost.0))).collect(),
-        subject: &|id| {
-            let name = interfaces().find(|interface| interface.id.as_str() == id).map(|found| &*found.name);
-            format!("{} ({id})", name.unwrap_or_default())
-        },
+    let counts = peaks.slots.iter().map(|(id, count)| count.of(id.as_str(), |cost| cost.0));
+    judge("groups per interface".to_owned(), counts.collect(), &|id| {
+        let name = interfaces().find(|interface| interface.id.as_str() == id).map(|found| &*found.name);
+        format!("{} ({id})", name.unwrap_or_default())
     });
-    let regions: Vec<(String, Numbers)> = peaks
+    let regions: Vec<(String, Numbers, u32)> = peaks
         .groups
         .iter()
         .map(|((account, region), count)| {
             let numbers = Numbers { peak: count.peak, after: count.now, before: count.before };
-            (format!("{account} {region}").trim().to_owned(), numbers)
+            (format!("{account} {region}").trim().to_owned(), numbers, count.limits.groups_per_region)
         })
         .collect();
-    judge(Kind {
-        name: "groups in the region".to_owned(),
-        limit: limits.groups_per_region,
-        counts: regions.iter().map(|(region, numbers)| (region.as_str(), *numbers)).collect(),
-        subject: &str::to_owned,
-    });
+    let counts = regions.iter().map(|(region, numbers, limit)| (region.as_str(), *numbers, *limit));
+    judge("groups in the region".to_owned(), counts.collect(), &str::to_owned);
     (worst, blocks)
 }
 
 /// Counts of one object; what compares first is what people look at first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Numbers {
-    peak: u32,
-    after: u32,
-    before: u32,
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) peak: u32,
+    pub(crate) after: u32,
+    pub(crate) before: u32,
 }
 
 impl<T> Counted<'_, T> {
-    fn numbers(&self, of: fn(Cost) -> u32) -> Numbers {
-        Numbers { peak: of(self.peak), after: of(self.now), before: of(self.before) }
+    fn of<'c>(&self, id: &'c str, of: fn(Cost) -> u32) -> Count<'c> {
+        (id, Numbers { peak: of(self.peak), after: of(self.now), before: of(self.before) }, self.limit)
     }
 }
 
-/// All objects of one kind, by id.
-struct Kind<'k> {
-    name: String,
-    limit: u32,
-    counts: Vec<(&'k str, Numbers)>,
-    subject: &'k dyn Fn(&str) -> String,
+/// An object by its id, with its numbers and its limit.
+pub(crate) type Count<'k> = (&'k str, Numbers, u32);
+
+/// All objects of one kind.
+pub(crate) struct Kind<'k> {
+    pub(crate) name: String,
+    pub(crate) counts: Vec<Count<'k>>,
+    pub(crate) subject: &'k dyn Fn(&str) -> String,
 }
 
-impl<'k> Kind<'k> {
-    fn worst(&self) -> Option<(&'k str, Numbers)> {
-        self.counts.iter().copied().max_by_key(|(id, numbers)| (*numbers, *id))
+impl Kind<'_> {
+    /// The one with the least room: the highest of those with the smallest limit.
+    pub(crate) fn worst(&self) -> Option<QuotaLine> {
+        let left = |numbers: Numbers, limit: u32| i64::from(limit) - i64::from(numbers.peak);
+        let worst = self.counts.iter().copied();
+        let worst = worst.max_by_key(|&(id, numbers, limit)| (-left(numbers, limit), numbers, id));
+        worst.map(|count| self.line(count))
     }
 
-    /// Those that the plan brings over the limit, or further over it; by id.
-    fn over(&self) -> impl Iterator<Item = (&'k str, Numbers)> {
-        let is_over = |numbers: Numbers| {
+    /// A block for each that the plan brings over its limit, or further over it; by id.
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        let is_over = |numbers: Numbers, limit: u32| {
             let most = numbers.peak.max(numbers.after);
-            most > self.limit && most > numbers.before
+            most > limit && most > numbers.before
         };
-        let mut over: Vec<_> = self.counts.iter().copied().filter(|(_, numbers)| is_over(*numbers)).collect();
+        let over = self.counts.iter().copied().filter(|&(_, numbers, limit)| is_over(numbers, limit));
+        let mut over: Vec<Count<'_>> = over.collect();
         over.sort_unstable();
-        over.into_iter()
+        over.into_iter().map(|count| block(&self.line(count))).collect()
     }
 
-    fn line(&self, (id, numbers): (&str, Numbers)) -> QuotaLine {
+    fn line(&self, (id, numbers, limit): Count<'_>) -> QuotaLine {
         QuotaLine {
             name: self.name.clone(),
             subject: (self.subject)(id),
             before: numbers.before,
             peak: numbers.peak,
             after: numbers.after,
-            limit: self.limit,
+            limit,
         }
     }
 }
@@ -404,16 +408,15 @@ mod tests {
     fn what_was_removed_counts_again_when_it_comes_back() {
         let observed = ["a", "b"].map(GroupId::from);
         let (a, c) = (GroupId::from("a"), GroupId::from("c"));
-        let mut slots = Counted::new(&observed);
+        let mut slots = Counted::new(&observed, 3);
         slots.add(&[a.clone(), c.clone()]);
         slots.remove(std::slice::from_ref(&a));
         assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (2, 3, 3));
         slots.add(&[a.clone(), a.clone()]);
         assert_eq!((slots.now.0, slots.peak.0, slots.ever.0), (3, 3, 4));
-        assert_eq!(
-            (slots.room(&[a], 3), slots.room(&[GroupId::from("d")], 4)),
-            (Room::AfterRemovals, Room::AfterRemovals)
-        );
+        assert_eq!(slots.room(&[a]), Room::AfterRemovals);
+        let roomy = Counted { limit: 4, ..slots.clone() };
+        assert_eq!(roomy.room(&[GroupId::from("d")]), Room::AfterRemovals);
         slots.remove(&[c]);
         slots.clear();
         assert_eq!(slots.now.0, 0);

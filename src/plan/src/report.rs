@@ -10,7 +10,7 @@ pub use markdown::markdown;
 pub use terminal::{Style, terminal};
 
 use crate::plan::{Change, FORMAT_VERSION, Plan};
-use crate::step::StepKind;
+use crate::step::{StepKind, rounds};
 
 /// The plan as JSON, with its format version.
 ///
@@ -82,20 +82,9 @@ fn change_line(change: &Change) -> String {
     format!("{} → {}  {}  {word} ({pairs})", change.source, change.destination, change.services)
 }
 
-/// Steps with the longest chain of settle waits before each: what runs together.
-fn rounds(plan: &Plan) -> Vec<usize> {
-    let mut depth = vec![0usize; plan.steps.len()];
-    for step in &plan.steps {
-        let waits = step.settled_after.iter().map(|id| depth[id.0 as usize] + 1);
-        let orders = step.after.iter().map(|id| depth[id.0 as usize]);
-        depth[step.id.0 as usize] = waits.chain(orders).max().unwrap_or(0);
-    }
-    depth
-}
-
 /// How many settle waits the plan's longest chain has.
 pub fn settle_waits(plan: &Plan) -> usize {
-    rounds(plan).into_iter().max().unwrap_or(0)
+    rounds(&plan.steps).into_iter().max().unwrap_or(0)
 }
 
 fn kind_word(kind: StepKind) -> &'static str {

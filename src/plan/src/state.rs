@@ -251,7 +251,7 @@ impl RuleSpec {
     }
 }
 
-/// What the cloud allows at most.
+/// What the cloud allows at most, where it counts rules, members and groups one by one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Rules of one group in one direction, counted apart for each family.
@@ -260,6 +260,12 @@ pub struct Limits {
     pub groups_per_interface: u32,
     /// Groups in the region.
     pub groups_per_region: u32,
+}
+
+impl Limits {
+    /// Of a cloud that counts something else: its driver does (`CloudReader::usage`).
+    pub const UNCOUNTED: Self =
+        Self { rules_per_group: u32::MAX, groups_per_interface: u32::MAX, groups_per_region: u32::MAX };
 }
 
 impl Default for Limits {

@@ -126,3 +126,14 @@ impl fmt::Display for StepKind {
         })
     }
 }
+
+/// The number of settle waits in the longest chain before each step of a plan: steps with the same one may run together.
+pub fn rounds(steps: &[Step]) -> Vec<usize> {
+    let mut depth = vec![0usize; steps.len()];
+    for step in steps {
+        let waits = step.settled_after.iter().map(|id| depth[id.0 as usize] + 1);
+        let orders = step.after.iter().map(|id| depth[id.0 as usize]);
+        depth[step.id.0 as usize] = waits.chain(orders).max().unwrap_or(0);
+    }
+    depth
+}

@@ -11,9 +11,10 @@ pub mod conformance;
 pub mod domain;
 pub mod error;
 pub mod lowering;
+pub mod quota;
 
 use async_trait::async_trait;
-use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step};
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, Usage};
 use policy::{CompiledPolicy, Snapshot};
 use std::collections::BTreeMap;
 
@@ -70,6 +71,12 @@ pub trait CloudReader: Send + Sync {
     /// A driver with groups that are no objects of the cloud says here when they are as good as deleted.
     fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
         plan::holds(step, observed, ids)
+    }
+
+    /// How much of each limit a state uses, where the cloud counts something else than [`plan::Limits`]: an observation
+    /// with [`plan::Limits::UNCOUNTED`]. Nothing means that the driver leaves counting to them. Pure; what [`CloudReader::after`] predicts is counted as it is, also over a limit.
+    fn usage<'a>(&self, _observed: &'a Observed) -> Vec<Usage<'a>> {
+        Vec::new()
     }
 
     /// The calls that steps need. Pure.

@@ -95,13 +95,15 @@ pub fn make_plan(
     findings.extend(inventory::findings(&intent.mapping, &domain));
     findings.extend(reading.unobserved.iter().map(unobserved_finding));
     let (blocking, findings): (Vec<_>, Vec<_>) = findings.into_iter().partition(Finding::is_blocking);
+    let observed: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
+    let (counted, over) = provider::quota::quota(reader, &observed, &steps.steps);
     let mut blocks = steps.blocks;
+    blocks.extend(over);
     blocks.extend(blocking.into_iter().map(block_from));
     blocks.extend(judged.blocks);
     blocks.sort();
     blocks.dedup();
 
-    let observed: Vec<&Observed> = domain.iter().map(|(_, observed)| *observed).collect();
     let (calls, duration_ms) = estimate(reader, &domain, &steps.steps);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
@@ -117,7 +119,7 @@ pub fn make_plan(
         blocks,
         findings,
         drift,
-        quota: steps.quota,
+        quota: steps.quota.into_iter().chain(counted).collect(),
         calls,
         duration_ms,
         proof: judged.proof,

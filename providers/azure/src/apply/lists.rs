@@ -30,7 +30,7 @@ impl Applier<'_> {
     ) -> Result<(), ProviderError> {
         let (nsg, asg) = self.carried(group)?;
         let (target, rules) = (ids::of_asg(&asg), self.resolved(rules));
-        self.change(&nsg, |list| Ok(band::remove(&self.band, list, &target, direction, &rules))).await
+        self.change(&nsg, |list| band::remove(&self.band, list, &target, direction, &rules)).await
     }
 
     /// Takes every rule for a target away.
@@ -72,13 +72,16 @@ impl Applier<'_> {
         nsg: &ArmId,
         decide: impl Fn(&[PathRule]) -> Result<Change, Refusal>,
     ) -> Result<(), ProviderError> {
+        let _turn = self.writer.turn(nsg).await;
         let action = kind::SECURITY_GROUP.reading();
         let arm = self.writer.arm();
         let held: SecurityGroup = arm.get(&action, nsg.as_str(), kind::SECURITY_GROUP.version).await?;
         let own = &held.properties.security_rules;
         let list = as_written(&self.settings.installation, own)
             .map_err(|error| ProviderError::new(ErrorKind::Rejected, &action, error.to_string()))?;
-        let change = decide(&list).map_err(|refusal| refused(&refusal))?;
+        let change = decide(&list)
+            .and_then(|change| Ok(band::check_limits(&list, &change).map(|()| change)?))
+            .map_err(|refusal| refused(&refusal))?;
         if change.is_empty() {
             return Ok(());
         }

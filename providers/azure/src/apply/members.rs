@@ -21,6 +21,7 @@ struct Moves {
 
 impl Applier<'_> {
     pub(super) async fn attach(&self, interface: &InterfaceId, add: &[GroupId]) -> Result<(), ProviderError> {
+        let _turn = self.writer.turn(&ArmId::new(interface.as_str())).await;
         let held = self.interface(interface).await?;
         let network = network_of(&held)?;
         let mut moves = Moves::default();
@@ -42,6 +43,7 @@ impl Applier<'_> {
         interface: &InterfaceId,
         remove: &[GroupId],
     ) -> Result<(), ProviderError> {
+        let _turn = self.writer.turn(&ArmId::new(interface.as_str())).await;
         let held = self.interface(interface).await?;
         let network = network_of(&held)?;
         let mut moves = Moves::default();

@@ -19,8 +19,13 @@ struct Written {
 
 /// A rule of our band; `real` gives the application security group of a group. None if no rule can say it.
 pub(super) fn rule(rule: &PathRule, real: impl Fn(&GroupId) -> Option<ArmId>) -> Option<Rule> {
-    let [service] = rule.services.as_slice() else { return None };
-    let (protocol, ports) = words_of(*service)?;
+    let words = rule.services.iter().map(|service| words_of(*service)).collect::<Option<Vec<_>>>()?;
+    let (protocol, _) = words.first()?;
+    if words.iter().any(|(word, _)| word != protocol) {
+        return None;
+    }
+    let mut ports: Vec<String> = words.iter().map(|(_, ports)| ports.clone()).collect();
+    let (port, ports) = if ports.len() == 1 { (ports.pop(), None) } else { (None, Some(ports)) };
     let targets: Option<Vec<Peer>> = Some(rule.targets.iter().cloned().map(Peer::Group).collect());
     let (own, far) = (side(&targets?, &real)?, side(&rule.peers, &real)?);
     let (direction, source, destination) = match rule.direction {
@@ -29,9 +34,10 @@ pub(super) fn rule(rule: &PathRule, real: impl Fn(&GroupId) -> Option<ArmId>) ->
     };
     let properties = RuleProperties {
         description: Some(DESCRIPTION.to_owned()),
-        protocol: protocol.to_owned(),
+        protocol: (*protocol).to_owned(),
         source_port_range: Some("*".to_owned()),
-        destination_port_range: Some(ports),
+        destination_port_range: port,
+        destination_port_ranges: ports,
         source_address_prefix: source.prefix,
         source_address_prefixes: source.prefixes,
         source_application_security_groups: source.groups,

@@ -2,7 +2,7 @@
 
 use plan::{Direction, GroupId, Owner, PathEffect, PathRule, RuleService};
 
-use crate::band::place::{self, Full};
+use crate::band::place::{Full, Taken};
 use crate::band::{Band, Change, same_name};
 use crate::ids;
 use crate::marks::{self, Form};
@@ -49,9 +49,13 @@ pub fn close(band: &Band, rules: &[PathRule], network: &ArmId, direction: Direct
     if is_closing(band, rules, &group, direction) {
         return Ok(Change::default());
     }
-    let others: Vec<&PathRule> = rules.iter().filter(|rule| !same_name(&rule.name, group.name())).collect();
-    let priority = place::first_free(DENIES_FIRST, DENIES_LAST, DENIES_FIRST, direction, &others)
-        .ok_or(Full { what: "priorities of denies", count: 98, most: 97 })?;
+    let mut others = rules.to_vec();
+    others.retain(|rule| !same_name(&rule.name, group.name()));
+    let priority = Taken::new(&others, direction).first_deny(DENIES_FIRST, DENIES_LAST).ok_or(Full {
+        what: "priorities of denies",
+        count: 98,
+        most: 97,
+    })?;
     let rule = PathRule {
         name: group.name().to_owned(),
         priority,

@@ -2,14 +2,56 @@
 
 use std::collections::BTreeSet;
 
-use plan::{Direction, PathRule, Peer};
+use plan::{Direction, GroupId, PathRule, Peer};
 
-use crate::band::{Band, NAMED_MAX, PREFIXES_MAX, RULES_MAX, is_of_band, same_name};
+use crate::band::{Band, Change, NAMED_MAX, PORTS_MAX, PREFIXES_MAX, RULES_MAX};
 use crate::ids;
 use crate::marks::{self, HASH_LENGTH};
 
 /// Rules above this priority are the cloud's own.
 const OWN_PRIORITY_MAX: u32 = 4_096;
+
+/// Names and priorities that are taken.
+pub(super) struct Taken {
+    names: BTreeSet<String>,
+    priorities: BTreeSet<u32>,
+}
+
+impl Taken {
+    /// In a list; priorities of one direction.
+    pub(super) fn new(rules: &[PathRule], direction: Direction) -> Self {
+        let own = rules.iter().filter(|rule| rule.direction == direction);
+        Self {
+            names: rules.iter().map(|rule| rule.name.to_lowercase()).collect(),
+            priorities: own.map(|rule| rule.priority).collect(),
+        }
+    }
+
+    /// The name for a key, its hash, with a number where a rule has that name already; and a free priority of the band,
+    /// from a place that the name decides. Both are taken then.
+    pub(super) fn take(&mut self, band: &Band, key: &str) -> Result<(String, u32), Full> {
+        let first = marks::owned_name(&band.installation, &marks::digits(key, HASH_LENGTH));
+        let mut name = first.clone();
+        let mut number = 1;
+        while self.names.contains(&name.to_lowercase()) {
+            number += 1;
+            name = format!("{first}-{number}");
+        }
+        let span = band.last.saturating_sub(band.first) + 1;
+        let hash = u32::from_str_radix(&marks::digits(&name, 7), 16).unwrap_or(0);
+        let full = Full { what: "priorities of the band", count: span as usize + 1, most: span as usize };
+        let from = band.first + hash % span;
+        let priority = first_free(band.first, band.last, from, &self.priorities).ok_or(full)?;
+        self.names.insert(name.to_lowercase());
+        self.priorities.insert(priority);
+        Ok((name, priority))
+    }
+
+    /// The priority of a rule for a deny.
+    pub(super) fn first_deny(&self, first: u32, last: u32) -> Option<u32> {
+        first_free(first, last, first, &self.priorities)
+    }
+}
 
 /// Something is over a limit.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -23,64 +65,70 @@ pub struct Full {
     pub most: usize,
 }
 
-/// The name for a key: its hash, and a number where a rule has that name already.
-pub fn name(band: &Band, key: &str, taken: &[&PathRule]) -> String {
-    let first = marks::owned_name(&band.installation, &marks::digits(key, HASH_LENGTH));
-    let is_free = |name: &str| !taken.iter().any(|rule| same_name(&rule.name, name));
-    let mut name = first.clone();
-    let mut number = 1;
-    while !is_free(&name) {
-        number += 1;
-        name = format!("{first}-{number}");
-    }
-    name
-}
-
-/// A free priority of the band, from a place that the name decides.
-pub fn priority(band: &Band, name: &str, direction: Direction, taken: &[&PathRule]) -> Result<u32, Full> {
-    let span = band.last.saturating_sub(band.first) + 1;
-    let hash = u32::from_str_radix(&marks::digits(name, 7), 16).unwrap_or(0);
-    let full = || Full { what: "priorities of the band", count: span as usize + 1, most: span as usize };
-    first_free(band.first, band.last, band.first + hash % span, direction, taken).ok_or_else(full)
-}
-
-/// The first priority between two that no rule of the direction has, from one on and then around.
-pub fn first_free(
-    first: u32,
-    last: u32,
-    from: u32,
-    direction: Direction,
-    taken: &[&PathRule],
-) -> Option<u32> {
-    let of_direction = taken.iter().filter(|rule| rule.direction == direction);
-    let taken: BTreeSet<u32> = of_direction.map(|rule| rule.priority).collect();
+/// The first priority between two that is free, from one on and then around.
+fn first_free(first: u32, last: u32, from: u32, taken: &BTreeSet<u32>) -> Option<u32> {
     (from..=last).chain(first..from).find(|priority| !taken.contains(priority))
 }
 
-/// Counts what the cloud counts in one security group.
-///
-/// # Errors
-/// When something of ours is over a limit, with the number.
-pub fn check_limits(band: &Band, rules: &[PathRule]) -> Result<(), Full> {
-    let own: Vec<&PathRule> = rules.iter().filter(|rule| rule.priority <= OWN_PRIORITY_MAX).collect();
-    let names: BTreeSet<String> = own.iter().map(|rule| rule.name.to_lowercase()).collect();
-    at_most("rules of the network security group", names.len(), RULES_MAX)?;
-    let peers = own.iter().flat_map(|rule| &rule.peers).filter_map(|peer| match peer {
+/// What of a security group the cloud counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Count {
+    /// Of what.
+    pub what: &'static str,
+    /// How many there are.
+    pub count: usize,
+    /// How many there may be.
+    pub most: usize,
+}
+
+/// Counts what the cloud counts in one security group, its own default rules left out. Tags of others count as the
+/// addresses that they stand for, where these are known.
+pub fn counts(rules: &[PathRule]) -> [Count; 5] {
+    // A rule of others may be there once for each network in which it means something else.
+    let mut own: Vec<&PathRule> = rules.iter().filter(|rule| rule.priority <= OWN_PRIORITY_MAX).collect();
+    let size = |rule: &PathRule| rule.peers.len().max(rule.services.len());
+    let key = |rule: &PathRule| (rule.direction, rule.priority);
+    own.sort_by_key(|rule| (key(rule), size(rule)));
+    own.reverse();
+    own.dedup_by_key(|rule| key(rule));
+    let is_block = |peer: &&Peer| matches!(peer, Peer::Cidr(_));
+    let blocks = |direction| -> usize {
+        let of = own.iter().filter(|rule| rule.direction == direction);
+        of.map(|rule| rule.peers.iter().filter(is_block).count()).sum()
+    };
+    let count = |what, count, most| Count { what, count, most };
+    [
+        count("rules of a network security group", own.len(), RULES_MAX),
+        count("application security groups in a network security group", named(rules), NAMED_MAX),
+        count("source prefixes of a network security group", blocks(Direction::Ingress), PREFIXES_MAX),
+        count("destination prefixes of a network security group", blocks(Direction::Egress), PREFIXES_MAX),
+        count(
+            "port ranges of a network security group",
+            own.iter().map(|rule| rule.services.len()).sum(),
+            PORTS_MAX,
+        ),
+    ]
+}
+
+/// How many application security groups rules name.
+fn named(rules: &[PathRule]) -> usize {
+    let own = || rules.iter().filter(|rule| rule.priority <= OWN_PRIORITY_MAX);
+    let peers = own().flat_map(|rule| &rule.peers).filter_map(|peer| match peer {
         Peer::Group(id) => Some(id),
         Peer::Cidr(_) | Peer::Opaque(_) => None,
     });
-    let named: BTreeSet<String> =
-        own.iter().flat_map(|rule| &rule.targets).chain(peers).map(ids::asg_name).collect();
-    let named = named.iter().filter(|name| !name.is_empty()).count();
-    at_most("application security groups in rules", named, NAMED_MAX)?;
-    for direction in [Direction::Ingress, Direction::Egress] {
-        let ours = own.iter().filter(|rule| rule.direction == direction && is_of_band(band, rule));
-        let blocks = ours.flat_map(|rule| &rule.peers).filter(|peer| matches!(peer, Peer::Cidr(_))).count();
-        at_most("prefixes of the network security group", blocks, PREFIXES_MAX)?;
-    }
-    Ok(())
+    let named: BTreeSet<&GroupId> = own().flat_map(|rule| &rule.targets).chain(peers).collect();
+    named.into_iter().filter(|id| ids::is_asg(id)).count()
 }
 
-fn at_most(what: &'static str, count: usize, most: usize) -> Result<(), Full> {
-    if count <= most { Ok(()) } else { Err(Full { what, count, most }) }
+/// Refuses a change that brings a security group over a limit, or further over it.
+///
+/// # Errors
+/// With the number.
+pub fn check_limits(rules: &[PathRule], change: &Change) -> Result<(), Full> {
+    let mut after = rules.to_vec();
+    change.apply_to(&mut after);
+    let (before, after) = (counts(rules), counts(&after));
+    let over = after.iter().zip(before).find(|(now, was)| now.count > now.most && now.count > was.count);
+    over.map_or(Ok(()), |(now, _)| Err(Full { what: now.what, count: now.count, most: now.most }))
 }

@@ -23,8 +23,8 @@ pub enum Kind {
 pub struct Entry<'a> {
     /// Whose members it is for.
     pub target: &'a GroupId,
-    /// The service.
-    pub service: RuleService,
+    /// The services: one, or ports of one protocol.
+    pub services: &'a [RuleService],
     /// What its peers are.
     pub kind: Kind,
     /// The other ends.
@@ -65,17 +65,41 @@ fn is_settled(rule: &PathRule) -> Option<bool> {
 /// What an allow rule of ours says, if it says what such a rule can say.
 pub fn read<'a>(band: &Band, rule: &'a PathRule) -> Option<Entry<'a>> {
     let is_settled = is_settled(rule)?;
-    let ([target], [service], [first, others @ ..]) = (&*rule.targets, &*rule.services, &*rule.peers) else {
-        return None;
-    };
+    let ([target], [first, others @ ..]) = (&*rule.targets, &*rule.peers) else { return None };
     let kind = kind_of_peer(first)?;
     let is_class = marks::form(&band.installation, &ids::asg_name(target)) == Some(Form::Hashed);
     let is_rule = marks::form(&band.installation, &rule.name) == Some(Form::Hashed)
         && (band.first..=band.last).contains(&rule.priority)
         && rule.effect == PathEffect::Allow
-        && is_expressible(*service)
+        && is_one_rule(&rule.services)
         && others.iter().all(|peer| kind_of_peer(peer) == Some(kind));
-    (is_rule && is_class).then_some(Entry { target, service: *service, kind, peers: &rule.peers, is_settled })
+    (is_rule && is_class).then_some(Entry {
+        target,
+        services: &rule.services,
+        kind,
+        peers: &rule.peers,
+        is_settled,
+    })
+}
+
+/// Whether one rule can say these services: one, or several ports of one protocol.
+fn is_one_rule(services: &[RuleService]) -> bool {
+    let shared = |service: &RuleService| shared_protocol(*service).filter(|_| is_expressible(*service));
+    match services {
+        [one] => is_expressible(*one),
+        [first, others @ ..] => {
+            shared(first).is_some_and(|own| others.iter().all(|o| shared(o) == Some(own)))
+        }
+        [] => false,
+    }
+}
+
+/// The protocol whose ports can stand together in a rule; none if a service stands alone.
+pub fn shared_protocol(service: RuleService) -> Option<u8> {
+    match service {
+        RuleService::Ports { protocol, .. } => Some(protocol),
+        _ => None,
+    }
 }
 
 /// Whether a rule has a name of ours, whatever it says.
@@ -97,7 +121,8 @@ pub fn facts_at(band: &Band, rules: &[PathRule], target: &GroupId, direction: Di
     let entries = own.filter_map(|rule| read(band, rule)).filter(|e| e.is_settled && e.target == target);
     let mut facts: Vec<RuleSpec> = entries
         .flat_map(|entry| {
-            entry.peers.iter().map(move |peer| RuleSpec { peer: peer.clone(), service: entry.service })
+            let of = |service| entry.peers.iter().map(move |peer| RuleSpec { peer: peer.clone(), service });
+            entry.services.iter().flat_map(move |service| of(*service)).collect::<Vec<_>>()
         })
         .collect();
     facts.sort();

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
+
+use plan::{Owner, PathEffect};
+
 use super::*;
 use crate::resources::ArmId;
 
@@ -67,13 +71,14 @@ fn a_thousand_rules_fit_and_none_moves() {
     let mut list: Vec<PathRule> = [1001, 1500, 3999].into_iter().map(foreign).collect();
     for port in 0..997 {
         let before = list.clone();
-        added(&mut list, &[block(1, port)]);
+        added(&mut list, &[block(port, port)]);
         assert!(before.iter().all(|rule| list.contains(rule)), "what is there stays where it is");
     }
     let priorities: BTreeSet<u32> = list.iter().map(|rule| rule.priority).collect();
     assert_eq!(priorities.len(), 1000);
-    let error = add(&band(), &list, &target(), Direction::Egress, &[block(1, 9)]).unwrap_err();
-    assert_eq!(error.to_string(), "1001 rules of the network security group are needed, and 1000 are there");
+    let change = add(&band(), &list, &target(), Direction::Egress, &[block(1, 9)]).unwrap();
+    let error = check_limits(&list, &change).unwrap_err();
+    assert_eq!(error.to_string(), "1001 rules of a network security group are needed, and 1000 are there");
 }
 
 #[test]
@@ -83,15 +88,18 @@ fn limits_are_met_exactly() {
     let sizes: Vec<usize> = change.put.iter().map(|rule| rule.peers.len()).collect();
     assert_eq!(sizes, [10, 10, 5]);
     let over = |facts: Vec<RuleSpec>, direction| {
-        add(&band(), &list, &target(), direction, &facts).map(drop).map_err(|error| error.to_string())
+        let change = add(&band(), &list, &target(), direction, &facts).unwrap();
+        check_limits(&list, &change).map_err(|error| error.to_string())
     };
     let groups = |count: u16| (100..100 + count).map(|n| group(n, 80)).collect::<Vec<_>>();
     assert_eq!(over(groups(74), Direction::Ingress), Ok(()));
-    let named = "101 application security groups in rules are needed, and 100 are there".to_owned();
+    let named = "101 application security groups in a network security group are needed, and 100 are there"
+        .to_owned();
     assert_eq!(over(groups(75), Direction::Ingress), Err(named));
     let blocks = |count: u16| (0..count).map(|n| block(n, 80)).collect::<Vec<_>>();
     assert_eq!(over(blocks(4_000), Direction::Egress), Ok(()));
-    let prefixes = "4001 prefixes of the network security group are needed, and 4000 are there".to_owned();
+    let prefixes =
+        "4001 destination prefixes of a network security group are needed, and 4000 are there".to_owned();
     assert!(over(blocks(4_001), Direction::Egress).is_err_and(|error| error == prefixes));
 }
 
@@ -117,7 +125,7 @@ fn a_fact_goes_from_every_rule_that_says_it() {
     double.priority = 1000;
     double.peers.truncate(1);
     list.push(double);
-    let change = remove(&band(), &list, &target(), Direction::Ingress, &[block(1, 443)]);
+    let change = remove(&band(), &list, &target(), Direction::Ingress, &[block(1, 443)]).unwrap();
     assert_eq!((change.put.len(), change.delete.len()), (1, 1));
     change.apply_to(&mut list);
     assert_eq!(facts(&list), [block(2, 443)]);
@@ -176,4 +184,92 @@ fn denies_stand_below_every_allow_of_ours() {
     assert!(is_damaged(&band(), &list[1]));
     close(&band(), &list, &network, Direction::Ingress).unwrap().apply_to(&mut list);
     assert!(is_closing(&band(), &list, &group, Direction::Ingress) && list.len() == 2);
+}
+
+/// Facts of one block on many ports, as rules; they are more than fit one by one.
+fn squeezed(foreign_rules: u32, ports: u16) -> Vec<PathRule> {
+    let mut list: Vec<PathRule> = (0..foreign_rules).map(|n| foreign(4096 - n)).collect();
+    added(&mut list, &(0..ports).map(|port| block(1, port)).collect::<Vec<_>>());
+    list
+}
+
+fn ours(list: &[PathRule]) -> Vec<&PathRule> {
+    list.iter().filter(|rule| rule.owner == Owner::Ours).collect()
+}
+
+#[test]
+fn ports_with_the_same_peers_share_a_rule_only_where_they_would_not_fit() {
+    assert_eq!(ours(&squeezed(3, 997)).len(), 997);
+    let list = squeezed(4, 997);
+    assert_eq!((ours(&list).len(), ours(&list)[0].services.len()), (1, 997));
+    assert_eq!(facts(&list).len(), 997);
+    assert!(!is_damaged(&band(), ours(&list)[0]));
+    assert_eq!(check_limits(&[], &Change { put: list, delete: Vec::new() }), Ok(()));
+}
+
+#[test]
+fn what_is_there_is_squeezed_for_what_is_new_also_of_other_targets() {
+    let mut list: Vec<PathRule> = (0..3).map(|n| foreign(4096 - n)).collect();
+    for port in 0..997 {
+        added(&mut list, &[block(1, port)]);
+    }
+    let other = GroupId::from("/s/asgs/bulkhead-shop-000000000002");
+    let change = add(&band(), &list, &other, Direction::Egress, &[block(1, 9)]).unwrap();
+    assert_eq!((change.put.len(), change.delete.len()), (2, 996));
+    assert_eq!(check_limits(&list, &change), Ok(()));
+    change.apply_to(&mut list);
+    assert_eq!((list.len(), facts(&list).len()), (5, 997));
+    assert_eq!(facts_at(&band(), &list, &other, Direction::Egress), [block(1, 9)]);
+}
+
+#[test]
+fn a_shared_rule_loses_exactly_what_it_is_told_to() {
+    let mut list = squeezed(4, 997);
+    added(&mut list, &[block(2, 5), block(2, 6)]);
+    let check = |gone: Vec<RuleSpec>, rules: usize| {
+        let mut after = list.clone();
+        remove(&band(), &list, &target(), Direction::Ingress, &gone).unwrap().apply_to(&mut after);
+        let mut expected = facts(&list);
+        expected.retain(|fact| !gone.contains(fact));
+        assert_eq!((facts(&after), ours(&after).len()), (expected, rules), "{gone:?}");
+        let names: BTreeSet<&str> = after.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names.len(), after.len());
+    };
+    check(vec![block(1, 7)], 3);
+    check(vec![block(1, 7), block(2, 5)], 2);
+    check(vec![block(2, 5), block(2, 6)], 1);
+    check((0..997).map(|port| block(1, port)).collect(), 2);
+    check([facts(&list)].concat(), 0);
+    check(vec![block(9, 9)], 3);
+    // Two peers on a hundred ports: one of them goes from half of the ports.
+    let mut wide = list.clone();
+    wide.retain(|rule| rule.owner != Owner::Ours);
+    let mut rule = ours(&list)[0].clone();
+    rule.peers = vec![block(1, 1).peer, block(2, 1).peer];
+    rule.services.truncate(4);
+    wide.push(rule);
+    let gone = [block(2, 0), block(2, 1)];
+    let change = remove(&band(), &wide, &target(), Direction::Ingress, &gone).unwrap();
+    change.apply_to(&mut wide);
+    assert_eq!(facts(&wide).len(), 6);
+    assert!(!facts(&wide).contains(&gone[0]) && facts(&wide).contains(&block(2, 2)));
+}
+
+#[test]
+fn half_full_rules_for_groups_are_filled_where_they_would_not_fit() {
+    let mut list: Vec<PathRule> =
+        (0..997).map(|n| PathRule { direction: Direction::Egress, ..foreign(200 + n) }).collect();
+    added(&mut list, &(0..30).map(|n| group(n, 443)).collect::<Vec<_>>());
+    assert_eq!(list.len(), 1000);
+    let gone: Vec<RuleSpec> = ours(&list)
+        .iter()
+        .flat_map(|rule| rule.peers[..5].to_vec())
+        .map(|peer| RuleSpec { peer, service: tcp(443) })
+        .collect();
+    remove(&band(), &list, &target(), Direction::Ingress, &gone).unwrap().apply_to(&mut list);
+    assert_eq!((ours(&list).len(), facts(&list).len()), (3, 15));
+    let change = add(&band(), &list, &target(), Direction::Ingress, &[group(99, 80)]).unwrap();
+    assert_eq!(check_limits(&list, &change), Ok(()));
+    change.apply_to(&mut list);
+    assert_eq!((ours(&list).len(), facts(&list).len()), (3, 16), "two of ten and five, and the new one");
 }

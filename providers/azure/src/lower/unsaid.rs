@@ -18,7 +18,7 @@ const EXCLUSIVE: &str = "rules of others in a network security group cannot be t
 /// From where a load balancer's probes come, and the platform's own messages.
 const PROBES: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 
-/// All findings but limits.
+/// All findings.
 pub(super) fn findings(
     lowering: &Lowering<'_>,
     paths: &Paths<'_>,

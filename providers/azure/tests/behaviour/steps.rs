@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mock_cloud::Fault;
 use plan::{Direction, GroupId, StepAction};
-use provider::{CloudReader, ErrorKind};
+use provider::{CloudReader, CloudWriter, ErrorKind};
 use provider_azure::ids;
 
 use crate::harness::{id, rule_body};
@@ -76,6 +76,30 @@ async fn one_rule_more_is_one_put_of_one_rule() {
     let many = vec![from_block("10.4.0.0/16", tcp(443)), from_block("10.4.0.0/16", tcp(80))];
     scene.apply(&add(&carrier, Direction::Egress, many)).await;
     assert_eq!(scene.sim.mutations(), [PUT_LIST], "two rules are one call");
+}
+
+#[tokio::test]
+async fn steps_at_one_list_at_the_same_time_do_not_refuse_each_other() {
+    let mut scene = Scene::start().await;
+    scene.apply(&create(planned("v", "p"), network("v"))).await;
+    let carrier = planned_carrier("v", "p", "n");
+    let put =
+        |block: &str, port| step(&add(&carrier, Direction::Ingress, vec![from_block(block, tcp(port))]));
+    let closing = |name: &str| step(&detach(name, vec![rest("n", Direction::Ingress)]));
+    let steps = [
+        put("10.2.0.0/16", 443),
+        put("10.3.0.0/16", 443),
+        put("10.4.0.0/16", 80),
+        closing("b"),
+        closing("c"),
+    ];
+    let current = [scene.observe().await];
+    let done = steps.iter().map(|step| scene.writer.apply(&scene.scope, step, &current, &scene.ids));
+    for (step, done) in steps.iter().zip(futures_util::future::join_all(done).await) {
+        assert!(done.is_ok(), "{:?}: {:?}", step.action, done.err());
+    }
+    let observed = scene.observe().await;
+    assert!(steps.iter().all(|step| scene.reader.holds(step, &observed, &scene.ids)));
 }
 
 #[tokio::test]

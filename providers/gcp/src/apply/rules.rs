@@ -156,7 +156,9 @@ fn edited(
         _ => None,
     };
     let read = lists::as_written(rules, &band.installation, &group);
-    let change = edit(band, &read).map_err(|refusal| refused(&refusal))?;
+    let change = edit(band, &read)
+        .and_then(|change| Ok(band::check_limits(band, &read, &change).map(|()| change)?))
+        .map_err(|refusal| refused(&refusal))?;
     let missing = || {
         let ends = change.put.iter().flat_map(|rule| {
             let peers = rule.peers.iter().filter_map(|peer| match peer {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use plan::{PathRule, RuleService};
 
-use crate::band::Band;
+use crate::band::{Band, Change};
 use crate::marks;
 use crate::resources::policy::PREDEFINED;
 
@@ -57,11 +57,14 @@ fn protocol(service: RuleService) -> u16 {
     }
 }
 
-/// Counts what the cloud counts in one policy.
+/// Refuses a change that brings a policy over the limit, or further over it.
 ///
 /// # Errors
-/// When it is over the limit, with the number.
-pub fn check_limits(band: &Band, rules: &[PathRule]) -> Result<(), Full> {
-    let (count, most) = (attributes(rules), band.attributes_max);
-    if count <= most { Ok(()) } else { Err(Full { what: "attributes of the firewall policy", count, most }) }
+/// With the number.
+pub fn check_limits(band: &Band, rules: &[PathRule], change: &Change) -> Result<(), Full> {
+    let mut after = rules.to_vec();
+    change.apply_to(&mut after);
+    let (count, most) = (attributes(&after), band.attributes_max);
+    let fits = count <= most || count <= attributes(rules);
+    if fits { Ok(()) } else { Err(Full { what: "attributes of the firewall policy", count, most }) }
 }

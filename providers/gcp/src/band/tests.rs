@@ -99,11 +99,18 @@ fn what_a_rule_cannot_say_is_refused() {
     let expected = "no rule of a firewall policy can say `egress tagValues/web tcp/443`";
     assert_eq!(refuse(Direction::Egress, "web tcp/443"), expected);
     assert!(refuse(Direction::Ingress, "web icmp/3").starts_with("no rule of a firewall policy can say"));
-    let many: Vec<String> = (0..99).map(|n| format!("10.0.{n}.0/24 tcp/1")).collect();
-    assert_eq!(
-        refuse(Direction::Ingress, &many.join(", ")),
-        "102 attributes of the firewall policy are needed, and 100 are there"
-    );
+    let many = |count: usize| -> Vec<RuleSpec> {
+        (0..count).map(|n| fact(&format!("10.0.{n}.0/24 tcp/1"))).collect()
+    };
+    let app = GroupId::from("tagValues/app");
+    let check = |rules: &[PathRule], count| {
+        let change =
+            add(&band(), rules, target(&app), Direction::Ingress, &many(count)).expect("can be said");
+        check_limits(&band(), rules, &change).map_err(|full| full.to_string())
+    };
+    assert_eq!(check(&[], 97), Ok(()));
+    let over = "102 attributes of the firewall policy are needed, and 100 are there".to_owned();
+    assert_eq!(check(&[], 99), Err(over));
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! The lowering to Google Cloud, without a cloud: exact texts, what cannot be said, limits, and random policies against
+//! The lowering to Google Cloud, without a cloud: exact texts, what cannot be said, and random policies against
 //! the oracle.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod estate;
 mod exact;
-mod limits;
 mod random;
 mod text;
 mod unsaid;

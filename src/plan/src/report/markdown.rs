@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{change_line, duration, kind_word, plural, rounds, verdict};
+use super::{change_line, duration, kind_word, plural, verdict};
 use crate::plan::{Exposure, Plan};
+use crate::step::rounds;
 
 /// Lists longer than this are folded.
 const OPEN_LINES_MAX: usize = 20;
@@ -70,7 +71,7 @@ pub fn markdown(plan: &Plan) -> String {
             )
         }),
     );
-    let depth = rounds(plan);
+    let depth = rounds(&plan.steps);
     section(
         &mut out,
         "Steps, in order",

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{change_line, duration, kind_word, plural, rounds, verdict};
+use super::{change_line, duration, kind_word, plural, verdict};
 use crate::plan::{Exposure, Plan};
+use crate::step::rounds;
 
 /// How to print.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -169,7 +170,7 @@ fn steps(out: &mut String, style: Style, plan: &Plan) {
     if plan.steps.is_empty() {
         return;
     }
-    let depth = rounds(plan);
+    let depth = rounds(&plan.steps);
     let waits = depth.iter().copied().max().unwrap_or(0);
     let calls: Vec<String> = plan.calls.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let _ = writeln!(out, "\n{} ({})", style.head("Steps"), plan.steps.len());

@@ -12,6 +12,7 @@ use policy::compile;
 
 use super::estate::{INSTALLATION, Policy, snapshot};
 use super::world::World;
+use crate::quota::quota;
 use crate::{CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 /// How often a step's effect is looked for, and how long between looks.
@@ -138,6 +139,7 @@ impl<'a> Pass<'a> {
         let blocking = desired.findings.iter().filter(|finding| finding.is_blocking());
         let mut blocks: Vec<Block> = blocking.map(block).collect();
         blocks.extend(steps.blocks);
+        blocks.extend(quota(&*self.reader, &[observed], &steps.steps).1);
         if !blocks.is_empty() {
             done.held = Some(Held::Blocked(blocks));
             return Ok((steps.steps, done));

@@ -1,0 +1,46 @@
+//! How much of each limit of Google Cloud a state uses (`providers.md` 1.3): attributes of our policy of each network, tag
+//! values of each interface, tag keys of ours. What others have in our policies and on interfaces counts too.
+//!
+//! Keys of others in the project are not counted: those without a value that works here are not seen.
+
+use plan::{GroupId, Observed, Owner, Usage};
+use rustc_hash::FxHashMap;
+
+use crate::band;
+use crate::ids::{self, GroupKind};
+use crate::settings::GcpSettings;
+
+/// Tag values on one interface.
+const VALUES_PER_INTERFACE: usize = 10;
+/// Tag keys of a project.
+const KEYS_PER_PROJECT: usize = 1_000;
+
+/// The counts of a state. Linear in rules, and in interfaces with their groups.
+pub fn usage<'a>(settings: &GcpSettings, observed: &'a Observed) -> Vec<Usage<'a>> {
+    let mut found = Vec::new();
+    for network in &observed.networks {
+        let policy = ids::policy(&settings.installation, &network.id);
+        let list = observed.path_filters.iter().find(|list| list.id == policy.as_str());
+        let count = list.map_or(0, |list| band::attributes(&list.rules));
+        let what = "attributes of the firewall policy of a network";
+        found.push(Usage::new(what, network.id.as_str(), count, settings.attributes_max));
+    }
+    let is_tag = |id: &GroupId| {
+        matches!(ids::kind_of(id), GroupKind::Value(_) | GroupKind::Planned { .. } | GroupKind::Closed { .. })
+    };
+    let mut kinds: FxHashMap<&GroupId, bool> = FxHashMap::default();
+    for interface in &observed.interfaces {
+        let tags =
+            interface.groups.iter().filter(|group| *kinds.entry(*group).or_insert_with(|| is_tag(group)));
+        let what = "tag values on an interface";
+        found.push(Usage::new(what, interface.id.as_str(), tags.count(), VALUES_PER_INTERFACE));
+    }
+    let ours = observed.groups.iter().filter(|group| group.owner == Owner::Ours);
+    let has_key = |id: &GroupId| {
+        matches!(ids::kind_of(id), GroupKind::Value(_) | GroupKind::Planned { .. } | GroupKind::Key(_))
+    };
+    let keys = ours.filter(|group| has_key(&group.id)).count();
+    let scope = observed.scope.as_ref().map(|scope| scope.as_str()).unwrap_or_default();
+    found.push(Usage::new("tag keys of ours in the project", scope, keys, KEYS_PER_PROJECT));
+    found
+}

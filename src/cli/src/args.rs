@@ -113,7 +113,7 @@ pub enum Command {
         /// Everything random comes from it.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Start with an estate (see config/demo/estate.yaml) instead of an empty account; AWS only.
+        /// Start with an estate (see config/demo/estate/aws.yaml) instead of an empty account.
         #[arg(long, value_name = "FILE")]
         estate: Option<PathBuf>,
         /// Do not enforce the published API rates.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Cloud, Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
+use plan::{Cloud, Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step, Usage};
 use provider::{
     Applied, CallEstimate, Clock, CloudReader, CloudWriter, DomainReader, DomainWriter, ErrorKind, Failed,
     LowerInput, ProviderError,
@@ -200,6 +200,10 @@ impl CloudReader for Readers {
 
     fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
         self.domain.holds(step, observed, ids)
+    }
+
+    fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
+        self.domain.usage(observed)
     }
 
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {

@@ -13,11 +13,12 @@ pub mod session;
 pub mod state;
 pub mod stored;
 
-/// The demo: a realistic shop on a simulated cloud.
+/// The demo: a realistic shop on three simulated clouds.
 pub mod demo {
     pub mod estate;
     pub mod seed;
     pub mod show;
+    pub mod sky;
     pub mod story;
 }
 

@@ -85,7 +85,7 @@ pub fn compare<'a>(before: &'a Context<'a>, after: &'a Context<'a>) -> Reach {
     reach.lines = counted
         .into_iter()
         .map(|(key, pairs)| {
-            let services = key.services.to_string();
+            let services = key.services.words();
             Change {
                 opens: key.opens,
                 source: key.source,

@@ -82,6 +82,21 @@ fn change_line(change: &Change) -> String {
     format!("{} → {}  {}  {word} ({pairs})", change.source, change.destination, change.services)
 }
 
+/// A text with every long path cut to its last part: `/subscriptions/…/networkInterfaces/web-1` is `web-1` for people. The
+/// JSON form has whole ids. Services and blocks have fewer slashes.
+pub fn short_paths(text: &str) -> String {
+    const SLASHES: usize = 4;
+    let short = |word: &str| -> String {
+        if word.matches('/').count() < SLASHES {
+            return word.to_owned();
+        }
+        let core = word.trim_start_matches(['(', '`']).trim_end_matches([')', '`', ',', ':', '\n']);
+        let last = core.rsplit('/').next().unwrap_or_default();
+        word.replace(core, last)
+    };
+    text.split_inclusive(' ').map(|word| word.split_inclusive('\n').map(short).collect::<String>()).collect()
+}
+
 /// How many settle waits the plan's longest chain has.
 pub fn settle_waits(plan: &Plan) -> usize {
     rounds(&plan.steps).into_iter().max().unwrap_or(0)
@@ -91,5 +106,20 @@ fn kind_word(kind: StepKind) -> &'static str {
     match kind {
         StepKind::Make => "+",
         StepKind::Break => "-",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_paths;
+
+    #[test]
+    fn only_paths_are_cut() {
+        let path = "/subscriptions/1/resourcegroups/rg/providers/x/networkinterfaces/web-1";
+        let text = format!(
+            "web ({path}), `{path}`:\n  10.0.0.0/8 icmp/0/0-3/3 from/to projects/p/zones/z/instances/i#nic0\nend"
+        );
+        let expected = "web (web-1), `web-1`:\n  10.0.0.0/8 icmp/0/0-3/3 from/to i#nic0\nend";
+        assert_eq!(short_paths(&text), expected);
     }
 }

@@ -264,6 +264,18 @@ fn write_range(f: &mut impl fmt::Write, first: u32, last: u32) -> fmt::Result {
     }
 }
 
+impl ServiceSet {
+    /// For people: as written, or `all but …` where that is shorter.
+    pub fn words(&self) -> String {
+        let others = Self::all().difference(self);
+        let runs = |set: &Self| set.by_protocol().count();
+        if others.is_empty() || self.is_empty() || runs(&others) >= runs(self) {
+            return self.to_string();
+        }
+        format!("all but {others}")
+    }
+}
+
 impl fmt::Display for ServiceSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::all() {
@@ -291,6 +303,19 @@ impl fmt::Debug for ServiceSet {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nearly_everything_is_said_by_what_is_missing() {
+        let set = |text: &str| text.parse::<ServiceSet>().unwrap();
+        let all_but = |text: &str| ServiceSet::all().difference(&set(text)).words();
+        assert_eq!(all_but("icmp/3/4"), "all but icmp/3/4");
+        assert_eq!(all_but("tcp/22"), "all but tcp/22");
+        assert_eq!(set("tcp/22").words(), "tcp/22");
+        assert_eq!(
+            (ServiceSet::all().words(), ServiceSet::empty().words()),
+            ("all".into(), "no service".into())
+        );
+    }
 
     fn check(texts: &[&str], expected: &str) {
         let set: ServiceSet = texts.iter().map(|text| text.parse::<ServiceSet>().unwrap()).collect();

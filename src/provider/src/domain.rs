@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Cloud, Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
+use plan::{Cloud, Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step, Usage};
 
 use crate::{Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError};
 
@@ -86,6 +86,10 @@ impl CloudReader for DomainReader {
             Some((_, reader)) => reader.holds(step, observed, ids),
             None => plan::holds(step, observed, ids),
         }
+    }
+
+    fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
+        self.of_state(observed).map(|(_, reader)| reader.usage(observed)).unwrap_or_default()
     }
 
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {

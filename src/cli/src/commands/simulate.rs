@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mock_aws::Ec2Front;
@@ -16,7 +16,7 @@ use super::stop_signal;
 use crate::Exit;
 use crate::clouds;
 use crate::demo::estate::Estate;
-use crate::demo::seed::seed;
+use crate::demo::seed;
 use crate::session::Failure;
 
 /// What is simulated.
@@ -32,16 +32,13 @@ pub(super) struct Simulation {
 
 pub(super) async fn run(simulation: Simulation) -> Result<Exit, Failure> {
     let Simulation { cloud, listen, seed, throttle, .. } = simulation;
-    if cloud != Cloud::Aws && simulation.estate.is_some() {
-        let hint = "leave --estate out, and make the estate with the tools of the cloud";
-        return Err(Failure::new("an estate can be loaded into the simulator of AWS only", hint));
-    }
+    let estate = simulation.estate.as_deref().map(|path| load(path, cloud)).transpose()?;
     match cloud {
         Cloud::Aws => {
             let mut world =
                 mock_aws::World::new(mock_aws::Settings { seed, throttle, ..mock_aws::Settings::default() });
-            if let Some(path) = simulation.estate {
-                load(&mut world, &path)?;
+            if let Some(estate) = estate {
+                seed::aws::seed(&mut world, &estate).map_err(refused)?;
             }
             let front = Ec2Front::new(world);
             let (listener, ticking) = (listen_at(cloud, "EC2", listen).await?, front.clone());
@@ -50,24 +47,40 @@ pub(super) async fn run(simulation: Simulation) -> Result<Exit, Failure> {
         Cloud::Azure => {
             let settings =
                 mock_azure::Settings { seed, throttle, call_ms: 0, ..mock_azure::Settings::default() };
-            let front = AzureFront::new(mock_azure::World::new(settings));
+            let mut world = mock_azure::World::new(settings);
+            if let Some(estate) = estate {
+                seed::azure::seed(&mut world, &estate).map_err(refused)?;
+            }
+            let front = AzureFront::new(world);
             let (listener, ticking) = (listen_at(cloud, "Azure", listen).await?, front.clone());
             serve(mock_azure::serve(front, listener), move |ms| ticking.world().advance_ms(ms)).await
         }
         Cloud::Gcp => {
             let settings = mock_gcp::Settings { seed, throttle, call_ms: 0, ..mock_gcp::Settings::default() };
-            let front = GcpFront::new(mock_gcp::World::new(settings));
+            let mut world = mock_gcp::World::new(settings);
+            if let Some(estate) = estate {
+                seed::gcp::seed(&mut world, &estate).map_err(refused)?;
+            }
+            let front = GcpFront::new(world);
             let (listener, ticking) = (listen_at(cloud, "Google Cloud", listen).await?, front.clone());
             serve(mock_gcp::serve(front, listener), move |ms| ticking.world().advance_ms(ms)).await
         }
     }
 }
 
-fn load(world: &mut mock_aws::World, path: &std::path::Path) -> Result<(), Failure> {
+fn load(path: &Path, cloud: Cloud) -> Result<Estate, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display()), ""))?;
     let estate = Estate::parse(&SourceFile { name: path.display().to_string(), text })?;
-    seed(world, &estate).map_err(|error| Failure::new(error, "check the estate"))
+    if estate.cloud != cloud {
+        let message = format!("`{}` is an estate of another cloud", path.display());
+        return Err(Failure::new(message, "choose the estate whose `cloud` is the simulated one"));
+    }
+    Ok(estate)
+}
+
+fn refused(error: impl ToString) -> Failure {
+    Failure::new(error, "check the estate")
 }
 
 /// Listens, and says where and how to use it.

@@ -146,7 +146,9 @@ fn every_file_under_config_is_read() {
             }
             match name.as_str() {
                 "bulkhead.yaml" => drop(load_policy(&Config::read(&path).unwrap())),
-                "estate.yaml" => drop(Estate::parse(&read_text(path.to_str().unwrap())).unwrap()),
+                "aws.yaml" | "azure.yaml" | "gcp.yaml" => {
+                    drop(Estate::parse(&read_text(path.to_str().unwrap())).unwrap())
+                }
                 _ if inside.ends_with("policy") => {
                     let files = read_folder(&inside).unwrap();
                     policy::file::load(&files).unwrap_or_else(|errors| panic!("{errors:#?}"));
@@ -164,14 +166,13 @@ fn the_demo_is_read_and_its_estate_fits_its_policy() {
     let config = Config::read(&folder().join("demo/bulkhead.yaml")).unwrap();
     let files = load_policy(&config);
     assert_eq!(files.findings, []);
-    let estate = Estate::parse(&read_text("demo/estate.yaml"))
-        .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| e.render(false)).collect::<String>()));
+    let [estate, azure, gcp] = demo_estates();
     let interfaces = estate.all_interfaces().count();
     assert!((55..=65).contains(&interfaces), "{interfaces} interfaces");
     assert!(estate.all_interfaces().any(|i| i.managed.is_some()));
     assert!(estate.all_interfaces().any(|i| i.groups.iter().any(|group| group == "legacy-ssh")));
     assert!(estate.all_interfaces().any(|i| i.addresses.iter().filter(|a| a.is_ipv4()).count() > 1));
-    for instance in &estate.instances {
+    for instance in [&estate, &azure, &gcp].into_iter().flat_map(|estate| &estate.instances) {
         let labels = config.mapping.labels(&instance.tags);
         assert_eq!(labels.len(), 3, "{}: {labels:?}", instance.name);
         for (key, value) in labels {
@@ -182,12 +183,23 @@ fn the_demo_is_read_and_its_estate_fits_its_policy() {
     assert_eq!(a.cidrs[0], b.cidrs[0], "two unconnected networks reuse a block");
 }
 
-/// The estate as a snapshot, with the policy and the mapping of the demo.
+/// On AWS, on Azure, on Google Cloud.
+fn demo_estates() -> [Estate; 3] {
+    ["aws", "azure", "gcp"].map(|cloud| {
+        Estate::parse(&read_text(&format!("demo/estate/{cloud}.yaml")))
+            .unwrap_or_else(|errors| panic!("{}", errors.iter().map(|e| e.render(false)).collect::<String>()))
+    })
+}
+
+/// The estates as a snapshot, with the policy and the mapping of the demo.
 fn demo_snapshot() -> policy::Snapshot {
     let config = Config::read(&folder().join("demo/bulkhead.yaml")).unwrap();
     let files = load_policy(&config);
-    let estate = Estate::parse(&read_text("demo/estate.yaml")).unwrap();
-    let network_id = |subnet: &str| policy::NetworkId::from(estate.network_of(subnet).unwrap().name.as_str());
+    let estates = demo_estates();
+    let network_id = |subnet: &str| {
+        let network = estates.iter().find_map(|estate| estate.network_of(subnet)).unwrap();
+        policy::NetworkId::from(network.name.as_str())
+    };
     let workload = |name: &str,
                     tags: &BTreeMap<String, String>,
                     interfaces: &[crate::demo::estate::EstateInterface]| {
@@ -205,18 +217,22 @@ fn demo_snapshot() -> policy::Snapshot {
         }
     };
     let mut workloads = files.workloads;
-    workloads.extend(estate.instances.iter().map(|i| workload(&i.name, &i.tags, &i.interfaces)));
-    workloads.extend(estate.interfaces.iter().map(|i| workload(&i.name, &i.tags, std::slice::from_ref(i))));
+    for estate in &estates {
+        workloads.extend(estate.instances.iter().map(|i| workload(&i.name, &i.tags, &i.interfaces)));
+        let alone = estate.interfaces.iter();
+        workloads.extend(alone.map(|i| workload(&i.name, &i.tags, std::slice::from_ref(i))));
+    }
     workloads.sort_by(|a, b| a.id.cmp(&b.id));
     let peers = |name: &str| {
-        let pairs = estate.peerings.iter().flat_map(|(a, b)| [(a, b), (b, a)]);
+        let pairs = estates.iter().flat_map(|estate| &estate.peerings);
+        let pairs = pairs.flat_map(|(a, b)| [(a, b), (b, a)]);
         pairs.filter(|(a, _)| *a == name).map(|(_, b)| b.as_str().into()).collect()
     };
     let network = |n: &crate::demo::estate::EstateNetwork| {
         let id = policy::NetworkId::from(n.name.as_str());
         (id.clone(), policy::Network { id, cidrs: n.cidrs.clone(), peers: peers(&n.name) })
     };
-    let networks = estate.networks.iter().map(network).collect();
+    let networks = estates.iter().flat_map(|estate| &estate.networks).map(network).collect();
     policy::Snapshot { policy: files.policy, workloads, networks }
 }
 

@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use plan::Cloud;
 use policy::ServiceSet;
 use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, parse};
 
 /// Everything that exists before Bulkhead comes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Estate {
-    /// The account that owns everything.
+    /// The cloud that everything is in.
+    pub cloud: Cloud,
+    /// The account that owns everything: a subscription, a project.
     pub account: String,
     /// The region that everything is in.
     pub region: String,
@@ -47,6 +50,8 @@ pub struct EstateSubnet {
     pub name: String,
     /// Its blocks: one of IPv4, at most one of IPv6.
     pub cidrs: Vec<IpNet>,
+    /// The name of the group that filters for all of it; on Azure only.
+    pub group: Option<String>,
 }
 
 /// One foreign group.
@@ -93,7 +98,7 @@ pub struct EstateInterface {
     pub subnet: String,
     /// Its addresses, the primary IPv4 address first.
     pub addresses: Vec<IpAddr>,
-    /// The names of the foreign groups on it; at least one.
+    /// The names of the foreign groups on it; on AWS at least one.
     pub groups: Vec<String>,
     /// The tags of an interface without an instance.
     pub tags: BTreeMap<String, String>,
@@ -144,8 +149,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self, node: &Node) -> Option<()> {
-        let keys = ["account", "region", "networks", "peerings", "groups", "instances", "interfaces"];
+        let keys =
+            ["cloud", "account", "region", "networks", "peerings", "groups", "instances", "interfaces"];
         let fields = self.problems.fields(node, "an estate", &keys)?;
+        let clouds = [("aws", Cloud::Aws), ("azure", Cloud::Azure), ("gcp", Cloud::Gcp)];
+        self.estate.cloud = self.problems.choice(&fields, "cloud", &clouds, Cloud::Aws);
         self.estate.account = self.word(&fields, "account").unwrap_or_default();
         self.estate.region = self.word(&fields, "region").unwrap_or_default();
         for node in self.items(&fields, "networks") {
@@ -182,14 +190,17 @@ impl Reader<'_> {
         let cidrs = self.blocks(&fields, "cidrs");
         let mut subnets = Vec::new();
         for node in self.items(&fields, "subnets") {
-            let Some(fields) = self.problems.fields(node, "a subnet", &["name", "cidrs"]) else { continue };
+            let keys = ["name", "cidrs", "group"];
+            let Some(fields) = self.problems.fields(node, "a subnet", &keys) else { continue };
             let Some(name) = self.fresh(&fields, "subnet") else { continue };
             let blocks = self.blocks(&fields, "cidrs");
             if !blocks.iter().all(|block| cidrs.iter().any(|cidr| cidr.contains(block))) {
                 let hint = "a subnet lies inside a block of its network";
                 self.problems.report(fields.place, format!("subnet `{name}` is outside its network"), hint);
             }
-            subnets.push(EstateSubnet { name, cidrs: blocks });
+            // Groups are read later, and name the networks: the simulator refuses one that is not there.
+            let group = fields.get("group").and_then(|node| self.problems.text(node, "`group`"));
+            subnets.push(EstateSubnet { name, cidrs: blocks, group: group.map(str::to_owned) });
         }
         Some(EstateNetwork { name, cidrs, subnets })
     }
@@ -301,6 +312,9 @@ impl Reader<'_> {
     }
 
     fn read_group_names(&mut self, fields: &Fields<'_>, network: &str) -> Option<Vec<String>> {
+        if self.estate.cloud != Cloud::Aws && fields.get("groups").is_none() {
+            return Some(Vec::new());
+        }
         let node = self.problems.required(fields, "groups")?;
         let mut names = BTreeSet::new();
         for (name, place) in self.problems.texts(node, "`groups`") {

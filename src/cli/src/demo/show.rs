@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use plan::report::short_paths;
 use plan::{Plan, StepAction};
 use policy::{LabelKey, LabelSet, Snapshot};
-use reconcile::applying::{Progress, StepOutcome, StepStatus};
+use reconcile::applying::{Progress, StepStatus};
 
 /// Rounds with more steps than this are counted, not listed.
 const LISTED_MAX: usize = 12;
@@ -43,10 +44,21 @@ pub fn estate(snapshot: &Snapshot) -> Vec<String> {
     places.into_iter().map(|(place, counts)| format!("  {place}  {}", roles(counts))).collect()
 }
 
+/// What somebody changed, and what becomes of it. Two parts of one object may be said in the same words.
+pub fn drift(plan: &Plan) -> Vec<String> {
+    let line = |item: &plan::plan::DriftItem| {
+        let word = if item.repaired { "repaired" } else { "reported" };
+        short_paths(&format!("drift: {}: {} ({word})", item.object, item.difference))
+    };
+    let mut lines: Vec<String> = plan.drift.iter().map(line).collect();
+    lines.dedup();
+    lines
+}
+
 fn columns(labels: &LabelSet) -> String {
     let of =
         |key: &str| labels.get(&LabelKey::from(key)).map_or(String::new(), |value| format!("{key}={value}"));
-    format!("{:<11}  {:<8}", of("app"), of("env"))
+    format!("{:<13}  {:<8}", of("app"), of("env"))
 }
 
 /// An apply in its order: what ran together, each step seen in a fresh read, and what was waited for.
@@ -68,14 +80,14 @@ pub fn rounds(plan: &Plan, events: &[Event]) -> Vec<String> {
 }
 
 fn round_lines(plan: &Plan, round: &[&StepStatus]) -> Vec<String> {
-    let listed = |status: &&&StepStatus| round.len() <= LISTED_MAX || status.outcome != StepOutcome::Done;
+    let listed = |status: &&&StepStatus| round.len() <= LISTED_MAX || !status.outcome.is_done();
     let mut lines: Vec<String> = round
         .iter()
         .filter(listed)
-        .map(|status| format!("{:>4} {:?} {}", status.id.0 + 1, status.outcome, status.title))
+        .map(|status| short_paths(&format!("{:>4} {:?} {}", status.id.0 + 1, status.outcome, status.title)))
         .collect();
     if round.len() > LISTED_MAX {
-        let done = round.iter().filter(|status| status.outcome == StepOutcome::Done);
+        let done = round.iter().filter(|status| status.outcome.is_done());
         let words: Vec<&str> =
             done.filter_map(|status| plan.step(status.id)).map(|step| words(&step.action)).collect();
         let runs = words.chunk_by(|a, b| a == b);

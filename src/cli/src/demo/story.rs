@@ -1,24 +1,19 @@
-//! `bulkhead demo`: the main job on a realistic shop, on a simulated cloud behind the real SDK over HTTP.
+//! `bulkhead demo`: the main job on a realistic shop, on three simulated clouds behind the real clients over HTTP.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use async_trait::async_trait;
-use mock_aws::{Ec2Front, End, Packet, Settings, World, serve};
 use plan::Scope;
 use plan::report::{self, Style};
 use policy::file::SourceFile;
-use provider::Clock;
 use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
 use reconcile::planning::Intent;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
 
-use super::estate::Estate;
-use super::seed::seed;
 use super::show::{self, Event};
+use super::sky::{self, Sky};
 use crate::Exit;
 use crate::clouds::{Readers, Simulators, Writers, simulated};
 use crate::commands::wants_color;
@@ -27,38 +22,40 @@ use crate::display::Display;
 use crate::session::{Failure, intent, scopes};
 
 const CONFIG: &str = include_str!("../../../../config/demo/bulkhead.yaml");
-const ESTATE: &str = include_str!("../../../../config/demo/estate.yaml");
-const POLICY: [(&str, &str); 4] = [
+const POLICY: [(&str, &str); 6] = [
+    ("analytics.yaml", include_str!("../../../../config/demo/policy/analytics.yaml")),
+    ("erp.yaml", include_str!("../../../../config/demo/policy/erp.yaml")),
     ("labels.yaml", include_str!("../../../../config/demo/policy/labels.yaml")),
     ("payment.yaml", include_str!("../../../../config/demo/policy/payment.yaml")),
     ("shared.yaml", include_str!("../../../../config/demo/policy/shared.yaml")),
     ("shop.yaml", include_str!("../../../../config/demo/policy/shop.yaml")),
 ];
-
-/// The clock of the simulated world: a wait moves its time.
-struct SimulatedClock(Ec2Front);
-
-#[async_trait]
-impl Clock for SimulatedClock {
-    fn now_ms(&self) -> u64 {
-        self.0.world().now_ms()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        self.0.world().advance_ms(duration.as_millis() as u64);
-    }
-}
+/// What the data planes are asked: from, to, TCP port.
+const PACKETS: [(&str, &str, u16); 10] = [
+    ("shop-web-prod-1", "shop-app-prod-1", 8443),
+    ("shop-app-prod-1", "shop-db-prod-1", 5432),
+    ("shop-web-prod-1", "shop-db-prod-1", 5432),
+    ("shared-bastion-1", "shop-db-prod-1", 22),
+    ("erp-app-1", "erp-db-1", 5432),
+    ("reports-1", "erp-app-1", 443),
+    ("collector-1", "warehouse-1", 9440),
+    ("shop-app-prod-1", "erp-app-1", 443),
+    ("shop-app-prod-1", "collector-1", 4317),
+    ("reports-1", "warehouse-1", 9440),
+];
 
 /// Everything that the chapters share.
 struct Stage {
-    front: Ec2Front,
+    sky: Sky,
     readers: Readers,
     writers: Writers,
     scopes: Vec<Scope>,
     config: Config,
     files: Vec<SourceFile>,
+    /// Guards that are overridden.
+    allow: Vec<String>,
     last: Option<LastApplied>,
-    /// The simulated cloud is new: nobody wrote before us.
+    /// The simulated clouds are new: nobody wrote before us.
     quiet_since_ms: Option<u64>,
     /// What happened in the last pass.
     events: Vec<Event>,
@@ -70,26 +67,34 @@ struct Stage {
 /// If the loopback cannot be used.
 pub async fn tell() -> Result<Exit, Failure> {
     let mut stage = set_up().await?;
-    chapter(1, "A shop on a cloud: 3 networks, two of them peered, the third reusing an address block");
+    chapter(1, "A shop on three clouds: the shop on AWS, its ERP on Azure, analytics on Google Cloud");
+    anstream::println!("policy: config/demo/policy   estates: config/demo/estate");
     anstream::println!(
-        "policy: config/demo/policy   estate: config/demo/estate.yaml   cloud: EC2 simulator over HTTP, real SDK"
+        "clouds: simulators of EC2, Azure Resource Manager and Compute Engine over HTTP, real clients"
     );
     let dry = stage.pass(false).await?;
     anstream::println!("the estate by labels, in interfaces:");
     for line in show::estate(&dry.planned.snapshot) {
         anstream::println!("{line}");
     }
-    stage.show_packets("before");
+    stage.show_packets(&dry, "before");
 
-    chapter(2, "bulkhead plan: what would change, with its proof. It holds no writer");
+    chapter(
+        2,
+        "bulkhead plan --allow lose-peer: what would change on all three, with one proof. It holds no writer",
+    );
+    anstream::println!(
+        "(Azure lets everybody in a VNet talk. That ends, and the guard for it is overridden by name.)"
+    );
     anstream::print!("{}", report::terminal(&dry.planned.plan, Style { color: wants_color() }));
 
-    chapter(3, "bulkhead apply: make before break, verified and settled");
+    chapter(3, "bulkhead apply: make before break, verified and settled, across the clouds");
     let applied = stage.pass(true).await?;
+    // From here on, nothing of that size is meant.
+    stage.allow.clear();
     stage.summarise(&applied);
-    let settle_ms = stage.scopes[0].settle_ms;
-    stage.front.world().advance_ms(settle_ms);
-    stage.show_packets("after");
+    stage.sky.advance_ms(stage.scopes[0].settle_ms);
+    stage.show_packets(&applied, "after");
 
     chapter(4, "A second pass: nothing to do, nothing written");
     let before = stage.mutations();
@@ -101,54 +106,33 @@ pub async fn tell() -> Result<Exit, Failure> {
         second.planned.plan.proof.equivalent
     );
 
-    chapter(5, "Somebody opens a database by hand; the next pass finds and repairs it");
-    let door = stage.open_by_hand()?;
-    anstream::println!("by hand: allowed 0.0.0.0/0 tcp/5432 into {door}");
+    chapter(5, "Somebody changes each cloud by hand; the next pass finds and repairs it");
+    stage.meddle(&second)?;
     let repaired = stage.pass(true).await?;
-    for item in &repaired.planned.plan.drift {
-        anstream::println!(
-            "drift: {}: {} ({})",
-            item.object,
-            item.difference,
-            if item.repaired { "repaired" } else { "reported" }
-        );
+    for line in show::drift(&repaired.planned.plan) {
+        anstream::println!("{line}");
     }
     stage.summarise(&repaired);
 
     chapter(6, "A machine changes its role: one label, two calls, no packet lost");
     stage.relabel("shop-web-dev-3", "app")?;
     let moved = stage.pass(true).await?;
-    for change in moved.planned.plan.changes.iter().take(6) {
-        let word = if change.opens { "opens " } else { "closes" };
-        anstream::println!("{word} {} → {}  {}", change.source, change.destination, change.services);
-    }
+    stage.show_changes(&moved);
     stage.summarise(&moved);
 
-    chapter(7, "What stays for people to decide");
+    chapter(7, "A workload moves from Azure to Google Cloud with the same labels; nobody edits the policy");
+    stage.start_reports()?;
+    let arrived = stage.pass(true).await?;
+    stage.show_changes(&arrived);
+    stage.summarise(&arrived);
+    stage.end_reports(&arrived)?;
+    let left = stage.pass(true).await?;
+    stage.summarise(&left);
+
+    chapter(8, "What stays for people to decide");
     let end = stage.pass(true).await?;
+    stage.show_rest(&end);
     let plan = &end.planned.plan;
-    for exposure in &plan.proof.exposures {
-        anstream::println!(
-            "exposure: {} {} from/to {}: {}, by {}",
-            exposure.at,
-            exposure.direction,
-            exposure.peer,
-            exposure.services,
-            exposure.because
-        );
-    }
-    for uncovered in &plan.uncovered {
-        anstream::println!("uncovered: {} ({}): {}", uncovered.name, uncovered.interface, uncovered.reason);
-    }
-    anstream::println!(
-        "\nDone: {} interfaces enforced, proven, {} calls in all, {:.0} s of simulated time.",
-        plan.estate.enforced,
-        stage.mutations(),
-        stage.front.world().now_ms() as f64 / 1000.0
-    );
-    anstream::println!(
-        "Next: config/bulkhead.yaml shows every option; `bulkhead plan` reads your account and writes nothing."
-    );
     let good = plan.proof.equivalent && plan.steps.is_empty() && plan.blocks.is_empty();
     Ok(if good { Exit::Done } else { Exit::Failed })
 }
@@ -162,29 +146,20 @@ async fn set_up() -> Result<Stage, Failure> {
     let file =
         |name: &str, text: &str| SourceFile { name: format!("config/demo/{name}"), text: text.to_owned() };
     let config = Config::parse(&file("bulkhead.yaml", CONFIG))?;
-    let estate = Estate::parse(&file("estate.yaml", ESTATE))?;
-    let mut world = World::new(Settings { delay_ms: (20, 1500), ..Settings::default() });
-    seed(&mut world, &estate).map_err(|error| Failure::new(error, "check config/demo/estate.yaml"))?;
-    let front = Ec2Front::new(world);
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| Failure::new(error, "the demo needs the loopback"))?;
-    let address = listener.local_addr().map_err(|error| Failure::new(error, ""))?;
-    tokio::spawn(serve(front.clone(), listener));
-    let scopes = scopes(&config);
-    let address = format!("http://{address}");
-    let clock = Arc::new(SimulatedClock(front.clone()));
-    let simulators = Simulators { aws: &address, azure: "", gcp: "", clock };
+    let sky = Sky::new()?;
+    let at = sky.serve().await?;
+    let clock = Arc::new(sky.clone());
+    let simulators = Simulators { aws: &at.aws, azure: &at.azure, gcp: &at.gcp, clock };
     let connections = simulated(&config, &simulators, &Display::default())?;
-    let (readers, writers) = (connections.readers(), connections.writers());
     let files = POLICY.iter().map(|(name, text)| file(&format!("policy/{name}"), text)).collect();
     Ok(Stage {
-        front,
-        readers,
-        writers,
-        scopes,
+        sky,
+        readers: connections.readers(),
+        writers: connections.writers(),
+        scopes: scopes(&config),
         config,
         files,
+        allow: vec!["lose-peer".to_owned()],
         last: None,
         quiet_since_ms: Some(0),
         events: Vec::new(),
@@ -193,19 +168,18 @@ async fn set_up() -> Result<Stage, Failure> {
 
 impl Stage {
     fn intent(&self) -> Result<Intent, Failure> {
-        let mut intent = intent(&self.config, &self.files, &[])?;
+        let mut intent = intent(&self.config, &self.files, &self.allow)?;
         intent.policy_commit = None;
         Ok(intent)
     }
 
     async fn pass(&mut self, write: bool) -> Result<PassStatus, Failure> {
-        let clock = SimulatedClock(self.front.clone());
         let stop = Arc::new(AtomicBool::new(false));
         let events = Mutex::new(Vec::new());
         let pass = Pass {
             reader: &self.readers,
             writer: if write { Some(&self.writers) } else { None },
-            clock: &clock,
+            clock: &self.sky,
             scopes: &self.scopes,
             stop,
             // One after the other, so that the demo prints the same every time.
@@ -218,6 +192,9 @@ impl Stage {
         };
         let status = pass.run(&self.intent()?, self.last.as_ref()).await;
         self.events = events.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((scope, error)) = status.unobserved.first() {
+            return Err(Failure::new(format!("scope {scope} cannot be read: {error}"), ""));
+        }
         if write {
             self.last = Some(status.memory.clone());
         }
@@ -225,7 +202,7 @@ impl Stage {
     }
 
     fn mutations(&self) -> usize {
-        self.front.world().calls.mutations().values().sum()
+        self.sky.mutations().iter().sum()
     }
 
     fn summarise(&self, status: &PassStatus) {
@@ -246,69 +223,154 @@ impl Stage {
         );
     }
 
-    /// A few packets on the data plane, by name.
-    fn show_packets(&self, when: &str) {
-        let world = self.front.world();
-        anstream::println!("packets on the data plane, {when}:");
-        for (from, to, protocol, port) in [
-            ("shop-web-prod-1", "shop-app-prod-1", "tcp", 8443u16),
-            ("shop-app-prod-1", "shop-db-prod-1", "tcp", 5432),
-            ("shop-web-prod-1", "shop-db-prod-1", "tcp", 5432),
-            ("shop-app-dev-1", "shop-db-prod-1", "tcp", 5432),
-            ("shared-bastion-1", "shop-db-prod-1", "tcp", 22),
-        ] {
-            let end = |name: &str| {
-                let instance = world
-                    .state
-                    .instances
-                    .iter()
-                    .find(|(_, i)| i.tags.get("Name").is_some_and(|tag| tag == name))
-                    .map(|(id, _)| id.clone());
-                let interface =
-                    world.state.interfaces.iter().find(|(_, i)| i.instance == instance && instance.is_some());
-                interface.map(|(id, i)| End::Interface(id.clone(), i.addresses[0]))
-            };
-            let (Some(source), Some(destination)) = (end(from), end(to)) else { continue };
-            let packet = Packet { source, destination, protocol: 6, detail: port };
-            let verdict = if world.allows(&packet) { "passes" } else { "blocked" };
-            anstream::println!("  {from:<17} → {to:<16} {protocol}/{port:<5} {verdict}");
+    /// A few packets on the data planes, by name. Between two clouds both have to let a packet pass.
+    fn show_packets(&self, status: &PassStatus, when: &str) {
+        anstream::println!("packets on the data planes, {when}:");
+        for (from, to, port) in PACKETS {
+            let found = |name: &str| sky::interface(&status.observed, name);
+            let (Some(source), Some(destination)) = (found(from), found(to)) else { continue };
+            let verdict = if self.sky.allows(source, destination, 6, port) { "passes" } else { "blocked" };
+            anstream::println!("  {from:<17} → {to:<16} tcp/{port:<5} {verdict}");
         }
     }
 
-    /// Opens a database to the world, as somebody else would.
-    fn open_by_hand(&self) -> Result<String, Failure> {
-        let mut world = self.front.world();
-        let group = world
-            .state
-            .groups
-            .iter()
-            .find(|(_, group)| group.description.contains("role=db app=shop env=prod"))
-            .map(|(id, group)| (id.clone(), group.description.clone()));
-        let Some((id, description)) = group else {
-            return Err(Failure::new("the demo's database group is missing", ""));
+    fn show_changes(&self, status: &PassStatus) {
+        const SHOWN: usize = 6;
+        let changes = &status.planned.plan.changes;
+        for change in changes.iter().take(SHOWN) {
+            let word = if change.opens { "opens " } else { "closes" };
+            anstream::println!("{word} {} → {}  {}", change.source, change.destination, change.services);
+        }
+        if changes.len() > SHOWN {
+            anstream::println!("… and {} more", changes.len() - SHOWN);
+        }
+    }
+
+    fn show_rest(&self, status: &PassStatus) {
+        let plan = &status.planned.plan;
+        for exposure in &plan.proof.exposures {
+            let line = format!(
+                "exposure: {} {} from/to {}: {}, by {}",
+                exposure.at, exposure.direction, exposure.peer, exposure.services, exposure.because
+            );
+            anstream::println!("{}", report::short_paths(&line));
+        }
+        for uncovered in &plan.uncovered {
+            let line =
+                format!("uncovered: {} ({}): {}", uncovered.name, uncovered.interface, uncovered.reason);
+            anstream::println!("{}", report::short_paths(&line));
+        }
+        let [aws, azure, gcp] = self.sky.mutations();
+        anstream::println!(
+            "\nDone: {} interfaces enforced, proven; calls: {aws} on AWS, {azure} on Azure, {gcp} on Google Cloud.",
+            plan.estate.enforced,
+        );
+        anstream::println!(
+            "Next: config/bulkhead.yaml shows every option; `bulkhead plan` reads your accounts and writes nothing."
+        );
+    }
+
+    /// Changes something of ours on each cloud, as somebody else would.
+    fn meddle(&self, status: &PassStatus) -> Result<(), Failure> {
+        let (group, description) = self.database_group()?;
+        self.sky.on_aws(
+            "AuthorizeSecurityGroupIngress",
+            &[
+                ("GroupId", group.as_str()),
+                ("IpPermissions.1.IpProtocol", "tcp"),
+                ("IpPermissions.1.FromPort", "5432"),
+                ("IpPermissions.1.ToPort", "5432"),
+                ("IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
+            ],
+        )?;
+        anstream::println!("by hand: AWS: allowed 0.0.0.0/0 tcp/5432 into {description}");
+        let id = |name: &str| {
+            let found = sky::interface(&status.observed, name);
+            found.map(|found| found.id.as_str().to_owned()).ok_or_else(|| missing(name))
         };
-        let params = [
-            ("GroupId", id.as_str()),
-            ("IpPermissions.1.IpProtocol", "tcp"),
-            ("IpPermissions.1.FromPort", "5432"),
-            ("IpPermissions.1.ToPort", "5432"),
-            ("IpPermissions.1.IpRanges.1.CidrIp", "0.0.0.0/0"),
-        ];
-        world.perform("AuthorizeSecurityGroupIngress", &params).map_err(|error| Failure::new(error, ""))?;
-        Ok(description)
+        let database = id("erp-db-1")?;
+        let mut body = self.sky.on_azure("GET", &database, &Value::Null)?;
+        for configuration in body["properties"]["ipConfigurations"].as_array_mut().into_iter().flatten() {
+            let groups = &mut configuration["properties"]["applicationSecurityGroups"];
+            let is_closing = |group: &Value| group["id"].as_str().is_some_and(|id| id.contains("-closed-"));
+            groups.as_array_mut().into_iter().for_each(|groups| groups.retain(is_closing));
+        }
+        self.sky.on_azure("PUT", &database, &body)?;
+        anstream::println!("by hand: Azure: took erp-db-1 out of its application security group");
+        let policies =
+            self.sky.on_gcp("GET", "projects/demo-project/global/firewallPolicies", &Value::Null)?;
+        let policy = &policies["items"][0];
+        let name = policy["name"].as_str().unwrap_or_default();
+        let ours = |rule: &&Value| rule["action"] == "allow" && rule["direction"] == "INGRESS";
+        let rule = policy["rules"].as_array().into_iter().flatten().find(ours).cloned().unwrap_or_default();
+        let path = format!(
+            "projects/demo-project/global/firewallPolicies/{name}/removeRule?priority={}",
+            rule["priority"]
+        );
+        self.sky.on_gcp("POST", &path, &Value::Null)?;
+        anstream::println!("by hand: Google Cloud: removed a rule of our firewall policy");
+        Ok(())
+    }
+
+    /// The id and the description of the group of the shop's databases.
+    fn database_group(&self) -> Result<(String, String), Failure> {
+        let world = self.sky.aws.world();
+        let mut groups = world.state.groups.iter();
+        let found = groups.find(|(_, group)| group.description.contains("role=db app=shop env=prod"));
+        let found = found.map(|(id, group)| (id.clone(), group.description.clone()));
+        found.ok_or_else(|| missing("the database group"))
+    }
+
+    /// The id of an instance on AWS.
+    fn instance(&self, name: &str) -> Result<String, Failure> {
+        let world = self.sky.aws.world();
+        let named = |tags: &std::collections::BTreeMap<String, String>| {
+            tags.get("Name").is_some_and(|tag| tag == name)
+        };
+        let found = world.state.instances.iter().find(|(_, instance)| named(&instance.tags));
+        found.map(|(id, _)| id.clone()).ok_or_else(|| missing(name))
     }
 
     /// Changes the role tag of an instance.
     fn relabel(&self, name: &str, role: &str) -> Result<(), Failure> {
-        let mut world = self.front.world();
-        let found =
-            world.state.instances.iter().find(|(_, i)| i.tags.get("Name").is_some_and(|tag| tag == name));
-        let Some(id) = found.map(|(id, _)| id.clone()) else {
-            return Err(Failure::new(format!("{name} is missing"), ""));
-        };
+        let id = self.instance(name)?;
         anstream::println!("by hand: tagged {name} Role={role}");
-        let params = [("ResourceId.1", id.as_str()), ("Tag.1.Key", "Role"), ("Tag.1.Value", role)];
-        world.perform("CreateTags", &params).map_err(|error| Failure::new(error, ""))?;
+        let parameters = [("ResourceId.1", id.as_str()), ("Tag.1.Key", "Role"), ("Tag.1.Value", role)];
+        self.sky.on_aws("CreateTags", &parameters)?;
         Ok(())
     }
+
+    /// Starts a machine for reports on Google Cloud.
+    fn start_reports(&self) -> Result<(), Failure> {
+        anstream::println!("by hand: started reports-3 on Google Cloud: role=reports app=erp env=prod");
+        let body = json!({
+            "name": "reports-3", "machineType": "zones/europe-west1-b/machineTypes/e2-small",
+            "labels": { "role": "reports", "app": "erp", "environment": "production" },
+            "networkInterfaces": [{
+                "subnetwork": "projects/demo-project/regions/europe-west1/subnetworks/analytics-a",
+                "networkIP": "10.40.1.41" }] });
+        self.sky.on_gcp("POST", "projects/demo-project/zones/europe-west1-b/instances", &body)?;
+        Ok(())
+    }
+
+    /// Ends the machine on Azure that it replaces, when packets reach what it asks.
+    fn end_reports(&self, status: &PassStatus) -> Result<(), Failure> {
+        self.sky.advance_ms(self.scopes[0].settle_ms);
+        let found = |name: &str| sky::interface(&status.observed, name).ok_or_else(|| missing(name));
+        for (to, port) in [("erp-db-1", 5432), ("warehouse-1", 9440)] {
+            let passes = self.sky.allows(found("reports-3")?, found(to)?, 6, port);
+            anstream::println!("  reports-3 → {to} tcp/{port} {}", if passes { "passes" } else { "blocked" });
+        }
+        let interface = found("reports-2")?.id.as_str();
+        let machine =
+            interface.replace("microsoft.network/networkinterfaces", "microsoft.compute/virtualmachines");
+        self.sky.on_azure("DELETE", &machine, &Value::Null)?;
+        self.sky.on_azure("DELETE", interface, &Value::Null)?;
+        anstream::println!("by hand: ended reports-2 on Azure");
+        Ok(())
+    }
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::new(format!("{what} of the demo is missing"), "")
 }

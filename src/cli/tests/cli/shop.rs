@@ -1,4 +1,4 @@
-//! The demo's shop in a simulator of its own process, with a line between it and the binary.
+//! The part of the demo's shop that is on AWS in a simulator of its own process, with a line between it and the binary.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,13 +18,15 @@ pub struct Shop {
 impl Shop {
     pub fn new() -> Self {
         let config = format!("{}/../../config/demo", env!("CARGO_MANIFEST_DIR"));
-        let estate = format!("{config}/estate.yaml");
+        let estate = format!("{config}/estate/aws.yaml");
         let mut cloud = Running::start(binary(&["simulate", "aws", "--unthrottled", "--estate", &estate]));
         let said = cloud.wait_for("EC2 simulator on ");
         let line = Line::to(said.rsplit('/').next().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let text = std::fs::read_to_string(format!("{config}/bulkhead.yaml")).unwrap();
-        let text = text
+        let (before, clouds) = text.split_once("  - name: erp\n").unwrap();
+        let (_, after) = clouds.split_once("\n\n").unwrap();
+        let text = format!("{before}\n{after}")
             .replace("settle: 2s", "settle: 10ms")
             .replace("policy: policy/", &format!("policy: {config}/policy/"));
         std::fs::write(folder.path().join("bulkhead.yaml"), text).unwrap();

@@ -111,7 +111,7 @@ impl Scheduler<'_> {
                     opens: record.bound == Bound::Upper,
                     source,
                     destination,
-                    services: services.to_string(),
+                    services: services.words(),
                     from: StepId(from),
                     until,
                 }));

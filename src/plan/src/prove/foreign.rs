@@ -53,7 +53,7 @@ impl Excess {
             at: format!("{class} ({count} interface{})", if count == 1 { "" } else { "s" }),
             direction: end.direction,
             peer: peer.unwrap_or(seat),
-            services: self.services.to_string(),
+            services: self.services.words(),
             because,
             witness,
         }

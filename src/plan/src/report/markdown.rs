@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{change_line, duration, kind_word, plural, verdict};
+use super::{change_line, duration, kind_word, plural, short_paths, verdict};
 use crate::plan::{Exposure, Plan};
 use crate::step::rounds;
 
@@ -93,7 +93,7 @@ pub fn markdown(plan: &Plan) -> String {
         "Notes",
         plan.findings.iter().map(|f| format!("{}: {}: {}. {}", f.code, f.subject, f.message, f.hint)),
     );
-    out
+    short_paths(&out)
 }
 
 fn short(digest: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{change_line, duration, kind_word, plural, verdict};
+use super::{change_line, duration, kind_word, plural, short_paths, verdict};
 use crate::plan::{Exposure, Plan};
 use crate::step::rounds;
 
@@ -113,11 +113,13 @@ pub fn terminal(plan: &Plan, style: Style) -> String {
             format!("{:?} {}: {}: {}\n      → {}", f.severity, f.code, f.subject, f.message, f.hint)
         }),
     );
-    out
+    short_paths(&out)
 }
 
 fn list(out: &mut String, style: Style, title: &str, lines: impl Iterator<Item = String>) {
-    let lines: Vec<String> = lines.collect();
+    // Two parts of one object may be said in the same words.
+    let mut lines: Vec<String> = lines.collect();
+    lines.dedup();
     if lines.is_empty() {
         return;
     }
@@ -221,10 +223,11 @@ fn quota(out: &mut String, style: Style, plan: &Plan) {
         "\n{}",
         style.head("Quota (the worst object of each kind: before, peak, after of limit)")
     );
+    let width = plan.quota.iter().map(|line| line.name.len()).max().unwrap_or(0).max(34);
     for line in &plan.quota {
         let _ = writeln!(
             out,
-            "  {:<34} {:>4} {:>4} {:>4} of {:<5} {}",
+            "  {:<width$} {:>4} {:>4} {:>4} of {:<5} {}",
             line.name, line.before, line.peak, line.after, line.limit, line.subject
         );
     }

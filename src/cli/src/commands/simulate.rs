@@ -56,7 +56,14 @@ pub(super) async fn run(simulation: Simulation) -> Result<Exit, Failure> {
             serve(mock_azure::serve(front, listener), move |ms| ticking.world().advance_ms(ms)).await
         }
         Cloud::Gcp => {
-            let settings = mock_gcp::Settings { seed, throttle, call_ms: 0, ..mock_gcp::Settings::default() };
+            // The default network is for a project that nobody has cleaned up.
+            let settings = mock_gcp::Settings {
+                seed,
+                throttle,
+                call_ms: 0,
+                default_network: estate.is_none(),
+                ..mock_gcp::Settings::default()
+            };
             let mut world = mock_gcp::World::new(settings);
             if let Some(estate) = estate {
                 seed::gcp::seed(&mut world, &estate).map_err(refused)?;

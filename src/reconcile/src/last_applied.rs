@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::plan::DriftItem;
-use plan::{Drift, GroupId, GroupState, Observed, Owner, Plan, RuleSpec, Scope, ScopeId, Step, StepAction};
+use plan::{
+    Direction, Drift, GroupId, GroupState, InterfaceState, Observed, Owner, Plan, RuleSpec, Scope, ScopeId,
+    Step, StepAction, StepId,
+};
 use policy::InterfaceId;
 use serde::{Deserialize, Serialize};
 
@@ -94,27 +97,19 @@ impl LastApplied {
         drift.filter(|(_, item)| !item.repaired).map(|(object, _)| object).collect()
     }
 
-    /// A state as it was before somebody else changed our objects.
-    pub fn restore(&self, observed: &Observed) -> Observed {
-        let mut state = observed.clone();
-        let Some(memory) = observed.scope.as_ref().and_then(|scope| self.scopes.get(scope)) else {
-            return state;
-        };
-        for group in &mut state.groups {
-            if let Some(known) = memory.groups.get(&group.id) {
-                group.ingress.clone_from(&known.ingress);
-                group.egress.clone_from(&known.egress);
-            }
-        }
-        for interface in &mut state.interfaces {
-            if let Some(held) = memory.members.get(&interface.id) {
-                interface.groups.retain(|group| !memory.groups.contains_key(group));
-                interface.groups.extend(held.iter().cloned());
-                interface.groups.sort();
-                interface.groups.dedup();
-            }
-        }
-        state
+    /// Steps that would bring back what somebody else changed in objects of ours that are still there; they are only
+    /// imagined. A driver says what the state would be (`CloudReader::after`), because more than groups may hang on it.
+    pub fn undo(&self, observed: &Observed) -> Vec<Step> {
+        let scope = observed.scope.as_ref().and_then(|id| Some((id, self.scopes.get(id)?)));
+        let Some((scope, memory)) = scope else { return Vec::new() };
+        let groups = observed.groups.iter().filter_map(|group| Some((group, memory.groups.get(&group.id)?)));
+        let rules = groups.clone().flat_map(|(group, known)| known.undo(group));
+        let there: BTreeSet<&GroupId> = groups.map(|(group, _)| &group.id).collect();
+        let members = observed.interfaces.iter().filter_map(|interface| {
+            Some(undo_members(interface, memory.members.get(&interface.id)?, &there))
+        });
+        let actions = rules.chain(members.flatten());
+        actions.enumerate().map(|(number, action)| imagined(number, scope, action)).collect()
     }
 
     /// What is different now, object by object.
@@ -161,12 +156,67 @@ impl GroupMemory {
         Self { name: group.name.clone(), ingress: group.ingress.clone(), egress: group.egress.clone() }
     }
 
+    /// What brings the rules of a group back.
+    fn undo(&self, now: &GroupState) -> Vec<StepAction> {
+        let id = &now.id;
+        let without = |some: &[RuleSpec], others: &[RuleSpec]| -> Vec<RuleSpec> {
+            some.iter().filter(|rule| !others.contains(rule)).cloned().collect()
+        };
+        let mut actions = Vec::new();
+        for (direction, known, now) in [
+            (Direction::Ingress, &self.ingress, &now.ingress),
+            (Direction::Egress, &self.egress, &now.egress),
+        ] {
+            if known == now {
+                continue;
+            }
+            let (group, rules) = (id.clone(), without(known, now));
+            actions.extend((!rules.is_empty()).then_some(StepAction::AddRules { group, direction, rules }));
+            let (group, rules) = (id.clone(), without(now, known));
+            actions.extend((!rules.is_empty()).then_some(StepAction::RemoveRules {
+                group,
+                direction,
+                rules,
+            }));
+        }
+        actions
+    }
+
     fn differences(&self, now: Option<&GroupState>) -> Vec<String> {
         let Some(now) = now else { return vec!["was deleted".to_owned()] };
         let mut differences = rule_differences("ingress", &self.ingress, &now.ingress);
         differences.extend(rule_differences("egress", &self.egress, &now.egress));
         differences.extend(now.tag_drift.keys().map(|key| format!("tag `{key}` changed")));
         differences
+    }
+}
+
+/// What brings back which of our groups an interface is in.
+fn undo_members(
+    interface: &InterfaceState,
+    before: &[GroupId],
+    there: &BTreeSet<&GroupId>,
+) -> impl Iterator<Item = StepAction> {
+    let now = &interface.groups;
+    let add: Vec<GroupId> =
+        before.iter().filter(|id| there.contains(id) && !now.contains(id)).cloned().collect();
+    let remove: Vec<GroupId> =
+        now.iter().filter(|id| there.contains(id) && !before.contains(id)).cloned().collect();
+    let id = || interface.id.clone();
+    let attach = (!add.is_empty()).then(|| StepAction::Attach { interface: id(), add });
+    let detach = (!remove.is_empty()).then(|| StepAction::Detach { interface: id(), remove });
+    attach.into_iter().chain(detach)
+}
+
+fn imagined(number: usize, scope: &ScopeId, action: StepAction) -> Step {
+    Step {
+        id: StepId(number as u32),
+        scope: scope.clone(),
+        action,
+        title: String::new(),
+        reasons: Vec::new(),
+        after: Vec::new(),
+        settled_after: Vec::new(),
     }
 }
 

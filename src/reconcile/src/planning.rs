@@ -176,8 +176,10 @@ fn judge(
     let (now, end) = (Context::new(&graph_now, compiled, snapshot), Context::new(end, compiled, snapshot));
     let reach = graph_end.as_ref().map(|_| changes::compare(&now, &end)).unwrap_or_default();
     // Guards ask what the change of policy or labels does: closing what somebody opened by hand is no loss.
-    let restored: Option<Vec<Observed>> =
-        last.map(|last| before.iter().map(|observed| last.restore(observed)).collect());
+    let undo: Vec<Step> =
+        last.map(|last| before.iter().flat_map(|observed| last.undo(observed)).collect()).unwrap_or_default();
+    // Nothing to undo: what there is is what was meant.
+    let restored = (!undo.is_empty()).then(|| changed(&undo.iter().collect::<Vec<_>>()));
     let graph_restored = restored.as_ref().map(|restored| graph(restored));
     let intended = graph_restored.as_ref().map(|graph| Context::new(graph, compiled, snapshot));
     let loss = match (&intended, &graph_end) {

@@ -291,12 +291,12 @@ impl Stage {
         let database = id("erp-db-1")?;
         let mut body = self.sky.on_azure("GET", &database, &Value::Null)?;
         for configuration in body["properties"]["ipConfigurations"].as_array_mut().into_iter().flatten() {
-            let groups = &mut configuration["properties"]["applicationSecurityGroups"];
-            let is_closing = |group: &Value| group["id"].as_str().is_some_and(|id| id.contains("-closed-"));
-            groups.as_array_mut().into_iter().for_each(|groups| groups.retain(is_closing));
+            configuration["properties"]["applicationSecurityGroups"] = json!([]);
         }
         self.sky.on_azure("PUT", &database, &body)?;
-        anstream::println!("by hand: Azure: took erp-db-1 out of its application security group");
+        anstream::println!(
+            "by hand: Azure: took erp-db-1 out of its application security groups, which opens it"
+        );
         let policies =
             self.sky.on_gcp("GET", "projects/demo-project/global/firewallPolicies", &Value::Null)?;
         let policy = &policies["items"][0];

@@ -189,3 +189,23 @@ fn a_group_that_somebody_deleted_is_drift_and_one_that_we_deleted_is_not() {
     let memory = fresh(&[443]).after(&plan, &outcomes(vec![StepOutcome::Done]), std::slice::from_ref(&gone));
     assert!(texts(&memory).is_empty());
 }
+
+#[test]
+fn what_somebody_changed_is_undone_and_nothing_else() {
+    let before = state(&[22, 443]);
+    let last = LastApplied { scopes: [("s".into(), ScopeMemory::of(&before))].into() };
+    assert_eq!(last.undo(&before), [], "nothing was changed");
+    let mut now = state(&[443, 3389]);
+    now.interfaces[0].groups = vec!["sg-2".into(), "sg-foreign".into()];
+    let undo = last.undo(&now);
+    let back = plan::after(&now, undo.iter());
+    let mut held = before.interfaces[0].groups.clone();
+    held.push("sg-foreign".into());
+    assert_eq!(back.interfaces[0].groups, held, "foreign groups are not ours to undo");
+    let rules =
+        |state: &Observed| -> BTreeSet<RuleSpec> { state.groups[0].ingress.iter().cloned().collect() };
+    assert_eq!(rules(&back), rules(&before));
+    now.groups.remove(0);
+    let touched: Vec<Object> = last.undo(&now).iter().map(|step| object_of(&step.action)).collect();
+    assert_eq!(touched, [Object::Interface("eni-1".into())], "a group that is gone is not made again");
+}

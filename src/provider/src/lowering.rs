@@ -18,7 +18,7 @@ mod rules;
 
 use std::collections::BTreeSet;
 
-use plan::{Direction, InterfaceState, Observed, Scope};
+use plan::{Desired, Direction, GroupId, InterfaceState, Observed, Owner, Scope, ScopeInput, StepAction};
 use policy::{AddressDirectory, ClassId, EnforcementMode, InterfaceId, NetworkId, Place};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -127,6 +127,33 @@ impl<'a> Lowering<'a> {
     /// The interfaces of a class, everywhere.
     pub fn members(&self, class: ClassId) -> &[Place] {
         &self.members[class.0 as usize]
+    }
+
+    /// The interfaces that are in a class group of ours and join another one before they leave it. They are looked for
+    /// only if one of them is so near to a limit that it matters: the steps have to be planned for that. `is_class` says
+    /// which groups are of classes.
+    pub fn moving(
+        &self,
+        desired: &Desired,
+        is_near: &dyn Fn(&InterfaceState) -> bool,
+        is_class: &dyn Fn(&GroupId) -> bool,
+    ) -> BTreeSet<InterfaceId> {
+        let observed = self.observed();
+        let ours = observed.groups.iter().filter(|group| group.owner == Owner::Ours && is_class(&group.id));
+        let ours: BTreeSet<&GroupId> = ours.map(|group| &group.id).collect();
+        let is_in = |interface: &InterfaceState| interface.groups.iter().any(|id| ours.contains(id));
+        let near = observed.interfaces.iter().filter(|interface| is_near(interface) && is_in(interface));
+        let near: BTreeSet<&InterfaceId> = near.map(|interface| &interface.id).collect();
+        if near.is_empty() {
+            return BTreeSet::new();
+        }
+        let inputs = [ScopeInput { scope: self.scope(), observed, desired }];
+        let joins = |step: plan::Step| match step.action {
+            StepAction::Attach { interface, add } if add.iter().any(is_class) => Some(interface),
+            _ => None,
+        };
+        let joining = plan::plan_steps(&inputs, &[]).steps.into_iter().filter_map(joins);
+        joining.filter(|interface| near.contains(interface)).collect()
     }
 
     /// Every network with every class that has an enforced interface in it.

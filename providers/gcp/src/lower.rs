@@ -29,10 +29,11 @@ use provider::LowerInput;
 use provider::lowering::{Identity, Lowering, Reaches, Rules};
 
 use crate::marks::{HASH_LENGTH, owned_name};
+use crate::settings::GcpSettings;
 use rests::Rests;
 
 /// Lowers one scope of a domain. Cost follows rules × classes in it, and members.
-pub fn lower(input: &LowerInput<'_>) -> Desired {
+pub fn lower(settings: &GcpSettings, input: &LowerInput<'_>) -> Desired {
     let name = |hash: &str| owned_name(input.installation, &hash[..HASH_LENGTH]);
     let is_direct = |interface: &InterfaceState| interface.attach == AttachClass::Direct;
     let lowering = Lowering::new(input, Identity::SourcesOnly, is_direct, name);
@@ -54,7 +55,7 @@ pub fn lower(input: &LowerInput<'_>) -> Desired {
     }
     desired.uncovered = lowering.uncovered(|_| None);
     desired.findings = unsaid.findings(&lowering, &rests, &desired);
-    desired.findings.extend(limits::findings(&lowering, &desired));
+    desired.findings.extend(limits::findings(settings, &lowering, &desired));
     desired
 }
 

@@ -31,14 +31,16 @@ use crate::settings::GcpSettings;
 
 /// What Google Cloud allows (`providers.md` 1.3), in the terms of groups. What these cannot say is counted where it is
 /// written: attributes of a policy ([`crate::band::check_limits`]), ten tag values on an interface.
-const LIMITS: Limits = Limits {
-    // Facts cost nothing by themselves.
-    rules_per_group: 1_000_000,
-    // Ten tag values, 64 network tags, a service account, two rests.
-    groups_per_interface: 77,
-    // Tag keys of a project: each class has one.
-    groups_per_region: 1_000,
-};
+fn limits(settings: &GcpSettings) -> Limits {
+    Limits {
+        // Facts cost nothing by themselves.
+        rules_per_group: 1_000_000,
+        // Ten tag values, 64 network tags, a service account, two rests.
+        groups_per_interface: 77,
+        // Each class has a key of its own.
+        groups_per_region: settings.tag_keys_max,
+    }
+}
 
 /// What a scope looks like.
 ///
@@ -54,7 +56,7 @@ pub fn observed(estate: &Estate, settings: &GcpSettings, scope: &Scope) -> Resul
         interfaces: members.into_iter().map(|member| member.state).collect(),
         groups: Vec::new(),
         path_filters,
-        limits: LIMITS,
+        limits: limits(settings),
     };
     observed.groups = groups::groups(&view, &observed);
     observed.networks.sort_by(|a, b| a.id.cmp(&b.id));

@@ -1,5 +1,5 @@
-//! What the cloud counts (`providers.md` 1.3), at the end of the change: attributes of each policy, and tag values of
-//! each interface. What others have there counts too.
+//! What the cloud counts (`providers.md` 1.3): attributes of each policy at the end of the change, and tag values of each
+//! interface at its peak. What others have there counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -19,15 +19,15 @@ const VALUES_PER_INTERFACE: usize = 10;
 const ATTRIBUTES_OF_CLOSING: usize = 6;
 
 /// What is over a limit, with the numbers; blocking.
-pub(super) fn findings(lowering: &Lowering<'_>, desired: &Desired) -> Vec<Finding> {
-    let most = GcpSettings::new(lowering.input.installation).attributes_max;
+pub(super) fn findings(settings: &GcpSettings, lowering: &Lowering<'_>, desired: &Desired) -> Vec<Finding> {
+    let most = settings.attributes_max;
     let mut findings = Vec::new();
     for (network, attributes) in policies(lowering, desired) {
         let others = others(lowering, network);
         let what = "attributes of the firewall policy";
         findings.extend(over(network, what, attributes + others, most, others));
     }
-    findings.extend(interfaces(lowering));
+    findings.extend(interfaces(lowering, desired));
     findings
 }
 
@@ -89,15 +89,20 @@ fn others(lowering: &Lowering<'_>, network: &NetworkId) -> usize {
     band::attributes(&rules.cloned().collect::<Vec<_>>())
 }
 
-/// Interfaces with more tag values than one may have.
-fn interfaces(lowering: &Lowering<'_>) -> Vec<Finding> {
+/// Interfaces with more tag values than one may have: one more while they go from a class to another.
+fn interfaces(lowering: &Lowering<'_>, desired: &Desired) -> Vec<Finding> {
     let ours = lowering.observed().groups.iter().filter(|group| group.owner == Owner::Ours);
     let ours: BTreeSet<&GroupId> = ours.map(|group| &group.id).collect();
     let is_foreign = |id: &&GroupId| matches!(ids::kind_of(id), GroupKind::Value(_)) && !ours.contains(*id);
+    let foreign = |interface: &InterfaceState| interface.groups.iter().filter(is_foreign).count();
+    let wanted = |interface: &InterfaceState| foreign(interface) + 1 + lowering.directions().len();
+    let is_tight = |interface: &InterfaceState| wanted(interface) == VALUES_PER_INTERFACE;
+    let is_value = |id: &GroupId| matches!(ids::kind_of(id), GroupKind::Value(_) | GroupKind::Planned { .. });
+    let moving = lowering.moving(desired, &is_tight, &is_value);
     let check = |interface: &InterfaceState| {
         lowering.enforced_class(interface)?;
-        let foreign = interface.groups.iter().filter(is_foreign).count();
-        let count = foreign + 1 + lowering.directions().len();
+        let (foreign, is_moving) = (foreign(interface), moving.contains(&interface.id));
+        let count = wanted(interface) + usize::from(is_moving);
         let subject = format!("{} ({})", interface.name, interface.id);
         over(subject, "tag values on an interface", count, VALUES_PER_INTERFACE, foreign)
     };

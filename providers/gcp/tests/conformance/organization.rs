@@ -237,10 +237,9 @@ impl World for GoogleWorld {
         Ok(())
     }
 
-    fn has_icmp_types(&self) -> Result<(), Unsupported> {
-        Err(Unsupported(
-            "a rule of a firewall policy names protocols and ports, and no types of ICMP".to_owned(),
-        ))
+    /// A rule of a firewall policy names protocols and ports, and no types of ICMP.
+    fn ping(&self) -> &'static str {
+        "icmp, icmpv6"
     }
 
     fn passes_at(&self, flow: &Flow, at_ms: u64) -> bool {

@@ -30,9 +30,8 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// The policy as people write it, for a cloud whose rules can tell types of ICMP apart or for another.
-    pub fn text(self, has_icmp_types: bool) -> String {
-        let ping = if has_icmp_types { "icmp/8, icmpv6/128" } else { "icmp, icmpv6" };
+    /// The policy as people write it; `ping` are the services of echo.
+    pub fn text(self, ping: &str) -> String {
         let database = if self == Self::Replaced { "tcp/5432-5433" } else { "tcp/5432" };
         let mut rules = vec![
             "name: office, sources: [list:office], destinations: [role=web], services: [tcp/443]".to_owned(),
@@ -67,7 +66,7 @@ impl Policy {
 
     /// The policy for a world, read.
     pub(crate) fn files(self, world: &dyn World) -> Result<PolicyFiles, String> {
-        let text = self.text(world.has_icmp_types().is_ok());
+        let text = self.text(world.ping());
         let file = SourceFile { name: "policy.yaml".to_owned(), text };
         load(&[file]).map_err(|errors| format!("the policy of the suite is wrong: {errors:?}"))
     }

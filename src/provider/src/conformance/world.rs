@@ -101,12 +101,10 @@ pub trait World: Send + Sync {
     /// Why they have none.
     fn has_ipv6(&self) -> Result<(), Unsupported>;
 
-    /// Whether rules can tell types of ICMP apart. Where they cannot, the policy allows all of ICMP instead of echo.
-    ///
-    /// # Errors
-    /// Why they cannot.
-    fn has_icmp_types(&self) -> Result<(), Unsupported> {
-        Ok(())
+    /// How rules say echo: the least of ICMP that has it. Where rules cannot tell types apart that is a whole protocol,
+    /// and where they cannot say one of the two at all, only the other is allowed.
+    fn ping(&self) -> &'static str {
+        "icmp/8, icmpv6/128"
     }
 
     /// Whether the data plane let a packet pass at a time, now or in the past. Where rules cannot tell types of ICMP

@@ -1,5 +1,5 @@
-//! What the cloud counts (`providers.md` 1.2), at the end of the change: rules, prefixes and groups of each security
-//! group, groups of each interface, addresses of each group. What others have there counts too.
+//! What the cloud counts (`providers.md` 1.2): rules, prefixes and groups of each security group at the end of the change,
+//! groups of each interface at its peak, addresses of each group. What others have there counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -165,7 +165,7 @@ impl Used {
     }
 }
 
-/// Interfaces in more groups than one may be in.
+/// Interfaces in more groups than one may be in: one more while they go from a class to another.
 fn interfaces(lowering: &Lowering<'_>, desired: &Desired) -> Vec<Finding> {
     let ours = lowering.observed().groups.iter().filter(|group| group.owner == Owner::Ours);
     let ours: BTreeSet<&GroupId> = ours.map(|group| &group.id).collect();
@@ -176,11 +176,17 @@ fn interfaces(lowering: &Lowering<'_>, desired: &Desired) -> Vec<Finding> {
     let is_foreign = |id: &&GroupId| {
         matches!(ids::kind_of(id), GroupKind::Asg(_)) && !ours.contains(*id) && !is_closed(id)
     };
+    let foreign = |interface: &InterfaceState| interface.groups.iter().filter(is_foreign).count();
+    let wanted = |interface: &InterfaceState| foreign(interface) + 1 + lowering.directions().len();
+    let is_tight = |interface: &InterfaceState| wanted(interface) == GROUPS_PER_INTERFACE;
+    let is_class =
+        |id: &GroupId| matches!(ids::kind_of(id), GroupKind::Asg(_) | GroupKind::PlannedAsg { .. });
+    let moving = lowering.moving(desired, &is_tight, &is_class);
     let check = |interface: &InterfaceState| {
         lowering.enforced_class(interface)?;
         desired.members.get(&interface.id)?;
-        let foreign = interface.groups.iter().filter(is_foreign).count();
-        let count = foreign + 1 + lowering.directions().len();
+        let (foreign, is_moving) = (foreign(interface), moving.contains(&interface.id));
+        let count = wanted(interface) + usize::from(is_moving);
         let subject = format!("{} ({})", interface.name, interface.id);
         over(subject, "application security groups on an interface", count, GROUPS_PER_INTERFACE, foreign)
     };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mock_cloud::{Buckets, CallLog, DataPlane, Fault, Faults};
+use mock_cloud::{Buckets, CallKind, CallLog, DataPlane, Fault, Faults};
 
 use crate::actions::{self, Call, Limits};
 use crate::params::Params;
@@ -220,6 +220,14 @@ impl World {
     }
 
     fn answer(&mut self, authorization: &str, body: &[u8]) -> Answer {
+        if self.faults.is_dead() {
+            return Answer {
+                status: 503,
+                body: String::new(),
+                request_id: String::new(),
+                delivery: Delivery::Nothing,
+            };
+        }
         self.now_ms += self.settings.call_ms;
         let params = Params::parse(body);
         let action = params.text("Action").to_owned();
@@ -228,8 +236,16 @@ impl World {
         let request_id =
             format!("{:08x}-0000-4000-8000-{:012x}", self.settings.seed as u32, self.calls.all().len() + 1);
         let refused = self.refusal(authorization, &action, &params);
-        let fault = if refused.is_none() { self.faults.next(&action, &mut self.random) } else { None };
-        let fault = fault.filter(|fault| *fault != Fault::LostAnswer || mutating);
+        let fault = match refused {
+            None => self.faults.next(&action, CallKind::of(mutating), &mut self.random),
+            Some(_) => None,
+        };
+        // EC2 has no versions: nobody is told that somebody else was faster.
+        let fault = fault.filter(|fault| match fault {
+            Fault::LostAnswer => mutating,
+            Fault::Conflict => false,
+            Fault::Throttle | Fault::ServerError | Fault::AccessDenied => true,
+        });
         if let Some(fault) = fault {
             *self.faults.fired.entry(fault).or_default() += 1;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mock_cloud::Fault;
+use mock_cloud::{CallKind, Fault};
 use serde_json::Value;
 
 use crate::error::ArmError;
@@ -76,6 +76,9 @@ impl World {
                 drop_connection: false,
             };
         }
+        if self.faults.is_dead() {
+            return Answer { status: 503, headers: Vec::new(), body: String::new(), drop_connection: true };
+        }
         self.advance_ms(self.settings.call_ms);
         let number = self.calls.all().len() + 1;
         let mut known = vec![
@@ -114,8 +117,10 @@ impl World {
         if let Err(error) = self.admit(request, headers, known) {
             return (Err(error), false);
         }
-        let fault = self.faults.next(action, &mut self.random);
-        match fault.filter(|fault| *fault != Fault::LostAnswer || request.is_mutating()) {
+        let is_mutating = request.is_mutating();
+        let fault = self.faults.next(action, CallKind::of(is_mutating), &mut self.random);
+        let strikes = |fault: &Fault| is_mutating || !matches!(fault, Fault::LostAnswer | Fault::Conflict);
+        match fault.filter(strikes) {
             Some(Fault::Throttle) => {
                 let error = ArmError::new(429, "TooManyRequests", "The request is being throttled.");
                 (Err(error.retry_after(1)), false)
@@ -124,6 +129,7 @@ impl World {
                 (Err(ArmError::new(500, "InternalServerError", "An error occurred.")), false)
             }
             Some(Fault::AccessDenied) => (Err(forbidden(action, &request.path)), false),
+            Some(Fault::Conflict) => (Err(conflict(request)), false),
             Some(Fault::LostAnswer) => (self.run(request), true),
             None => (self.run(request), false),
         }
@@ -161,6 +167,16 @@ fn forbidden(action: &str, path: &str) -> ArmError {
         "The client does not have authorization to perform action '{action}' over scope '{path}' or the scope is invalid."
     );
     ArmError::new(403, "AuthorizationFailed", message)
+}
+
+/// Somebody else was faster: a change of what was read is refused by its etag, and one without by what is under way.
+fn conflict(request: &Request) -> ArmError {
+    if request.if_match.is_some() {
+        return ArmError::new(412, "PreconditionFailed", "Precondition failed.");
+    }
+    let message = "Cannot proceed with operation because resource it uses or depends on is being changed by \
+        another operation.";
+    ArmError::new(429, "RetryableErrorDueToAnotherOperation", message).retry_after(10)
 }
 
 fn finished(outcome: Result<Reply, ArmError>, mut headers: Vec<(String, String)>, lost: bool) -> Answer {

@@ -46,6 +46,16 @@ impl CallLog {
         &self.calls
     }
 
+    /// The action of every call that would change something, in order: refused ones and those whose answer was lost too.
+    pub fn writes(&self) -> Vec<String> {
+        self.calls.iter().filter(|call| call.mutating).map(|call| call.action.clone()).collect()
+    }
+
+    /// How many calls changed nothing.
+    pub fn reads(&self) -> usize {
+        self.calls.iter().filter(|call| !call.mutating).count()
+    }
+
     /// Calls that succeeded and changed something, by action.
     pub fn mutations(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();

@@ -12,5 +12,5 @@ pub mod packet;
 pub use bucket::Buckets;
 pub use calls::{CallLog, CallRecord};
 pub use data_plane::DataPlane;
-pub use fault::{Fault, Faults};
+pub use fault::{CallKind, Fault, Faults};
 pub use packet::{End, Packet};

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mock_cloud::Fault;
+use mock_cloud::{CallKind, Fault};
 
 use crate::discovery::Service;
-use crate::error::{GcpError, forbidden};
+use crate::error::{GcpError, already_exists, forbidden, stale};
 use crate::request::{Reply, Request};
 use crate::throttle::Group;
 use crate::world::World;
@@ -58,6 +58,9 @@ impl GcpFront {
 
 impl World {
     fn answer(&mut self, verb: &str, path_and_query: &str, headers: Headers<'_>, body: &[u8]) -> Answer {
+        if self.faults.is_dead() {
+            return Answer { status: 503, body: String::new(), drop_connection: true };
+        }
         self.advance_ms(self.settings.call_ms);
         let parsed = Request::parse(verb, path_and_query, headers.host, headers.endpoint, body);
         let known = parsed.as_ref().ok().map(|request| (request.service, request.method));
@@ -85,9 +88,10 @@ impl World {
         if let Err(error) = self.admit(&mut request, headers) {
             return (Err(error), false);
         }
-        let fault = self.faults.next(&request.method.id, &mut self.random);
         let is_mutating = request.method.is_mutating();
-        match fault.filter(|fault| *fault != Fault::LostAnswer || is_mutating) {
+        let fault = self.faults.next(&request.method.id, CallKind::of(is_mutating), &mut self.random);
+        let strikes = |fault: &Fault| is_mutating || !matches!(fault, Fault::LostAnswer | Fault::Conflict);
+        match fault.filter(strikes) {
             Some(Fault::Throttle) => {
                 let code = if request.service == Service::Manager { 429 } else { 403 };
                 let error = GcpError::new(code, "rateLimitExceeded", "Rate Limit Exceeded");
@@ -98,6 +102,7 @@ impl World {
                 (Err(error), false)
             }
             Some(Fault::AccessDenied) => (Err(forbidden(&request.method.id, &request.path())), false),
+            Some(Fault::Conflict) => (Err(conflict(&request)), false),
             Some(Fault::LostAnswer) => (self.run(request), true),
             None => (self.run(request), false),
         }
@@ -135,6 +140,20 @@ impl World {
         self.faults.denied.iter().any(|scope| {
             path.strip_prefix(scope.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
+    }
+}
+
+/// Somebody else was faster: each service and kind of change says so in its own words.
+fn conflict(request: &Request) -> GcpError {
+    let path = request.path();
+    match (request.service, request.method.verb.as_str(), request.method.word()) {
+        (Service::Manager, ..) => {
+            GcpError::new(409, "aborted", "There were concurrent changes to the resource.")
+                .with_status("ABORTED")
+        }
+        (_, "PATCH" | "PUT", _) => stale(""),
+        (_, _, "insert") => already_exists(&path),
+        _ => GcpError::new(400, "resourceNotReady", format!("The resource '{path}' is not ready")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! How many calls steps need, and how long the limits make them take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::{GroupId, Step, StepAction};
 use provider::CallEstimate;
@@ -10,21 +10,23 @@ use crate::rest::pace::{Group, Rates, predict_ms};
 
 /// Calls to Resource Manager for a change there: the look before, the change, the look at its operation.
 const CALLS_OF_A_TAG: u32 = 3;
-/// Reads of the policy around a change of its rules: before, and the version after.
+/// Reads around a change in Compute Engine: before, and the version after.
 const READS_OF_A_PATCH: u32 = 2;
 
 const PATCH: &str = "compute.networkFirewallPolicies.patch";
 
-/// The calls that steps need. What the first step of a network makes besides (a policy, its association, the tag of
-/// closed interfaces) is not counted: whether it is there is not known here.
+/// The calls that steps need, from above: what the first step of a network makes besides (a policy, its association, the
+/// tag of closed interfaces) is counted whether it is there or not, which is not known here.
 pub(crate) fn estimate(steps: &[&Step], share: f64, rates: Rates) -> CallEstimate {
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
-    for action in steps.iter().flat_map(|step| calls_of(&step.action)) {
+    for action in steps.iter().flat_map(|step| calls_of(&step.action)).chain(first_calls(steps)) {
         *calls.entry(action.to_owned()).or_default() += 1;
     }
-    let of_tags: u32 =
-        calls.iter().filter(|(action, _)| action.as_str() != PATCH).map(|(_, count)| *count).sum();
-    let patches = calls.get(PATCH).copied().unwrap_or(0);
+    let count = |of_compute: bool| {
+        let found = calls.iter().filter(|(action, _)| action.starts_with("compute.") == of_compute);
+        found.map(|(_, count)| *count).sum::<u32>()
+    };
+    let (of_tags, patches) = (count(false), count(true));
     let instances = steps
         .iter()
         .filter(|step| matches!(step.action, StepAction::Attach { .. } | StepAction::Detach { .. }));
@@ -35,6 +37,28 @@ pub(crate) fn estimate(steps: &[&Step], share: f64, rates: Rates) -> CallEstimat
         (Group::OperationReads, patches),
     ]);
     CallEstimate { duration_ms: predict_ms(&groups, share, rates), calls }
+}
+
+/// What is made once for each network in which a class is made, and for each direction of it that is closed.
+fn first_calls(steps: &[&Step]) -> Vec<&'static str> {
+    let (mut networks, mut closing) = (BTreeSet::new(), BTreeSet::new());
+    for step in steps {
+        match &step.action {
+            StepAction::CreateGroup { network, .. } => drop(networks.insert(network)),
+            StepAction::Detach { remove, .. } => {
+                closing.extend(remove.iter().filter_map(|id| match ids::kind_of(id) {
+                    GroupKind::Rest { network, direction } => Some((network, direction)),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+    let policies =
+        ["compute.networkFirewallPolicies.insert", "compute.networkFirewallPolicies.addAssociation"];
+    let tags = ["cloudresourcemanager.tagKeys.create", "cloudresourcemanager.tagValues.create", PATCH];
+    let of_networks = networks.iter().flat_map(|_| policies);
+    of_networks.chain(closing.iter().flat_map(|_| tags)).collect()
 }
 
 fn calls_of(action: &StepAction) -> Vec<&'static str> {
@@ -50,7 +74,8 @@ fn calls_of(action: &StepAction) -> Vec<&'static str> {
         StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {
             GroupKind::Damaged(_) => vec![PATCH],
             GroupKind::Key(_) => vec!["cloudresourcemanager.tagKeys.delete"],
-            _ => vec!["cloudresourcemanager.tagValues.delete", "cloudresourcemanager.tagKeys.delete"],
+            // Rules that somebody has written for it since go first.
+            _ => vec![PATCH, "cloudresourcemanager.tagValues.delete", "cloudresourcemanager.tagKeys.delete"],
         },
     }
 }

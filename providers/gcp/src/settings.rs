@@ -11,6 +11,8 @@ pub struct GcpSettings {
     pub priorities: (u32, u32),
     /// Attributes that the rules of one policy may have together.
     pub attributes_max: usize,
+    /// Tag keys that a project may have: no interface of Google's tells.
+    pub tag_keys_max: u32,
 }
 
 impl GcpSettings {
@@ -20,6 +22,7 @@ impl GcpSettings {
             installation: installation.to_owned(),
             priorities: (1_000_000, 1_999_999),
             attributes_max: 4_000,
+            tag_keys_max: 1_000,
         }
     }
 

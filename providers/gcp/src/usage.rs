@@ -12,8 +12,6 @@ use crate::settings::GcpSettings;
 
 /// Tag values on one interface.
 const VALUES_PER_INTERFACE: usize = 10;
-/// Tag keys of a project.
-const KEYS_PER_PROJECT: usize = 1_000;
 
 /// The counts of a state. Linear in rules, and in interfaces with their groups.
 pub fn usage<'a>(settings: &GcpSettings, observed: &'a Observed) -> Vec<Usage<'a>> {
@@ -41,6 +39,6 @@ pub fn usage<'a>(settings: &GcpSettings, observed: &'a Observed) -> Vec<Usage<'a
     };
     let keys = ours.filter(|group| has_key(&group.id)).count();
     let scope = observed.scope.as_ref().map(|scope| scope.as_str()).unwrap_or_default();
-    found.push(Usage::new("tag keys of ours in the project", scope, keys, KEYS_PER_PROJECT));
+    found.push(Usage::new("tag keys of ours in the project", scope, keys, settings.tag_keys_max as usize));
     found
 }

@@ -124,20 +124,32 @@ macro_rules! conformance {
 
 conformance! { @all cases [] }
 
-/// Runs a case as a test: fails with what is wrong, and prints a case that was not run.
+/// Runs a case as a test: fails with what is wrong, and prints a case that was not run or is a gap of the cloud.
 ///
 /// # Panics
-/// If the case fails, or if no runtime can be started.
+/// If the case fails, or is a gap and does not, or if no runtime can be started.
 pub fn check(name: &str, factory: &dyn Factory) {
-    match run_blocking(name, factory) {
-        Ok(()) => {}
-        // Not `eprintln!`: the test harness would keep it to itself.
-        Err(Problem::NotRun(why)) => {
-            let line = format!("conformance: {name} was not run on {}: {why}\n", factory.name());
-            let _ = std::io::stderr().write_all(line.as_bytes());
+    let cloud = factory.name();
+    let gap = factory.gaps().iter().find(|(case, _)| *case == name).map(|(_, reason)| *reason);
+    match (run_blocking(name, factory), gap) {
+        (Ok(()), None) => {}
+        (Ok(()), Some(_)) => panic_with(format!("{name} holds on {cloud}: take it out of the gaps")),
+        (Err(Problem::NotRun(why)), _) => say(&format!("{name} was not run on {cloud}: {why}")),
+        (Err(Problem::Failed(what)), Some(gap)) => {
+            say(&format!("{name} cannot hold on {cloud}: {gap} ({what})"));
         }
-        Err(Problem::Failed(what)) => assert!(what.is_empty(), "{name} on {}: {what}", factory.name()),
+        (Err(Problem::Failed(what)), None) => panic_with(format!("{name} on {cloud}: {what}")),
     }
+}
+
+/// Not `eprintln!`: the test harness would keep it to itself.
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(format!("conformance: {text}\n").as_bytes());
+}
+
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn panic_with(text: String) -> ! {
+    panic!("{text}")
 }
 
 /// Runs a case to its end on a runtime of its own.

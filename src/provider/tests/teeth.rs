@@ -9,7 +9,7 @@ mod pond;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pond::{Flaw, Pond};
-use provider::conformance::{CASES, Problem, run_blocking};
+use provider::conformance::{CASES, Factory, Problem, Seed, World, check, run_blocking};
 
 /// One test for each flaw, with the cases that find it: all of them, and no other.
 macro_rules! teeth {
@@ -116,6 +116,38 @@ fn nothing_is_found_without_a_flaw() {
         // The toy has everything that a case asks for: none may be left out.
         assert_eq!(run_blocking(case, &Pond::honest()), Ok(()), "{case}");
     }
+}
+
+/// A pond that is said to have a gap.
+struct Gap(Pond);
+
+#[async_trait::async_trait]
+impl Factory for Gap {
+    fn name(&self) -> &'static str {
+        "pond with a gap"
+    }
+
+    fn page_items(&self) -> usize {
+        self.0.page_items()
+    }
+
+    fn gaps(&self) -> &[(&str, &str)] {
+        &[("every_page_is_read", "it has one page only")]
+    }
+
+    async fn start(&self, seed: &Seed) -> Box<dyn World> {
+        self.0.start(seed).await
+    }
+}
+
+#[test]
+fn a_gap_must_be_one() {
+    let panics =
+        |case: &'static str, flaw| std::panic::catch_unwind(|| check(case, &Gap(Pond(flaw)))).is_err();
+    assert!(!panics("every_page_is_read", Flaw::SkipsTheSecondPage), "a gap that is there");
+    assert!(panics("every_page_is_read", Flaw::None), "a gap that has closed");
+    let other = "half_a_read_is_an_error_and_nothing_is_written";
+    assert!(panics(other, Flaw::SwallowsReadErrors), "what is no gap fails as ever");
 }
 
 #[test]

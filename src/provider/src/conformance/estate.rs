@@ -6,7 +6,7 @@ use plan::{AttachClass, Observed, Scope};
 use policy::file::{PolicyFiles, SourceFile, load};
 use policy::{Directions, EnforcementMode, Interface, LabelSet, Network, Snapshot, Workload, WorkloadId};
 
-use super::world::{Seed, SeedNetwork, SeedWorkload};
+use super::world::{Seed, SeedNetwork, SeedWorkload, World};
 
 /// The installation of every case.
 pub const INSTALLATION: &str = "conformance";
@@ -30,17 +30,17 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// The policy as people write it.
-    pub fn text(self) -> String {
+    /// The policy as people write it; `ping` are the services of echo.
+    pub fn text(self, ping: &str) -> String {
         let database = if self == Self::Replaced { "tcp/5432-5433" } else { "tcp/5432" };
         let mut rules = vec![
             "name: office, sources: [list:office], destinations: [role=web], services: [tcp/443]".to_owned(),
             "name: web-app, sources: [role=web], destinations: [role=app], services: [tcp/8080-8090]"
                 .to_owned(),
             format!("name: app-db, sources: [role=app], destinations: [role=db], services: [{database}]"),
-            "name: ping, sources: [all-workloads], destinations: [all-workloads], \
-             services: [icmp/8, icmpv6/128]"
-                .to_owned(),
+            format!(
+                "name: ping, sources: [all-workloads], destinations: [all-workloads], services: [{ping}]"
+            ),
             "name: backup, sources: [role=db], destinations: [list:office], services: [tcp/873]".to_owned(),
         ];
         let more = |edition: Self, rule: &str| (self == edition).then(|| rule.to_owned());
@@ -64,9 +64,10 @@ impl Policy {
         )
     }
 
-    /// The policy, read.
-    pub(crate) fn files(self) -> Result<PolicyFiles, String> {
-        let file = SourceFile { name: "policy.yaml".to_owned(), text: self.text() };
+    /// The policy for a world, read.
+    pub(crate) fn files(self, world: &dyn World) -> Result<PolicyFiles, String> {
+        let text = self.text(world.ping());
+        let file = SourceFile { name: "policy.yaml".to_owned(), text };
         load(&[file]).map_err(|errors| format!("the policy of the suite is wrong: {errors:?}"))
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use plan::plan::{Block, Transient, Witness};
-use plan::{Desired, GroupId, Observed, Scope, ScopeInput, Step, StepAction, StepId, StepKind, holds};
+use plan::{Desired, GroupId, Observed, Scope, ScopeInput, Step, StepAction, StepId, StepKind};
 use policy::compile;
 
 use super::estate::{INSTALLATION, Policy, snapshot};
@@ -126,7 +126,7 @@ impl<'a> Pass<'a> {
 
     /// The steps, proven, or why they may not be made.
     fn plan(&self, policy: Policy, observed: &Observed) -> Result<(Vec<Step>, Done), String> {
-        let snapshot = snapshot(&policy.files()?, &self.scope, observed);
+        let snapshot = snapshot(&policy.files(self.world)?, &self.scope, observed);
         let compiled = compile::compile(&snapshot).policy;
         let domain = [(&self.scope, observed)];
         let installation = INSTALLATION;
@@ -168,7 +168,7 @@ impl<'a> Pass<'a> {
             let is_fresh = self.world.now_ms() == run.read_at || self.read(run).await;
             let leaned_on = step.settled_after.iter().filter_map(|id| steps.get(id.0 as usize));
             let mut makes = leaned_on.filter(|make| make.action.kind() == StepKind::Make);
-            if !is_fresh || !makes.all(|make| holds(make, &run.current, &run.done.ids)) {
+            if !is_fresh || !makes.all(|make| self.reader.holds(make, &run.current, &run.done.ids)) {
                 return StepOutcome::Blocked;
             }
         }
@@ -176,7 +176,7 @@ impl<'a> Pass<'a> {
             return StepOutcome::Failed(error);
         }
         for _ in 0..LOOKS_MAX {
-            if self.read(run).await && holds(step, &run.current, &run.done.ids) {
+            if self.read(run).await && self.reader.holds(step, &run.current, &run.done.ids) {
                 run.seen_at.insert(step.id, self.world.now_ms());
                 return StepOutcome::Done;
             }

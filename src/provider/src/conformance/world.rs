@@ -21,6 +21,12 @@ pub trait Factory: Send + Sync {
     /// Items on a page of the lists that `observe` reads, at most.
     fn page_items(&self) -> usize;
 
+    /// Cases that cannot hold on this cloud, each with the reason, which is a fact about the cloud. Such a case is run
+    /// all the same, and must fail: a gap that closes is noticed.
+    fn gaps(&self) -> &[(&str, &str)] {
+        &[]
+    }
+
     /// A world with what the seed says, and nothing of ours in it. Every change in it has settled.
     async fn start(&self, seed: &Seed) -> Box<dyn World>;
 }
@@ -59,6 +65,9 @@ pub trait World: Send + Sync {
     /// If this cloud cannot fail so.
     fn fault(&self, fault: Fault) -> Result<(), Unsupported>;
 
+    /// Whether every planted fault has struck.
+    fn has_struck(&self) -> bool;
+
     /// Takes back every fault that has not struck.
     fn heal(&self);
 
@@ -71,17 +80,20 @@ pub trait World: Send + Sync {
     /// Sets a tag of a workload, by its name in the seed.
     fn relabel(&self, workload: &str, key: &str, value: &str);
 
-    /// The ids of everything in the scope that `observe` must bring: interfaces, networks, groups and lists of rules.
+    /// The ids of everything in the scope that `observe` must bring: interfaces, networks, groups and lists of rules,
+    /// and the rules of lists as `LIST/NAME`.
     fn inventory(&self) -> BTreeSet<String>;
 
     /// Every object of somebody else with its rules, members and tags, as text to be compared.
     fn foreign(&self) -> String;
 
-    /// Lowers a quota; the simulator enforces it, and [`plan::Limits`] of a new reader say it.
+    /// Lowers a quota to what is used, which is `most` as far as the suite can count it; the simulator enforces it, and a
+    /// new reader knows it. Where the number is fixed by the cloud, objects of somebody else use up what is left. Gives
+    /// the number that a blocked plan must tell.
     ///
     /// # Errors
     /// If this cloud has no such quota.
-    fn quota(&self, quota: Quota, most: u32) -> Result<(), Unsupported>;
+    fn quota(&self, quota: Quota, most: u32) -> Result<u32, Unsupported>;
 
     /// Whether workloads have IPv6 addresses.
     ///
@@ -89,7 +101,14 @@ pub trait World: Send + Sync {
     /// Why they have none.
     fn has_ipv6(&self) -> Result<(), Unsupported>;
 
-    /// Whether the data plane let a packet pass at a time, now or in the past.
+    /// How rules say echo: the least of ICMP that has it. Where rules cannot tell types apart that is a whole protocol,
+    /// and where they cannot say one of the two at all, only the other is allowed.
+    fn ping(&self) -> &'static str {
+        "icmp/8, icmpv6/128"
+    }
+
+    /// Whether the data plane let a packet pass at a time, now or in the past. Where rules cannot tell types of ICMP
+    /// apart, path MTU messages pass: nobody sends one but about a connection, to which it belongs.
     fn passes_at(&self, flow: &Flow, at_ms: u64) -> bool;
 
     /// When an interface hears of something that matters to it, from a time on: between these moments
@@ -114,8 +133,8 @@ pub struct Seed {
     pub workloads: Vec<SeedWorkload>,
     /// Names of objects of somebody else: rules, or groups with a rule, that let 192.0.2.0/24 in on tcp/22 and nothing
     /// more. The first one does that for the first workload, the others are for nobody. They stop nothing. Those whose
-    /// names begin like ours belong to another installation. Where a cloud opens new interfaces by itself, the world
-    /// closes them with further objects of somebody else.
+    /// names begin like ours belong to another installation. Where nothing of ours can close an interface that the cloud
+    /// opens by itself (memberships that only add up), the world closes it with further objects of somebody else.
     pub foreign: Vec<String>,
 }
 
@@ -198,4 +217,12 @@ pub enum Quota {
     GroupsPerInterface,
     /// Groups in the region.
     Groups,
+    /// What the rules of one ordered list cost together: their number, or what the cloud counts instead.
+    RulesPerList,
+}
+
+impl Quota {
+    /// Every quota.
+    pub const ALL: [Self; 4] =
+        [Self::RulesPerGroup, Self::GroupsPerInterface, Self::Groups, Self::RulesPerList];
 }

@@ -115,11 +115,13 @@ fn renamed(mut state: Observed, ids: &BTreeMap<GroupId, GroupId>) -> Observed {
     }
     for rule in state.path_filters.iter_mut().flat_map(|list| &mut list.rules) {
         rule.targets.iter_mut().for_each(real);
+        rule.targets.sort();
         rule.peers.iter_mut().for_each(|peer| {
             if let Peer::Group(id) = peer {
                 real(id);
             }
         });
+        rule.peers.sort();
     }
     state
 }

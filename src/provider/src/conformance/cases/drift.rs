@@ -1,12 +1,12 @@
 //! Somebody changes our objects by hand: each kind is found by what is read, and repaired.
 
-use plan::{Peer, RuleService, RuleSpec};
+use plan::{Owner, Peer, RuleService, RuleSpec};
 
 use super::super::estate::Policy;
 use super::super::pass::Pass;
 use super::super::world::{Factory, Meddling, World};
 use super::super::{Outcome, Problem, ensure};
-use super::{carrier, converge, converged_shop, interface, is_as_wanted, observe, our_groups};
+use super::{carrier, converge, converged_shop, interface, is_as_wanted, observe};
 
 /// A rule that nobody wants, in a group of ours.
 pub async fn a_rule_that_somebody_added_is_repaired(factory: &dyn Factory) -> Outcome {
@@ -34,8 +34,11 @@ pub async fn a_member_that_somebody_took_out_is_repaired(factory: &dyn Factory) 
     let world = converged_shop(factory).await?;
     let observed = observe(&*world).await?;
     let member = interface(&observed, "web-1")?;
-    let groups = our_groups(&observed, member).into_iter();
-    let all = groups.map(|group| Meddling::TakeOut { interface: member.id.clone(), group: group.id.clone() });
+    let foreign = observed.groups.iter().filter(|group| group.owner != Owner::Ours);
+    let foreign: Vec<_> = foreign.map(|group| &group.id).collect();
+    // Memberships that are no group with rules (who is closed) are ours too.
+    let groups = member.groups.iter().filter(|id| !foreign.contains(id));
+    let all = groups.map(|id| Meddling::TakeOut { interface: member.id.clone(), group: id.clone() });
     repaired(&*world, &all.collect::<Vec<_>>()).await
 }
 

@@ -1,5 +1,9 @@
 //! Calls that fail, at every call of a change; and a process that dies after every call.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::StepAction;
+
 use super::super::estate::Policy;
 use super::super::pass::{Done, Pass, StepOutcome};
 use super::super::world::{Factory, Fault, World};
@@ -22,7 +26,8 @@ pub async fn a_failing_service_is_left_to_the_next_pass(factory: &dyn Factory) -
     at_every_call(factory, Fault::ServerError, ErrorKind::Transient).await
 }
 
-/// The call took effect and nobody heard: the next pass finds what it made, and makes no second one.
+/// The call took effect and nobody heard: the driver reads what became of it, or the next pass finds it. Nobody makes a
+/// second one.
 pub async fn a_lost_answer_leaves_no_duplicate(factory: &dyn Factory) -> Outcome {
     at_every_call(factory, Fault::LostAnswer, ErrorKind::Transient).await
 }
@@ -40,19 +45,28 @@ pub async fn every_call_is_told(factory: &dyn Factory) -> Outcome {
     Ok(())
 }
 
-/// Plants a fault at every call of a first pass, and of a change.
+/// Plants a fault at calls of every kind, in a first pass and in a change.
 async fn at_every_call(factory: &dyn Factory, fault: fn(usize) -> Fault, kind: ErrorKind) -> Outcome {
     for change in [false, true] {
         let clean = start(factory, change).await?;
-        let (calls, inventory) = clean_run(&*clean, change).await?;
-        for nth in 1..=calls {
+        let Clean { calls, inventory, telling } = clean_run(&*clean, change).await?;
+        // What is refused leaves nothing behind, whichever of its kind it is.
+        let is_refused = !matches!(fault(1), Fault::LostAnswer(_));
+        let firsts: Vec<_> = telling.iter().map(|(first, _)| (*first, *first)).collect();
+        for nth in ordinals(if is_refused { &firsts } else { &telling }) {
             let world = start(factory, change).await?;
             let faulted = world.writes().len() + nth;
             world.fault(fault(nth))?;
             let done = Pass::new(&*world).run(edition(change)).await?;
+            ensure(world.has_struck(), || format!("{:?} did not strike", fault(nth)))?;
             world.heal();
             let at = || format!("{:?} at call {nth} of {calls}", fault(nth));
-            fails_once(&*world, &done, faulted, kind).map_err(|what| format!("{}: {what}", at()))?;
+            let wrote = world.writes().len() + nth - faulted;
+            // Whoever found what he had made goes on, with the calls of a pass in which nothing fails.
+            let is_found = matches!(fault(nth), Fault::LostAnswer(_)) && done.is_complete() && wrote == calls;
+            if !is_found {
+                fails_once(&*world, &done, faulted, kind).map_err(|what| format!("{}: {what}", at()))?;
+            }
             ends_alike(&*world, change, inventory).await.map_err(|problem| within(&at(), problem))?;
         }
     }
@@ -72,13 +86,47 @@ fn edition(change: bool) -> Policy {
     if change { Policy::Cache } else { Policy::First }
 }
 
-/// How many calls a pass makes, and how many objects there are after it.
-async fn clean_run(world: &dyn World, change: bool) -> Result<(usize, usize), Problem> {
+/// A pass in which nothing goes wrong.
+struct Clean {
+    /// How many calls it makes.
+    calls: usize,
+    /// How many objects there are after it.
+    inventory: usize,
+    /// The first and the last call of every kind, by ordinal: an action in a kind of step. What is between them differs
+    /// in the objects only.
+    telling: Vec<(usize, usize)>,
+}
+
+async fn clean_run(world: &dyn World, change: bool) -> Result<Clean, Problem> {
     let before = world.writes().len();
     let passes = converge(world, edition(change)).await?;
     ensure(passes.len() == 1, || "a pass in which nothing fails does not do everything".to_owned())?;
+    let writes = world.writes().split_off(before);
+    let mut kinds: BTreeMap<(String, String), (usize, usize)> = BTreeMap::new();
+    for done in &passes {
+        for (number, action) in writes.iter().enumerate() {
+            let ordinal = number + 1;
+            let began = done.first_write.iter().filter(|(_, first)| **first <= before + ordinal);
+            let id = began.max_by_key(|(id, first)| (**first, **id)).map(|(id, _)| *id);
+            let step = done.steps.iter().find(|(step, _)| Some(step.id) == id);
+            let kind = step.map(|(step, _)| kind_of(&step.action)).unwrap_or_default();
+            kinds.entry((kind, action.clone())).or_insert((ordinal, ordinal)).1 = ordinal;
+        }
+    }
+    let telling = kinds.into_values().collect();
     is_as_wanted(world, edition(change)).await?;
-    Ok((world.writes().len() - before, world.inventory().len()))
+    Ok(Clean { calls: writes.len(), inventory: world.inventory().len(), telling })
+}
+
+/// Each once, in order.
+fn ordinals(telling: &[(usize, usize)]) -> BTreeSet<usize> {
+    telling.iter().flat_map(|(first, last)| [*first, *last]).collect()
+}
+
+/// The variant of an action.
+fn kind_of(action: &StepAction) -> String {
+    let text = format!("{action:?}");
+    text.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
 }
 
 /// The step whose call met the fault failed with the right kind, and made no call after it.
@@ -120,12 +168,13 @@ fn within(at: &str, problem: Problem) -> Problem {
     }
 }
 
-/// A process dies after each of its calls; one without memory finds its objects and goes on.
+/// A process dies before the first and the last of its calls of each kind; one without memory finds its objects and goes on.
 pub async fn a_crash_after_any_call_converges(factory: &dyn Factory) -> Outcome {
     for change in [false, true] {
         let clean = start(factory, change).await?;
-        let (calls, inventory) = clean_run(&*clean, change).await?;
-        for nth in 0..calls {
+        let Clean { calls, inventory, telling } = clean_run(&*clean, change).await?;
+        // Before the call that would have come next, and before any.
+        for nth in ordinals(&telling).into_iter().map(|ordinal| ordinal - 1) {
             let world = start(factory, change).await?;
             world.fault(Fault::DeadAfter(nth))?;
             let done = Pass::new(&*world).run(edition(change)).await?;

@@ -40,7 +40,7 @@ async fn hitless(factory: &dyn Factory, policy: Policy, role: Option<&str>) -> O
 async fn judge(world: &dyn World, from_ms: u64, passes: &[Done], families: &[Family]) -> Outcome {
     world.settle();
     let observed = observe(world).await?;
-    let snapshot = snapshot(&Policy::First.files()?, &world.scope(), &observed);
+    let snapshot = snapshot(&Policy::First.files(world)?, &world.scope(), &observed);
     let packets: Vec<_> = families.iter().flat_map(|family| flows(&snapshot, *family)).collect();
     let transients: Vec<_> = passes.iter().flat_map(|done| done.transients.clone()).collect();
     let moved = watch(world, &observed, &packets, from_ms, &transients)?;

@@ -29,7 +29,7 @@ async fn check(world: &dyn World, family: Family) -> Outcome {
         world.relabel("web-3", "role", role);
         converge(world, policy).await?;
         world.settle();
-        let snapshot = snapshot(&policy.files()?, &world.scope(), &observe(world).await?);
+        let snapshot = snapshot(&policy.files(world)?, &world.scope(), &observe(world).await?);
         let (all, pass) = compare_with_policy(world, &snapshot, family)?;
         ensure(pass > 20 && all > 10 * pass.min(20), || {
             format!("{policy:?}: {pass} of {all} {family:?} packets pass: too few to say anything")
@@ -56,7 +56,7 @@ pub async fn semantics_say_what_packets_do(factory: &dyn Factory) -> Outcome {
 async fn agree(world: &dyn World, when: &str) -> Outcome {
     world.settle();
     let observed = observe(world).await?;
-    let snapshot = snapshot(&Policy::First.files()?, &world.scope(), &observed);
+    let snapshot = snapshot(&Policy::First.files(world)?, &world.scope(), &observed);
     let semantics = world.reader().semantics(&[&observed]);
     let mut packets = flows(&snapshot, Family::V4);
     packets.extend(flows(&snapshot, Family::V6));

@@ -28,7 +28,11 @@ fn ids(observed: &Observed) -> BTreeSet<String> {
     let interfaces = observed.interfaces.iter().map(|interface| interface.id.to_string());
     let groups = observed.groups.iter().map(|group| group.id.to_string());
     let lists = observed.path_filters.iter().map(|list| list.id.clone());
-    networks.chain(interfaces).chain(groups).chain(lists).collect()
+    let rules = observed
+        .path_filters
+        .iter()
+        .flat_map(|list| list.rules.iter().map(move |rule| format!("{}/{}", list.id, rule.name)));
+    networks.chain(interfaces).chain(groups).chain(lists).chain(rules).collect()
 }
 
 /// Whichever call of an observation fails: it is an error (or was read again, completely), and a pass writes nothing.

@@ -202,6 +202,18 @@ impl World for PondWorld {
         Ok(())
     }
 
+    fn has_struck(&self) -> bool {
+        let cloud = self.wire.cloud();
+        let (written, read) = (cloud.writes.len(), cloud.reads);
+        cloud.faults.iter().all(|fault| match fault {
+            Fault::Throttle(at) | Fault::ServerError(at) | Fault::LostAnswer(at) | Fault::Conflict(at) => {
+                *at <= written
+            }
+            Fault::DeadAfter(at) => *at <= written,
+            Fault::ReadFails(at) => *at <= read,
+        })
+    }
+
     fn heal(&self) {
         self.wire.cloud().faults.clear();
     }
@@ -249,14 +261,15 @@ impl World for PondWorld {
         foreign.iter().map(|(id, team)| format!("{id} {team:?} {:?}\n", members(id))).collect()
     }
 
-    fn quota(&self, quota: Quota, most: u32) -> Result<(), Unsupported> {
+    fn quota(&self, quota: Quota, most: u32) -> Result<u32, Unsupported> {
         let quotas = &mut self.wire.cloud().quotas;
         match quota {
             Quota::RulesPerGroup => quotas.grants = most,
             Quota::GroupsPerInterface => quotas.teams_per_port = most,
             Quota::Groups => quotas.teams = most,
+            Quota::RulesPerList => return Err(Unsupported("a pond has no lists of rules".to_owned())),
         }
-        Ok(())
+        Ok(most)
     }
 
     fn has_ipv6(&self) -> Result<(), Unsupported> {

@@ -47,8 +47,7 @@ impl State {
                 let Some((filter, target)) = self.carried(group) else { return };
                 let rules = self.resolved(rules);
                 let change = band::remove(&self.band, &filter.rules, &target, *direction, &rules);
-                let list = filter.id.clone();
-                change.iter().for_each(|change| self.change(&list, change));
+                self.change(&filter.id.clone(), &change);
             }
             StepAction::Attach { interface, add } => {
                 add.iter().for_each(|group| self.join(interface, group));

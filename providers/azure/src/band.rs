@@ -97,8 +97,7 @@ pub fn sort(rules: &mut [PathRule]) {
 /// The change that makes facts of a carrier true; none if they are.
 ///
 /// # Errors
-/// When a fact cannot be said, or the band has no priority left. Limits of the cloud are not looked at: see
-/// [`check_limits`].
+/// When a fact cannot be said. Limits are not looked at: see [`check_limits`].
 pub fn add(
     band: &Band,
     rules: &[PathRule],
@@ -110,23 +109,20 @@ pub fn add(
     for ((service, kind), peers) in by_rule(facts)? {
         work.add(service, kind, peers);
     }
-    Ok(fit::fitted(rules, work)?)
+    Ok(fit::fitted(rules, work))
 }
 
-/// The change after which facts of a carrier are not true; none if they are not.
-///
-/// # Errors
-/// When the band has no priority left: less may need more rules.
+/// The change after which facts of a carrier are not true; none if they are not. Less may need more rules.
 pub fn remove(
     band: &Band,
     rules: &[PathRule],
     target: &GroupId,
     direction: Direction,
     facts: &[RuleSpec],
-) -> Result<Change, Refusal> {
+) -> Change {
     let mut work = Work::new(band, rules, target, direction);
     work.remove(facts);
-    Ok(fit::fitted(rules, work)?)
+    fit::fitted(rules, work)
 }
 
 /// The change that takes every rule of a carrier away.

@@ -73,7 +73,7 @@ impl CloudReader for AzureReader {
     }
 
     fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
-        crate::usage::usage(observed)
+        crate::usage::usage(&self.settings.band(), observed)
     }
 
     fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {

@@ -7,7 +7,7 @@
 use plan::{GroupId, Observed, Usage};
 use rustc_hash::FxHashMap;
 
-use crate::band;
+use crate::band::{self, Band};
 use crate::ids;
 
 /// Application security groups on one IP configuration.
@@ -18,10 +18,10 @@ const ADDRESSES_PER_GROUP: usize = 4_000;
 const GROUPS_PER_REGION: usize = 3_000;
 
 /// The counts of a state. Linear in rules, and in interfaces with their groups.
-pub fn usage(observed: &Observed) -> Vec<Usage<'_>> {
+pub fn usage<'a>(band: &Band, observed: &'a Observed) -> Vec<Usage<'a>> {
     let mut found = Vec::new();
     for list in observed.path_filters.iter().filter(|list| !list.id.starts_with("admin:")) {
-        let counts = band::counts(&list.rules).into_iter();
+        let counts = band::counts(band, &list.rules).into_iter();
         found.extend(counts.map(|of| Usage::new(of.what, &list.name, of.count, of.most)));
     }
     let mut kinds: FxHashMap<&GroupId, bool> = FxHashMap::default();

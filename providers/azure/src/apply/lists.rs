@@ -30,7 +30,7 @@ impl Applier<'_> {
     ) -> Result<(), ProviderError> {
         let (nsg, asg) = self.carried(group)?;
         let (target, rules) = (ids::of_asg(&asg), self.resolved(rules));
-        self.change(&nsg, |list| band::remove(&self.band, list, &target, direction, &rules)).await
+        self.change(&nsg, |list| Ok(band::remove(&self.band, list, &target, direction, &rules))).await
     }
 
     /// Takes every rule for a target away.
@@ -80,7 +80,7 @@ impl Applier<'_> {
         let list = as_written(&self.settings.installation, own)
             .map_err(|error| ProviderError::new(ErrorKind::Rejected, &action, error.to_string()))?;
         let change = decide(&list)
-            .and_then(|change| Ok(band::check_limits(&list, &change).map(|()| change)?))
+            .and_then(|change| Ok(band::check_limits(&self.band, &list, &change).map(|()| change)?))
             .map_err(|refusal| refused(&refusal))?;
         if change.is_empty() {
             return Ok(());

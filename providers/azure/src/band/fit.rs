@@ -5,35 +5,39 @@ use std::collections::BTreeSet;
 
 use plan::{Direction, GroupId, PathRule};
 
-use crate::band::place::{Full, counts};
+use crate::band::place::counts;
 use crate::band::work::Work;
-use crate::band::{Change, RULES_MAX, read, same_name};
+use crate::band::{Band, Change, RULES_MAX, read, same_name};
 
 /// The change of a work: as it is, or squeezed where the list would have too many rules; if that is not enough, with the
 /// rules for other targets squeezed too, one target after the other.
-pub(super) fn fitted(rules: &[PathRule], mut work: Work<'_>) -> Result<Change, Full> {
+pub(super) fn fitted(rules: &[PathRule], mut work: Work<'_>) -> Change {
     let band = work.band;
     let fits = |count: usize| count <= RULES_MAX;
     let growth = work.growth();
-    if growth <= 0 || fits(counts(rules)[0].count.saturating_add_signed(growth)) {
+    if growth <= 0 || fits(rules_of(band, rules).saturating_add_signed(growth)) {
         return work.change();
     }
     work.squeeze();
-    let change = work.change()?;
+    let change = work.change();
     let mut after = rules.to_vec();
     change.apply_to(&mut after);
     let entries = rules.iter().filter_map(|rule| Some((read(band, rule)?.target.clone(), rule.direction)));
     let places: BTreeSet<(GroupId, Direction)> = entries.collect();
     for (target, direction) in places {
-        if fits(counts(&after)[0].count) {
+        if fits(rules_of(band, &after)) {
             break;
         }
         let mut other = Work::new(band, &after, &target, direction);
         other.squeeze();
-        let change = other.change()?;
+        let change = other.change();
         change.apply_to(&mut after);
     }
-    Ok(between(rules, &after))
+    between(rules, &after)
+}
+
+fn rules_of(band: &Band, rules: &[PathRule]) -> usize {
+    counts(band, rules).first().map_or(0, |rules| rules.count)
 }
 
 /// What leads from one list to another.

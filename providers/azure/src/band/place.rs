@@ -28,8 +28,9 @@ impl Taken {
     }
 
     /// The name for a key, its hash, with a number where a rule has that name already; and a free priority of the band,
-    /// from a place that the name decides. Both are taken then.
-    pub(super) fn take(&mut self, band: &Band, key: &str) -> Result<(String, u32), Full> {
+    /// from a place that the name decides. Both are taken then. Where none is free, one is there twice: that can be
+    /// predicted, and [`check_limits`] keeps it from being written.
+    pub(super) fn take(&mut self, band: &Band, key: &str) -> (String, u32) {
         let first = marks::owned_name(&band.installation, &marks::digits(key, HASH_LENGTH));
         let mut name = first.clone();
         let mut number = 1;
@@ -39,12 +40,11 @@ impl Taken {
         }
         let span = band.last.saturating_sub(band.first) + 1;
         let hash = u32::from_str_radix(&marks::digits(&name, 7), 16).unwrap_or(0);
-        let full = Full { what: "priorities of the band", count: span as usize + 1, most: span as usize };
         let from = band.first + hash % span;
-        let priority = first_free(band.first, band.last, from, &self.priorities).ok_or(full)?;
+        let priority = first_free(band.first, band.last, from, &self.priorities).unwrap_or(from);
         self.names.insert(name.to_lowercase());
         self.priorities.insert(priority);
-        Ok((name, priority))
+        (name, priority)
     }
 
     /// The priority of a rule for a deny.
@@ -82,13 +82,13 @@ pub struct Count {
 }
 
 /// Counts what the cloud counts in one security group, its own default rules left out. Tags of others count as the
-/// addresses that they stand for, where these are known.
-pub fn counts(rules: &[PathRule]) -> [Count; 5] {
+/// addresses that they stand for, where these are known. Priorities of the band are told where they end before the rules do.
+pub fn counts(band: &Band, rules: &[PathRule]) -> Vec<Count> {
     // A rule of others may be there once for each network in which it means something else.
     let mut own: Vec<&PathRule> = rules.iter().filter(|rule| rule.priority <= OWN_PRIORITY_MAX).collect();
     let size = |rule: &PathRule| rule.peers.len().max(rule.services.len());
-    let key = |rule: &PathRule| (rule.direction, rule.priority);
-    own.sort_by_key(|rule| (key(rule), size(rule)));
+    let key = |rule: &&PathRule| (rule.direction, rule.priority, rule.name.to_lowercase());
+    own.sort_by_cached_key(|rule| (key(rule), size(rule)));
     own.reverse();
     own.dedup_by_key(|rule| key(rule));
     let is_block = |peer: &&Peer| matches!(peer, Peer::Cidr(_));
@@ -97,7 +97,7 @@ pub fn counts(rules: &[PathRule]) -> [Count; 5] {
         of.map(|rule| rule.peers.iter().filter(is_block).count()).sum()
     };
     let count = |what, count, most| Count { what, count, most };
-    [
+    let mut counts = vec![
         count("rules of a network security group", own.len(), RULES_MAX),
         count("application security groups in a network security group", named(rules), NAMED_MAX),
         count("source prefixes of a network security group", blocks(Direction::Ingress), PREFIXES_MAX),
@@ -107,7 +107,17 @@ pub fn counts(rules: &[PathRule]) -> [Count; 5] {
             own.iter().map(|rule| rule.services.len()).sum(),
             PORTS_MAX,
         ),
-    ]
+    ];
+    let span = (band.last.saturating_sub(band.first) + 1) as usize;
+    if span < RULES_MAX {
+        let in_band = |direction| {
+            let of = own.iter().filter(|rule| rule.direction == direction);
+            of.filter(|rule| (band.first..=band.last).contains(&rule.priority)).count()
+        };
+        let most = in_band(Direction::Ingress).max(in_band(Direction::Egress));
+        counts.push(count("priorities of our band in a network security group", most, span));
+    }
+    counts
 }
 
 /// How many application security groups rules name.
@@ -125,10 +135,10 @@ fn named(rules: &[PathRule]) -> usize {
 ///
 /// # Errors
 /// With the number.
-pub fn check_limits(rules: &[PathRule], change: &Change) -> Result<(), Full> {
+pub fn check_limits(band: &Band, rules: &[PathRule], change: &Change) -> Result<(), Full> {
     let mut after = rules.to_vec();
     change.apply_to(&mut after);
-    let (before, after) = (counts(rules), counts(&after));
+    let (before, after) = (counts(band, rules), counts(band, &after));
     let over = after.iter().zip(before).find(|(now, was)| now.count > now.most && now.count > was.count);
     over.map_or(Ok(()), |(now, _)| Err(Full { what: now.what, count: now.count, most: now.most }))
 }

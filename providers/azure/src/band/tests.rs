@@ -77,7 +77,7 @@ fn a_thousand_rules_fit_and_none_moves() {
     let priorities: BTreeSet<u32> = list.iter().map(|rule| rule.priority).collect();
     assert_eq!(priorities.len(), 1000);
     let change = add(&band(), &list, &target(), Direction::Egress, &[block(1, 9)]).unwrap();
-    let error = check_limits(&list, &change).unwrap_err();
+    let error = check_limits(&band(), &list, &change).unwrap_err();
     assert_eq!(error.to_string(), "1001 rules of a network security group are needed, and 1000 are there");
 }
 
@@ -89,7 +89,7 @@ fn limits_are_met_exactly() {
     assert_eq!(sizes, [10, 10, 5]);
     let over = |facts: Vec<RuleSpec>, direction| {
         let change = add(&band(), &list, &target(), direction, &facts).unwrap();
-        check_limits(&list, &change).map_err(|error| error.to_string())
+        check_limits(&band(), &list, &change).map_err(|error| error.to_string())
     };
     let groups = |count: u16| (100..100 + count).map(|n| group(n, 80)).collect::<Vec<_>>();
     assert_eq!(over(groups(74), Direction::Ingress), Ok(()));
@@ -125,7 +125,7 @@ fn a_fact_goes_from_every_rule_that_says_it() {
     double.priority = 1000;
     double.peers.truncate(1);
     list.push(double);
-    let change = remove(&band(), &list, &target(), Direction::Ingress, &[block(1, 443)]).unwrap();
+    let change = remove(&band(), &list, &target(), Direction::Ingress, &[block(1, 443)]);
     assert_eq!((change.put.len(), change.delete.len()), (1, 1));
     change.apply_to(&mut list);
     assert_eq!(facts(&list), [block(2, 443)]);
@@ -204,7 +204,7 @@ fn ports_with_the_same_peers_share_a_rule_only_where_they_would_not_fit() {
     assert_eq!((ours(&list).len(), ours(&list)[0].services.len()), (1, 997));
     assert_eq!(facts(&list).len(), 997);
     assert!(!is_damaged(&band(), ours(&list)[0]));
-    assert_eq!(check_limits(&[], &Change { put: list, delete: Vec::new() }), Ok(()));
+    assert_eq!(check_limits(&band(), &[], &Change { put: list, delete: Vec::new() }), Ok(()));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn what_is_there_is_squeezed_for_what_is_new_also_of_other_targets() {
     let other = GroupId::from("/s/asgs/bulkhead-shop-000000000002");
     let change = add(&band(), &list, &other, Direction::Egress, &[block(1, 9)]).unwrap();
     assert_eq!((change.put.len(), change.delete.len()), (2, 996));
-    assert_eq!(check_limits(&list, &change), Ok(()));
+    assert_eq!(check_limits(&band(), &list, &change), Ok(()));
     change.apply_to(&mut list);
     assert_eq!((list.len(), facts(&list).len()), (5, 997));
     assert_eq!(facts_at(&band(), &list, &other, Direction::Egress), [block(1, 9)]);
@@ -228,7 +228,7 @@ fn a_shared_rule_loses_exactly_what_it_is_told_to() {
     added(&mut list, &[block(2, 5), block(2, 6)]);
     let check = |gone: Vec<RuleSpec>, rules: usize| {
         let mut after = list.clone();
-        remove(&band(), &list, &target(), Direction::Ingress, &gone).unwrap().apply_to(&mut after);
+        remove(&band(), &list, &target(), Direction::Ingress, &gone).apply_to(&mut after);
         let mut expected = facts(&list);
         expected.retain(|fact| !gone.contains(fact));
         assert_eq!((facts(&after), ours(&after).len()), (expected, rules), "{gone:?}");
@@ -249,7 +249,7 @@ fn a_shared_rule_loses_exactly_what_it_is_told_to() {
     rule.services.truncate(4);
     wide.push(rule);
     let gone = [block(2, 0), block(2, 1)];
-    let change = remove(&band(), &wide, &target(), Direction::Ingress, &gone).unwrap();
+    let change = remove(&band(), &wide, &target(), Direction::Ingress, &gone);
     change.apply_to(&mut wide);
     assert_eq!(facts(&wide).len(), 6);
     assert!(!facts(&wide).contains(&gone[0]) && facts(&wide).contains(&block(2, 2)));
@@ -266,10 +266,27 @@ fn half_full_rules_for_groups_are_filled_where_they_would_not_fit() {
         .flat_map(|rule| rule.peers[..5].to_vec())
         .map(|peer| RuleSpec { peer, service: tcp(443) })
         .collect();
-    remove(&band(), &list, &target(), Direction::Ingress, &gone).unwrap().apply_to(&mut list);
+    remove(&band(), &list, &target(), Direction::Ingress, &gone).apply_to(&mut list);
     assert_eq!((ours(&list).len(), facts(&list).len()), (3, 15));
     let change = add(&band(), &list, &target(), Direction::Ingress, &[group(99, 80)]).unwrap();
-    assert_eq!(check_limits(&list, &change), Ok(()));
+    assert_eq!(check_limits(&band(), &list, &change), Ok(()));
     change.apply_to(&mut list);
     assert_eq!((ours(&list).len(), facts(&list).len()), (3, 16), "two of ten and five, and the new one");
+}
+
+#[test]
+fn a_band_without_a_free_priority_is_predicted_and_not_written() {
+    let narrow = Band { last: 1009, ..band() };
+    let facts = |count: u16| (0..count).map(|n| block(n, n)).collect::<Vec<_>>();
+    let check = |count| {
+        let change = add(&narrow, &[], &target(), Direction::Ingress, &facts(count)).unwrap();
+        assert_eq!(change.put.len(), usize::from(count));
+        check_limits(&narrow, &[], &change).map_err(|full| full.to_string())
+    };
+    assert_eq!(check(10), Ok(()));
+    let over = "11 priorities of our band in a network security group are needed, and 10 are there";
+    assert_eq!(check(11), Err(over.to_owned()));
+    let change = add(&band(), &[], &target(), Direction::Ingress, &facts(3_100)).unwrap();
+    let error = check_limits(&band(), &[], &change).unwrap_err();
+    assert_eq!(error.to_string(), "3100 rules of a network security group are needed, and 1000 are there");
 }

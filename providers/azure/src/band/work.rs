@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::{Direction, GroupId, Owner, PathEffect, PathRule, Peer, RuleService, RuleSpec};
 
-use crate::band::place::{Full, Taken};
+use crate::band::place::Taken;
 use crate::band::read::{self, Kind};
 use crate::band::{Band, Change, GROUPS_MAX, PREFIXES_MAX};
 use crate::ids;
@@ -190,7 +190,7 @@ impl<'a> Work<'a> {
     }
 
     /// The change, with names and priorities for what is new.
-    pub(super) fn change(self) -> Result<Change, Full> {
+    pub(super) fn change(self) -> Change {
         let mut change = Change::default();
         let mut taken: Option<Taken> = None;
         for held in self.held.into_iter().filter(|held| held.is_changed) {
@@ -204,12 +204,12 @@ impl<'a> Work<'a> {
                 let words: Vec<String> = rule.services.iter().map(ToString::to_string).collect();
                 let target = ids::asg_name(self.target);
                 let key = format!("{target} {} {} {:?}", self.direction, words.join(" "), held.kind);
-                (rule.name, rule.priority) = taken.take(self.band, &key)?;
+                (rule.name, rule.priority) = taken.take(self.band, &key);
             }
             rule.peers.sort();
             change.put.push(rule);
         }
-        Ok(change)
+        change
     }
 }
 

@@ -224,7 +224,7 @@ impl World for AzureWorld {
             }
             Quota::GroupsPerInterface => Ok(hand::use_up_groups(&mut subscription, "web-2")),
             Quota::Groups => {
-                unsupported("the driver does not count the application security groups of a region yet")
+                unsupported("the 3,000 application security groups of a region are counted and cannot be lowered")
             }
             Quota::RulesPerList => Ok(hand::use_up_rules(&mut subscription)),
         }

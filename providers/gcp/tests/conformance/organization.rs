@@ -210,7 +210,7 @@ impl World for GoogleWorld {
         foreign::text(&self.organization(), &self.settings().installation)
     }
 
-    fn quota(&self, quota: Quota, most: u32) -> Result<u32, Unsupported> {
+    fn quota(&self, quota: Quota, _most: u32) -> Result<u32, Unsupported> {
         let mut organization = self.organization();
         match quota {
             Quota::RulesPerGroup => {
@@ -219,9 +219,11 @@ impl World for GoogleWorld {
             }
             Quota::GroupsPerInterface => Ok(hand::use_up_tag_values(&mut organization, "web-2")),
             Quota::Groups => {
-                organization.settings.limits.keys_per_parent = organization.state.tag_keys.len();
-                self.settings.lock().unwrap().tag_keys_max = most;
-                Ok(most)
+                // Rests are groups too, and have no key.
+                let keys = organization.state.tag_keys.len();
+                organization.settings.limits.keys_per_parent = keys;
+                self.settings.lock().unwrap().tag_keys_max = keys as u32;
+                Ok(keys as u32)
             }
             Quota::RulesPerList => {
                 let policies = organization.state.of_kind(Kind::FirewallPolicy);

@@ -11,7 +11,7 @@ pub struct GcpSettings {
     pub priorities: (u32, u32),
     /// Attributes that the rules of one policy may have together.
     pub attributes_max: usize,
-    /// Tag keys that a project may have: no interface of Google's tells.
+    /// Tag keys that we may have in a project: no interface of Google's tells, and keys of others are not seen.
     pub tag_keys_max: u32,
 }
 

@@ -164,3 +164,47 @@ fn relabel_of_half_a_class_needs_no_transient() {
     let plan = world.plan("relabel of 49 interfaces");
     assert_eq!((plan.steps.len(), plan.transients.len()), (98, 0));
 }
+
+/// What Azure opens by itself, less one service that somebody denied, is a fact for each protocol and block.
+#[test]
+fn everything_but_one_service_to_the_internet_is_closed() {
+    const PROTOCOLS: u8 = 250;
+    const BLOCKS: u32 = 70;
+    let mut world = World::new(4, 2, 1);
+    let facts = (0..PROTOCOLS).flat_map(|protocol| {
+        let service = RuleService::Protocol(protocol + 1);
+        (0..BLOCKS).map(move |block| {
+            let block = format!("{}.0.0.0/9", 32 + block).parse().unwrap();
+            RuleSpec { peer: Peer::Cidr(block), service }
+        })
+    });
+    let facts: Vec<RuleSpec> = facts.collect();
+    let rest = GroupId::from("rest-out");
+    let group = GroupState {
+        id: rest.clone(),
+        name: "rest-out".to_owned(),
+        ingress: Vec::new(),
+        egress: facts.clone(),
+        ..world.observed.groups[0].clone()
+    };
+    world.observed.groups.push(group);
+    world.observed.groups[..4].iter_mut().for_each(|group| group.egress.clear());
+    for interface in &mut world.observed.interfaces {
+        interface.groups.push(rest.clone());
+    }
+    for group in &mut world.desired.groups {
+        let kept =
+            RuleSpec { peer: Peer::Cidr("32.0.0.0/16".parse().unwrap()), service: RuleService::Protocol(6) };
+        group.egress = [(kept, Vec::new())].into();
+    }
+    world.desired.groups.push(DesiredGroup {
+        id: rest,
+        network: NetworkId::from("v1"),
+        name: "rest-out".to_owned(),
+        description: String::new(),
+        ingress: BTreeMap::new(),
+        egress: facts.into_iter().map(|rule| (rule, Vec::new())).collect(),
+    });
+    let plan = world.plan("17,500 facts closed");
+    assert_eq!((plan.steps.len(), plan.transients.len()), (4 + 8, 0));
+}

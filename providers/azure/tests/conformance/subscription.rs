@@ -223,9 +223,9 @@ impl World for AzureWorld {
                 unsupported("a rule costs its security group and not the group that it is for")
             }
             Quota::GroupsPerInterface => Ok(hand::use_up_groups(&mut subscription, "web-2")),
-            Quota::Groups => {
-                unsupported("the 3,000 application security groups of a region are counted and cannot be lowered")
-            }
+            Quota::Groups => unsupported(
+                "the 3,000 application security groups of a region are counted and cannot be lowered",
+            ),
             Quota::RulesPerList => Ok(hand::use_up_rules(&mut subscription)),
         }
     }

@@ -219,11 +219,11 @@ impl World for GoogleWorld {
             }
             Quota::GroupsPerInterface => Ok(hand::use_up_tag_values(&mut organization, "web-2")),
             Quota::Groups => {
-                // Rests are groups too, and have no key.
-                let keys = organization.state.tag_keys.len();
-                organization.settings.limits.keys_per_parent = keys;
-                self.settings.lock().unwrap().tag_keys_max = keys as u32;
-                Ok(keys as u32)
+                // Rests are groups too and have no key, and keys of others are not seen.
+                organization.settings.limits.keys_per_parent = organization.state.tag_keys.len();
+                let ours = hand::keys_of_ours(&organization) as u32;
+                self.settings.lock().unwrap().tag_keys_max = ours;
+                Ok(ours)
             }
             Quota::RulesPerList => {
                 let policies = organization.state.of_kind(Kind::FirewallPolicy);

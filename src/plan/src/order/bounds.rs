@@ -188,10 +188,11 @@ impl Model {
             Bound::Lower => old.iter().filter(|rule| !now.contains(rule)).collect(),
         };
         let mut violations = Violation::new();
-        for (region, services) in suspects {
+        for suspect @ (region, services) in suspects {
+            let (old, new, now) = (near(&old, suspect), near(&new, suspect), near(&now, suspect));
             let cuts = old.iter().chain(&new).chain(&now).map(|(cut, _)| cut);
             for piece in pieces(region, cuts) {
-                let covered = |rules: &[(AddressSet, &ServiceSet)]| -> ServiceSet {
+                let covered = |rules: &[&OutsideRule<'_>]| -> ServiceSet {
                     let covering = rules.iter().filter(|(cut, _)| piece.is_subset(cut));
                     covering.fold(ServiceSet::empty(), |sum, (_, services)| sum.union(services))
                 };
@@ -234,6 +235,16 @@ impl Model {
 fn is_named((addresses, services): &(AddressSet, ServiceSet), known: &Violation) -> bool {
     let covering = known.iter().filter(|(named, _)| addresses.is_subset(named));
     services.is_subset(&covering.fold(ServiceSet::empty(), |sum, (_, services)| sum.union(services)))
+}
+
+/// Addresses that may be talked to on some services.
+type OutsideRule<'a> = (AddressSet, &'a ServiceSet);
+
+/// The rules that share an address and a service with one of them: no other says anything about what it says. What a
+/// cloud opens by itself is hundreds of protocols, and each is near itself.
+fn near<'r, 'a>(rules: &'r [OutsideRule<'a>], suspect: &OutsideRule<'_>) -> Vec<&'r OutsideRule<'a>> {
+    let is_near = |rule: &&OutsideRule<'_>| rule.1.intersects(suspect.1) && rule.0.intersects(&suspect.0);
+    rules.iter().filter(is_near).collect()
 }
 
 /// A region cut along other sets, so that each piece is inside or outside each of them.

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use policy::{AddressSet, InterfaceId, NetworkId, ServiceSet};
 use rustc_hash::FxHashMap;
 
@@ -381,7 +381,7 @@ impl Model {
             .flat_map(move |&a| to.iter().filter(move |b| b.is_ipv6() == a.is_ipv6()).map(move |&b| (a, b)))
     }
 
-    /// The address rules that one end shows to the outside.
+    /// The address rules that one end shows to the outside, those of one set of services together.
     pub(super) fn outside_rules(
         &self,
         own: usize,
@@ -390,17 +390,26 @@ impl Model {
     ) -> Vec<(AddressSet, &ServiceSet)> {
         let groups = self.cells[own].groups.iter().filter(|(_, life)| moment.sees(*life));
         let rules = groups.flat_map(|(group, _)| self.groups[*group as usize].rules(direction));
-        rules
-            .filter(|rule| moment.sees(rule.life))
-            .filter_map(|rule| match rule.peer {
-                PeerFact::Block(block) => Some((AddressSet::from(block), &rule.services)),
+        let mut blocks: FxHashMap<&ServiceSet, Vec<IpNet>> = FxHashMap::default();
+        for rule in rules.filter(|rule| moment.sees(rule.life)) {
+            match rule.peer {
+                PeerFact::Block(block) => blocks.entry(&rule.services).or_default().push(block),
                 PeerFact::Opaque(number) if moment.unread & 1u64 << number.min(63) != 0 => {
-                    Some((AddressSet::any(), &rule.services))
+                    blocks.entry(&rule.services).or_default().extend(anywhere());
                 }
-                _ => None,
-            })
-            .collect()
+                _ => {}
+            }
+        }
+        let sets = blocks.into_iter().map(|(services, blocks)| (blocks.into_iter().collect(), services));
+        let mut rules: Vec<(AddressSet, &ServiceSet)> = sets.collect();
+        rules.sort_unstable_by(|a, b| a.1.cmp(b.1));
+        rules
     }
+}
+
+/// Every address of both families.
+fn anywhere() -> [IpNet; 2] {
+    [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())]
 }
 
 /// What unread peers may match: with few of them every combination, otherwise none, all, and each alone.

@@ -120,7 +120,7 @@ impl Twice<'_> {
                 let (old, new) = (self.flow(0, s, d), self.flow(1, s, d));
                 for (opens, services) in [(false, old.difference(&new)), (true, new.difference(&old))] {
                     if !services.is_empty() {
-                        let key = (opens, self.class(source), self.class(destination), services.to_string());
+                        let key = (opens, self.class(source), self.class(destination), services.words());
                         *found.inside.entry(key).or_default() += 1;
                         let ends = [source, destination].map(|node| node.interface.clone());
                         found.losers.extend(ends.into_iter().filter(|_| !opens));

@@ -29,6 +29,17 @@ fn bind(cloud: &Cloud, vm: &str, value: &str) -> String {
 }
 
 #[test]
+fn an_enum_may_be_written_as_its_number() {
+    let cloud = Cloud::quick();
+    let made = read(&key(&cloud, json!({ "purpose": 1 })));
+    assert_eq!(made["response"]["purpose"], "GCE_FIREWALL", "{made}");
+    assert_eq!(cloud.front.world().complaints, Default::default());
+    // A number that the enum does not have stays wrong.
+    assert_eq!(outcome(&key(&cloud, json!({ "shortName": "other", "purpose": 9 }))), "ok");
+    assert_eq!(cloud.front.world().complaints.len(), 1);
+}
+
+#[test]
 fn a_key_for_firewalls_is_for_a_network_and_named_by_its_number() {
     let cloud = Cloud::quick();
     let made = read(&key(&cloud, json!({})));

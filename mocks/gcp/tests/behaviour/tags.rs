@@ -149,6 +149,19 @@ fn bindings_belong_to_the_resource_manager_of_the_zone() {
 }
 
 #[test]
+fn the_name_of_a_binding_may_be_encoded_once_more() {
+    let cloud = Cloud::quick();
+    cloud.vm("a", "sub/s", &[]);
+    let value = cloud.tag("v", "web");
+    for again in ["%2F", "%252F"] {
+        assert_eq!(bind(&cloud, "a", &value), "ok");
+        let name = cloud.full_name("a").replace('/', again);
+        let gone = zonal(&cloud, "DELETE", &format!("tagBindings/{name}/{value}"), &Value::Null);
+        assert_eq!(outcome(&gone), "ok", "{name}");
+    }
+}
+
+#[test]
 fn an_interface_has_ten_values_and_an_instance_one_of_each_key() {
     let cloud = Cloud::quick();
     let mut two = instance("sub/s", &[]);

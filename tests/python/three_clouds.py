@@ -43,7 +43,8 @@ class Simulator:
     """`bulkhead simulate CLOUD` on a port that the system chose."""
 
     def __init__(self, program, cloud):
-        command = [program, "simulate", cloud, "--listen", "127.0.0.1:0"]
+        # Rates of calls have tests of their own.
+        command = [program, "simulate", cloud, "--listen", "127.0.0.1:0", "--unthrottled"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         found = re.search(r"http://\S+", line)

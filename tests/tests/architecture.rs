@@ -22,7 +22,22 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("mock-aws", &["mock-cloud"]),
     ("mock-azure", &["mock-cloud"]),
     ("mock-gcp", &["mock-cloud"]),
-    ("cli", &["policy", "plan", "provider", "reconcile", "provider-aws", "mock-cloud", "mock-aws"]),
+    (
+        "cli",
+        &[
+            "policy",
+            "plan",
+            "provider",
+            "reconcile",
+            "provider-aws",
+            "provider-azure",
+            "provider-gcp",
+            "mock-cloud",
+            "mock-aws",
+            "mock-azure",
+            "mock-gcp",
+        ],
+    ),
     ("bulkhead-tests", &[]),
 ];
 

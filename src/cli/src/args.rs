@@ -113,7 +113,7 @@ pub enum Command {
         /// Everything random comes from it.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Start with an estate (see config/demo/estate.yaml) instead of an empty account.
+        /// Start with an estate (see config/demo/estate.yaml) instead of an empty account; AWS only.
         #[arg(long, value_name = "FILE")]
         estate: Option<PathBuf>,
         /// Do not enforce the published API rates.
@@ -151,6 +151,20 @@ pub enum Format {
 pub enum Cloud {
     /// EC2 by its Query protocol.
     Aws,
+    /// Azure Resource Manager: networks, groups and machines of one subscription.
+    Azure,
+    /// Compute Engine and Resource Manager of one organisation.
+    Gcp,
+}
+
+impl From<Cloud> for plan::Cloud {
+    fn from(cloud: Cloud) -> Self {
+        match cloud {
+            Cloud::Aws => Self::Aws,
+            Cloud::Azure => Self::Azure,
+            Cloud::Gcp => Self::Gcp,
+        }
+    }
 }
 
 /// One packet's service. An ICMP type alone means its code 0, the only one that most types have.

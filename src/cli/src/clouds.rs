@@ -1,21 +1,29 @@
 //! The drivers of a domain: each scope has its own connection; lowering and semantics are the cloud's.
 
+mod aws;
+mod azure;
+mod environment;
+mod gcp;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
+use plan::{Cloud, Desired, FilterGraph, GroupId, Observed, Scope, ScopeId, Step};
 use provider::{
-    Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError,
+    Applied, CallEstimate, Clock, CloudReader, CloudWriter, DomainReader, DomainWriter, ErrorKind, Failed,
+    LowerInput, ProviderError,
 };
-use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
+use provider_aws::{AwsSettings, Ec2};
 
-use crate::config::{Config, Quota};
+use crate::config::{Config, Credential, Quota, ScopeConfig};
 use crate::display::Display;
+use crate::session::Failure;
 
 /// Readers by scope.
 #[derive(Clone, Default)]
 pub struct Readers {
-    by_scope: BTreeMap<ScopeId, AwsReader>,
+    domain: DomainReader,
     /// Those that the configuration writes.
     quotas: BTreeMap<ScopeId, Quota>,
     display: Display,
@@ -24,46 +32,136 @@ pub struct Readers {
 /// Writers by scope; only scopes with `enforce: true` have one.
 #[derive(Clone, Default)]
 pub struct Writers {
-    by_scope: BTreeMap<ScopeId, AwsWriter>,
+    domain: DomainWriter,
     display: Display,
 }
 
 /// A connection to every scope. It is neither a reader nor a writer: whoever only looks makes no writer of it.
 pub struct Connections {
-    all: Vec<Connection>,
+    all: Vec<(ScopeConfig, Arc<Connection>)>,
     display: Display,
 }
 
-struct Connection {
-    scope: Scope,
-    quota: Quota,
-    settings: AwsSettings,
-    ec2: Ec2,
+enum Connection {
+    Aws(aws::Connection),
+    Azure(azure::Connection),
+    Gcp(gcp::Connection),
 }
 
-/// Connects every scope by the SDK's usual environment; the display hears of every read and write.
-pub async fn connect(config: &Config, display: &Display) -> Connections {
-    let mut all = Vec::new();
-    // Scopes of one account and region draw on the same buckets.
-    let shared = provider_aws::Connections::default();
-    for entry in &config.scopes {
-        let mut settings = AwsSettings::new(&config.installation);
-        settings.connections = shared.clone();
-        settings.extra_tags.clone_from(&config.extra_tags);
-        settings.share = entry.share;
-        let ec2 = Ec2::connect(&settings, &entry.scope).await;
-        all.push(Connection { scope: entry.scope.clone(), quota: entry.quota, settings, ec2 });
+impl Connection {
+    fn reader(&self) -> Arc<dyn CloudReader> {
+        match self {
+            Self::Aws(connection) => connection.reader(),
+            Self::Azure(connection) => connection.reader(),
+            Self::Gcp(connection) => connection.reader(),
+        }
     }
-    Connections { all, display: display.clone() }
+
+    fn writer(&self) -> Arc<dyn CloudWriter> {
+        match self {
+            Self::Aws(connection) => connection.writer(),
+            Self::Azure(connection) => connection.writer(),
+            Self::Gcp(connection) => connection.writer(),
+        }
+    }
+}
+
+/// Where the simulators of a demo are.
+pub struct Simulators<'a> {
+    /// EC2.
+    pub aws: &'a str,
+    /// Azure Resource Manager.
+    pub azure: &'a str,
+    /// Compute Engine and Resource Manager.
+    pub gcp: &'a str,
+    /// The time of all of them.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Connects every scope by the usual environment of its cloud; the display hears of every read and write.
+///
+/// # Errors
+/// A credential or an endpoint of the environment is missing or cannot be.
+pub async fn connect(config: &Config, display: &Display) -> Result<Connections, Failure> {
+    let mut all = Vec::new();
+    let shared = provider_aws::Connections::default();
+    // Scopes of one account share limits and locks; where they differ, the smallest share counts.
+    let mut connected: BTreeMap<(Cloud, &str, Credential), Arc<Connection>> = BTreeMap::new();
+    for entry in &config.scopes {
+        let scope = &entry.scope;
+        let alike = |other: &&ScopeConfig| {
+            other.scope.cloud == scope.cloud
+                && other.scope.account == scope.account
+                && other.credential == entry.credential
+        };
+        let share = config.scopes.iter().filter(alike).map(|other| other.share).fold(entry.share, f64::min);
+        let key = (scope.cloud, scope.account.as_str(), entry.credential);
+        let connection = match (scope.cloud, connected.get(&key)) {
+            (Cloud::Aws, _) => Arc::new(Connection::Aws(aws::Connection::new(config, entry, &shared).await)),
+            (_, Some(connection)) => connection.clone(),
+            (Cloud::Azure, None) => azure::Connection::new(config, entry.credential, share)
+                .map(|connection| Arc::new(Connection::Azure(connection)))
+                .map_err(|error| unconnected(scope, &error))?,
+            (Cloud::Gcp, None) => gcp::Connection::new(config, entry.credential, share)
+                .map(|connection| Arc::new(Connection::Gcp(connection)))
+                .map_err(|error| unconnected(scope, &error))?,
+        };
+        connected.insert(key, connection.clone());
+        all.push((entry.clone(), connection));
+    }
+    Ok(Connections { all, display: display.clone() })
+}
+
+/// Connects every scope to the simulator of its cloud.
+///
+/// # Errors
+/// An address is none.
+pub fn simulated(
+    config: &Config,
+    simulators: &Simulators<'_>,
+    display: &Display,
+) -> Result<Connections, Failure> {
+    let connect = |entry: &ScopeConfig| {
+        let clock = simulators.clock.clone();
+        let connection = match entry.scope.cloud {
+            Cloud::Aws => {
+                let mut settings = AwsSettings::new(&config.installation);
+                settings.extra_tags.clone_from(&config.extra_tags);
+                settings.share = entry.share;
+                let ec2 = Ec2::at_endpoint(simulators.aws, &settings, &entry.scope, clock);
+                Connection::Aws(aws::Connection::over(ec2, settings))
+            }
+            Cloud::Azure => Connection::Azure(azure::Connection::simulated(config, simulators.azure, clock)?),
+            Cloud::Gcp => Connection::Gcp(gcp::Connection::simulated(config, simulators.gcp, clock)?),
+        };
+        Ok((entry.clone(), Arc::new(connection)))
+    };
+    let all: Result<_, ProviderError> = config.scopes.iter().map(connect).collect();
+    Ok(Connections { all: all.map_err(|error| Failure::new(error, ""))?, display: display.clone() })
+}
+
+fn unconnected(scope: &Scope, error: &ProviderError) -> Failure {
+    Failure::new(format!("scope {} cannot be connected: {error}", scope.id), error.hint.clone())
+}
+
+/// The variables by which a client finds a simulator of a cloud on this machine.
+pub fn variables(cloud: Cloud, address: &str) -> String {
+    match cloud {
+        Cloud::Aws => format!(
+            "AWS_ENDPOINT_URL_EC2=http://{address} AWS_REGION=eu-west-1 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+        ),
+        Cloud::Azure => format!("{}=http://{address} {}=simulated", azure::ENDPOINT, azure::TOKEN),
+        Cloud::Gcp => format!("{}=http://{address} {}=simulated", gcp::ENDPOINT, gcp::TOKEN),
+    }
 }
 
 impl Connections {
     /// A reader of every scope.
     pub fn readers(&self) -> Readers {
         let mut readers = Readers { display: self.display.clone(), ..Readers::default() };
-        for Connection { scope, quota, settings, ec2 } in &self.all {
-            readers.quotas.insert(scope.id.clone(), *quota);
-            readers.add(scope, AwsReader::new(ec2.clone(), settings.clone()));
+        for (entry, connection) in &self.all {
+            readers.quotas.insert(entry.scope.id.clone(), entry.quota);
+            readers.domain.add(&entry.scope, connection.reader());
         }
         readers
     }
@@ -71,30 +169,10 @@ impl Connections {
     /// A writer of every scope with `enforce: true`, at one pace with its reader.
     pub fn writers(&self) -> Writers {
         let mut writers = Writers { display: self.display.clone(), ..Writers::default() };
-        for Connection { scope, settings, ec2, .. } in self.all.iter().filter(|one| one.scope.enforce) {
-            writers.add(scope, AwsWriter::new(ec2.clone(), settings.clone()));
+        for (entry, connection) in self.all.iter().filter(|(entry, _)| entry.scope.enforce) {
+            writers.domain.add(&entry.scope, connection.writer());
         }
         writers
-    }
-}
-
-impl Readers {
-    /// Adds the reader of a scope.
-    pub fn add(&mut self, scope: &Scope, reader: AwsReader) {
-        self.by_scope.insert(scope.id.clone(), reader);
-    }
-
-    fn of(&self, scope: &ScopeId) -> Result<&AwsReader, ProviderError> {
-        let missing =
-            || ProviderError::new(ErrorKind::Rejected, "observe", format!("scope {scope} has no reader"));
-        self.by_scope.get(scope).ok_or_else(missing)
-    }
-}
-
-impl Writers {
-    /// Adds the writer of a scope.
-    pub fn add(&mut self, scope: &Scope, writer: AwsWriter) {
-        self.by_scope.insert(scope.id.clone(), writer);
     }
 }
 
@@ -102,22 +180,30 @@ impl Writers {
 impl CloudReader for Readers {
     async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
         let _under_way = self.display.begin(format!("reading scope {}", scope.id));
-        let mut observed = self.of(&scope.id)?.observe(scope).await?;
+        let mut observed = self.domain.observe(scope).await?;
         let quota = self.quotas.get(&scope.id).copied().unwrap_or_default();
         observed.limits = quota.over(observed.limits).map_err(|message| impossible(scope, &message))?;
         Ok(observed)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {
-        provider_aws::lower::lower(input)
+        self.domain.lower(input)
     }
 
     fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
-        provider_aws::semantics::semantics(domain)
+        self.domain.semantics(domain)
+    }
+
+    fn after(&self, observed: &Observed, steps: &[&Step]) -> Observed {
+        self.domain.after(observed, steps)
+    }
+
+    fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
+        self.domain.holds(step, observed, ids)
     }
 
     fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        self.of(&scope.id).map(|reader| reader.estimate(scope, steps)).unwrap_or_default()
+        self.domain.estimate(scope, steps)
     }
 }
 
@@ -138,11 +224,8 @@ impl CloudWriter for Writers {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
-        let missing = || {
-            ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
-        };
         let _under_way = self.display.begin(format!("step {}: {}", step.id.0 + 1, step.title));
-        self.by_scope.get(&scope.id).ok_or_else(missing)?.apply(scope, step, current, ids).await
+        self.domain.apply(scope, step, current, ids).await
     }
 }
 

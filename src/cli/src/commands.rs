@@ -40,8 +40,9 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Explain { source, from, to, service } => {
             explain::run(&source.config, &from, &to, service).await
         }
-        Command::Simulate { listen, seed, estate, unthrottled, .. } => {
-            simulate::run(listen, seed, estate, !unthrottled).await
+        Command::Simulate { cloud, listen, seed, estate, unthrottled } => {
+            let (cloud, throttle) = (cloud.into(), !unthrottled);
+            simulate::run(simulate::Simulation { cloud, listen, seed, estate, throttle }).await
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "bulkhead", &mut std::io::stdout());

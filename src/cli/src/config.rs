@@ -3,8 +3,10 @@
 //! [`Config::parse`] is pure and reports every mistake at once, with its place, as policy files do. Reading
 //! is bounded and done by [`Config::read`] and [`Config::read_policy`]. No cloud type occurs here.
 
+mod credential;
 mod files;
 mod labels;
+mod place;
 mod quota;
 mod scopes;
 
@@ -17,6 +19,7 @@ use plan::guard::GuardSettings;
 use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, Value, parse};
 use reconcile::mapping::Mapping;
 
+pub use credential::Credential;
 use files::read_file;
 pub use files::read_folder;
 pub use quota::Quota;
@@ -45,22 +48,14 @@ pub struct Config {
 /// One scope, with what only its driver needs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ScopeConfig {
-    /// Which cloud.
-    pub provider: ProviderKind,
     /// The scope as planning sees it.
     pub scope: Scope,
+    /// Who we are there.
+    pub credential: Credential,
     /// The share of every API bucket that we use, above 0 and at most 1.
     pub share: f64,
     /// Quotas that the cloud has raised.
     pub quota: Quota,
-}
-
-/// Which cloud a scope is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum ProviderKind {
-    /// Amazon EC2.
-    #[default]
-    Aws,
 }
 
 /// The names of the guards.

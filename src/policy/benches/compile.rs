@@ -2,17 +2,25 @@
 //!
 //! The first shape is the one that Antrea publishes figures for: 4 workloads per namespace, 3 rules per
 //! namespace. The second is 10,000 workloads and 10,000 rules that each select everybody. The third gives
-//! every workload its own value of `app` and lets rules name groups of them. A size may be given as argument
-//! (`-- 100000`) to run that one of the first shape alone, for a profiler.
+//! every workload its own value of `app` and lets rules name groups of them. A shape and a size may be
+//! given as arguments (`-- namespaces 100000`) for one round in this process, for a profiler.
+//!
+//! Each round is a process of its own that compiles once, as `bulkhead plan` does, and the best round counts. In one
+//! process the rounds of a small shape would find their memory as the last one left it, and those of a large shape,
+//! which has gone back to the system meanwhile, would not: the growth would be that of the allocator.
 //!
 //! There is no incremental compile: after one relabel everything is compiled again, so the time of a
 //! recompile is the time of the table; the last lines show it.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads clock and memory")]
+#![allow(clippy::disallowed_types, reason = "every round is a process of its own")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
@@ -27,70 +35,105 @@ use policy::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// At least so many rounds, and at least so long: small shapes need many rounds on a noisy machine.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const MEASURED: Duration = Duration::from_millis(1500);
 const ROLES: [&str; 4] = ["web", "app", "db", "cache"];
 
+/// Name, title, maker.
+type Shape = (&'static str, &'static str, fn(usize) -> Snapshot);
+const SHAPES: [Shape; 4] = [
+    ("namespaces", "4 workloads, 3 rules per namespace", namespaces),
+    ("everybody", "every rule selects everybody", everybody),
+    ("grouped", "groups of 10 apps, one per workload", grouped),
+    ("relabelled", "after one relabel (a full compile)", relabelled),
+];
+
 fn main() {
-    let only: Option<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).next();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let named = |name: &str| SHAPES.iter().find(|shape| shape.0 == name);
+    match &arguments[..] {
+        [name, size, ..] if named(name).is_some() => {
+            println!("{}", Round::run(&named(name).unwrap().2(size.parse().unwrap())));
+        }
+        _ => table(),
+    }
+}
+
+fn table() {
     println!(
         "| shape | workloads | written rules | compiled rules | selectors | classes | compile | × time | peak RSS |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
-    let mut last = None;
-    for size in [1_000, 10_000, 100_000].into_iter().filter(|&size| only.is_none_or(|only| only == size)) {
-        last = Some(row("4 workloads, 3 rules per namespace", &namespaces(size), last));
-    }
-    if only.is_some() {
-        return;
-    }
-    row("every rule selects everybody", &everybody(10_000), None);
-    let mut last = None;
-    for size in [1_000, 10_000, 100_000] {
-        last = Some(row("groups of 10 apps, one per workload", &grouped(size), last));
-    }
-    let mut snapshot = namespaces(100_000);
-    relabel(&mut snapshot);
-    row("after one relabel (a full compile)", &snapshot, None);
-}
-
-/// Prints one line and returns the time.
-fn row(shape: &str, snapshot: &Snapshot, smaller: Option<Duration>) -> Duration {
-    let (time, policy) = measure(snapshot);
-    let written: usize = snapshot.policy.rulesets.iter().map(|ruleset| ruleset.rules.len()).sum();
-    let ratio =
-        smaller.map_or(String::new(), |smaller| format!("{:.1}", time.as_secs_f64() / smaller.as_secs_f64()));
-    println!(
-        "| {shape} | {} | {written} | {} | {} | {} | {:.1} ms | {ratio} | {} MiB |",
-        snapshot.workloads.len(),
-        policy.rules.len(),
-        policy.selectors.len(),
-        policy.classes.len(),
-        time.as_secs_f64() * 1e3,
-        peak_mib(),
-    );
-    time
-}
-
-/// The CPU time of the best round (compile has one thread; other work on the machine counts less that way), and
-/// the result.
-fn measure(snapshot: &Snapshot) -> (Duration, CompiledPolicy) {
-    let mut best = Duration::MAX;
-    let mut result = CompiledPolicy::default();
-    let begin = Instant::now();
-    for round in 0.. {
-        if round >= ROUNDS && begin.elapsed() >= MEASURED {
-            break;
+    let [namespaces, everybody, grouped, relabelled] = &SHAPES;
+    for (shape, sizes) in [
+        (namespaces, &[1_000, 10_000, 100_000][..]),
+        (everybody, &[10_000]),
+        (grouped, &[1_000, 10_000, 100_000]),
+        (relabelled, &[100_000]),
+    ] {
+        let mut smaller = None;
+        for &size in sizes {
+            let best = best_round(shape.0, size);
+            let ratio = smaller.map_or(String::new(), |smaller| format!("{:.1}", best.ms / smaller));
+            let Round { counts, ms, peak_mib } = &best;
+            println!("| {} | {counts} | {ms:.1} ms | {ratio} | {peak_mib} MiB |", shape.1);
+            smaller = Some(best.ms);
         }
-        drop(std::mem::take(&mut result));
+    }
+}
+
+/// The best of many rounds.
+fn best_round(name: &str, size: usize) -> Round {
+    let begin = Instant::now();
+    let rounds = (0..).take_while(|&round| round < ROUNDS || begin.elapsed() < MEASURED);
+    let rounds = rounds.map(|_| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args([name, &size.to_string()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().parse().unwrap()
+    });
+    rounds.min_by(|a: &Round, b| a.ms.total_cmp(&b.ms)).unwrap()
+}
+
+/// What one round found; as text, what its process prints.
+struct Round {
+    /// Of workloads, rules as written and as compiled, selectors and classes.
+    counts: String,
+    /// CPU time: compile has one thread, and other work on the machine counts less that way.
+    ms: f64,
+    /// The largest the process has been, its input included.
+    peak_mib: u64,
+}
+
+impl Round {
+    fn run(snapshot: &Snapshot) -> Self {
         let start = ProcessTime::now();
         let compilation = compile(snapshot);
-        best = best.min(start.elapsed());
+        let ms = start.elapsed().as_secs_f64() * 1e3;
         assert!(compilation.findings.iter().all(|finding| !finding.is_blocking()));
-        result = compilation.policy;
+        let CompiledPolicy { classes, class_of, selectors, rules } = &compilation.policy;
+        assert_eq!(class_of.len(), snapshot.workloads.len());
+        let written: usize = snapshot.policy.rulesets.iter().map(|ruleset| ruleset.rules.len()).sum();
+        let counts = [class_of.len(), written, rules.len(), selectors.len(), classes.len()];
+        let counts = counts.map(|count| count.to_string()).join(" | ");
+        Self { counts, ms, peak_mib: peak_mib() }
     }
-    assert_eq!(result.class_of.len(), snapshot.workloads.len());
-    (best, result)
+}
+
+impl Display for Round {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{};{};{}", self.counts, self.ms, self.peak_mib)
+    }
+}
+
+impl FromStr for Round {
+    type Err = Box<dyn std::error::Error>;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.trim().split(';').collect();
+        let [counts, ms, peak] = parts[..] else { return Err(text.into()) };
+        Ok(Self { counts: counts.to_owned(), ms: ms.parse()?, peak_mib: peak.parse()? })
+    }
 }
 
 /// The largest the process has been, its input included.
@@ -156,11 +199,11 @@ fn grouped(workloads: usize) -> Snapshot {
     snapshot
 }
 
-/// One workload moves to another namespace.
-fn relabel(snapshot: &mut Snapshot) {
-    if let Some(workload) = snapshot.workloads.first_mut() {
-        workload.labels.insert("ns".into(), "ns-1".into());
-    }
+/// One workload has moved to another namespace.
+fn relabelled(workloads: usize) -> Snapshot {
+    let mut snapshot = namespaces(workloads);
+    snapshot.workloads[0].labels.insert("ns".into(), "ns-1".into());
+    snapshot
 }
 
 fn base() -> Snapshot {

@@ -4,10 +4,12 @@
 //! Cost is rules (expanded) + workloads + matches between distinct label sets and selectors; an index from
 //! label to selectors keeps the last from being label sets × selectors.
 
+mod ahead;
 mod classes;
 pub mod evaluate;
 mod expand;
 mod findings;
+mod lists;
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -15,6 +17,7 @@ use std::hash::BuildHasher;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::compiled::{Compilation, CompiledPolicy, CompiledRule, CompiledSelector, SelectorId};
+use crate::few::Few;
 use crate::name::{LabelValue, Name};
 use crate::ruleset::{Actor, Policy};
 use crate::selector::Selector;
@@ -40,10 +43,11 @@ pub fn selects(policy: &Policy, actors: &[Actor]) -> Vec<Selector> {
     expand::selectors(policy, actors)
 }
 
-/// Gives equal selectors one id. The table holds hashes only, so that it stays small beside the selectors.
+/// Gives equal selectors one id. The table holds hashes only, and half of each: a hundred thousand then fit the
+/// cache, which every look into it would miss otherwise.
 #[derive(Default)]
 struct Interner {
-    ids: FxHashMap<u64, SelectorId>,
+    ids: FxHashMap<u32, SelectorId>,
     selectors: Vec<Selector>,
 }
 
@@ -55,7 +59,7 @@ impl Interner {
 
     fn intern(&mut self, selector: Selector) -> SelectorId {
         let next = SelectorId(self.selectors.len() as u32);
-        let mut hash = FxBuildHasher.hash_one(&selector);
+        let mut hash = (FxBuildHasher.hash_one(&selector) >> 32) as u32;
         loop {
             let id = *self.ids.entry(hash).or_insert(next);
             if id == next {
@@ -72,6 +76,7 @@ impl Interner {
 
 /// A compiled policy without classes yet: what `expand` makes.
 fn unclassified(selectors: Vec<Selector>, rules: Vec<CompiledRule>) -> CompiledPolicy {
-    let selectors = selectors.into_iter().map(|selector| CompiledSelector { selector, classes: Vec::new() });
+    let selectors =
+        selectors.into_iter().map(|selector| CompiledSelector { selector, classes: Few::default() });
     CompiledPolicy { selectors: selectors.collect(), rules, ..CompiledPolicy::default() }
 }

@@ -16,6 +16,7 @@
 use std::collections::BTreeSet;
 
 use crate::address::AddressSet;
+use crate::few::Few;
 use crate::finding::Finding;
 use crate::ruleset::{Action, RuleRef};
 use crate::selector::Selector;
@@ -64,13 +65,13 @@ pub struct Class {
     /// The mode of every member.
     pub mode: EnforcementMode,
     /// The members, as sorted indexes into the snapshot's workloads; never empty.
-    pub members: Vec<u32>,
+    pub members: Few<u32>,
     /// The selectors that match, sorted: what makes the class one.
-    pub selectors: Vec<SelectorId>,
+    pub selectors: Few<SelectorId>,
     /// Rules whose destination side selects the class, sorted.
-    pub ingress: Vec<CompiledRuleId>,
+    pub ingress: Few<CompiledRuleId>,
     /// Rules whose source side selects the class, sorted.
-    pub egress: Vec<CompiledRuleId>,
+    pub egress: Few<CompiledRuleId>,
 }
 
 /// A selector with the classes that it matches.
@@ -79,7 +80,7 @@ pub struct CompiledSelector {
     /// What is selected.
     pub selector: Selector,
     /// The classes that match, sorted.
-    pub classes: Vec<ClassId>,
+    pub classes: Few<ClassId>,
 }
 
 /// One rule in one scope instance.
@@ -101,7 +102,7 @@ pub struct CompiledRule {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Side {
     /// Workloads that any of these selectors matches.
-    pub selectors: Vec<SelectorId>,
+    pub selectors: Few<SelectorId>,
     /// Addresses of IP lists; empty if the side names none.
     pub addresses: AddressSet,
 }

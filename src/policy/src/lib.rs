@@ -19,6 +19,7 @@ pub mod compiled;
 pub mod decide;
 pub mod directory;
 pub mod explain;
+pub mod few;
 pub mod file;
 pub mod finding;
 pub mod label;

@@ -96,7 +96,7 @@ pub struct Decision {
 
 impl Snapshot {
     /// Every interface with its workload's index in [`Snapshot::workloads`].
-    pub fn interfaces(&self) -> impl Iterator<Item = (usize, &Workload, &Interface)> {
+    pub fn interfaces(&self) -> impl Iterator<Item = (usize, &Workload, &Interface)> + Clone {
         let numbered = self.workloads.iter().enumerate();
         numbered.flat_map(|(index, workload)| workload.interfaces.iter().map(move |i| (index, workload, i)))
     }

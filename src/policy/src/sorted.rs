@@ -2,9 +2,11 @@
 //!
 //! Labels of a workload, terms of a selector, values of a term: mostly one to five entries, in the hundred
 //! thousands of copies. A list of exactly that length is one allocation of that size; a B-tree node has room
-//! for eleven entries whatever it holds. Inserting is linear.
+//! for eleven entries whatever it holds. Inserting is linear. A set of one value needs no allocation at all.
 
 use std::borrow::Borrow;
+
+use crate::few::Few;
 
 /// Keys with values, sorted by key, each key once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -12,7 +14,7 @@ pub struct SortedMap<K, V>(Vec<(K, V)>);
 
 /// Values, sorted, each once.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SortedSet<T>(Vec<T>);
+pub struct SortedSet<T>(Few<T>);
 
 impl<K, V> Default for SortedMap<K, V> {
     fn default() -> Self {
@@ -22,7 +24,7 @@ impl<K, V> Default for SortedMap<K, V> {
 
 impl<T> Default for SortedSet<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Few::default())
     }
 }
 
@@ -149,7 +151,9 @@ impl<T: Ord> SortedSet<T> {
 
     /// Keeps what `keep` says.
     pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.0.retain(keep);
+        let mut values = std::mem::take(&mut self.0).into_vec();
+        values.retain(keep);
+        self.0 = values.into();
     }
 
     /// The values, sorted.
@@ -175,19 +179,25 @@ impl<K: Ord, V> Extend<(K, V)> for SortedMap<K, V> {
 
 impl<T: Ord> FromIterator<T> for SortedSet<T> {
     fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
-        let mut values: Vec<T> = values.into_iter().collect();
+        let values: Few<T> = values.into_iter().collect();
+        if values.is_sorted_by(|a, b| a < b) {
+            return Self(values);
+        }
+        let mut values = values.into_vec();
         values.sort_unstable();
         values.dedup();
         values.shrink_to_fit();
-        Self(values)
+        Self(values.into())
     }
 }
 
 impl<T: Ord> Extend<T> for SortedSet<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
-        self.0.extend(values);
-        self.0.sort_unstable();
-        self.0.dedup();
+        let mut all = std::mem::take(&mut self.0).into_vec();
+        all.extend(values);
+        all.sort_unstable();
+        all.dedup();
+        self.0 = all.into();
     }
 }
 

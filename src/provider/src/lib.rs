@@ -8,6 +8,7 @@
 
 pub mod clock;
 pub mod conformance;
+pub mod domain;
 pub mod error;
 pub mod lowering;
 
@@ -17,6 +18,7 @@ use policy::{CompiledPolicy, Snapshot};
 use std::collections::BTreeMap;
 
 pub use clock::{Clock, WallClock};
+pub use domain::{DomainReader, DomainWriter};
 pub use error::{ErrorKind, ProviderError};
 
 /// What lowering looks at: the whole domain, and which of its scopes to lower.

@@ -71,9 +71,21 @@ impl Arm {
     /// # Errors
     /// When the credential lacks something or TLS cannot be set up.
     pub fn connect(settings: ArmSettings, credential: CredentialSettings) -> Result<Self, ProviderError> {
+        Self::connect_by(settings, credential, Arc::new(WallClock::default()))
+    }
+
+    /// Connects with a configured credential and a given clock: a simulation's time is not the machine's.
+    ///
+    /// # Errors
+    /// As [`Arm::connect`].
+    pub fn connect_by(
+        settings: ArmSettings,
+        credential: CredentialSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ProviderError> {
         let http = Http::new()?;
         let credential = credential.connect(&http)?;
-        Ok(Self::over(http, settings, credential, Arc::new(WallClock::default())))
+        Ok(Self::over(http, settings, credential, clock))
     }
 
     /// Connects with a given credential and clock: for simulators.

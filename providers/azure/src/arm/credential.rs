@@ -6,9 +6,12 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use azure_core::credentials::{Secret, TokenCredential};
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
+use azure_core::time::OffsetDateTime;
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
@@ -53,6 +56,27 @@ pub enum CredentialSettings {
         /// A tenant other than the default one.
         tenant: Option<String>,
     },
+    /// A token that somebody else got: for simulators, or for an hour.
+    Token {
+        /// The token.
+        token: String,
+    },
+}
+
+/// One token for ever.
+#[derive(Debug)]
+struct Fixed(Secret);
+
+#[async_trait]
+impl TokenCredential for Fixed {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let an_hour_from_now = OffsetDateTime::now_utc() + Duration::from_secs(3600);
+        Ok(AccessToken::new(self.0.clone(), an_hour_from_now))
+    }
 }
 
 impl fmt::Debug for CredentialSettings {
@@ -62,6 +86,7 @@ impl fmt::Debug for CredentialSettings {
             Self::WorkloadIdentity { .. } => "WorkloadIdentity",
             Self::ManagedIdentity { .. } => "ManagedIdentity",
             Self::AzureCli { .. } => "AzureCli",
+            Self::Token { .. } => "Token(redacted)",
         })
     }
 }
@@ -99,6 +124,7 @@ impl CredentialSettings {
                 let options = AzureCliCredentialOptions { tenant_id: tenant, ..Default::default() };
                 AzureCliCredential::new(Some(options)).map(|made| made as _)
             }
+            Self::Token { token } => Ok(Arc::new(Fixed(Secret::new(token)))),
         };
         made.map_err(|error| no_token("connect to Azure", error))
     }

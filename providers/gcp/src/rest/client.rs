@@ -85,9 +85,21 @@ impl Api {
     /// # Errors
     /// When the credential lacks something or TLS cannot be set up.
     pub fn connect(settings: ApiSettings, credential: CredentialSettings) -> Result<Self, ProviderError> {
+        Self::connect_by(settings, credential, Arc::new(WallClock::default()))
+    }
+
+    /// Connects with a configured credential and a given clock: a simulation's time is not the machine's.
+    ///
+    /// # Errors
+    /// As [`Api::connect`].
+    pub fn connect_by(
+        settings: ApiSettings,
+        credential: CredentialSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ProviderError> {
         let http = Http::new()?;
         let credential = credential.connect(&http)?;
-        Ok(Self::over(http, settings, credential, Arc::new(WallClock::default())))
+        Ok(Self::over(http, settings, credential, clock))
     }
 
     /// Connects with a given credential and clock: for simulators.

@@ -83,6 +83,8 @@ pub enum CredentialSettings {
     },
     /// Whoever is logged in with `gcloud auth login`.
     Gcloud,
+    /// A token that somebody else got: for simulators, or for an hour.
+    Token(Token),
 }
 
 impl CredentialSettings {
@@ -96,6 +98,7 @@ impl CredentialSettings {
             Self::ServiceAccountKey { path } => Arc::new(Cached::new(key::Key::read(&path)?)),
             Self::TokenFile { path } => Arc::new(sources::File { path }),
             Self::Gcloud => Arc::new(Cached::new(sources::Gcloud)),
+            Self::Token(token) => Arc::new(token),
         })
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(
     let stored = stored.map(|stored| stored.plan);
     let unfinished = state.unfinished().map_err(record_failure)?;
     let display = Display::on_terminal();
-    let connections = clouds::connect(&config, &display).await;
+    let connections = clouds::connect(&config, &display).await?;
     let (readers, writers) = (connections.readers(), connections.writers());
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {

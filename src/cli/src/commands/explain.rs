@@ -19,7 +19,7 @@ const LISTED_MAX: usize = 5;
 
 pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoint) -> Result<Exit, Failure> {
     let (config, intent) = open(config, &[])?;
-    let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
+    let readers = clouds::connect(&config, &Display::on_terminal()).await?.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

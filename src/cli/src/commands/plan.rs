@@ -21,7 +21,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
     let overrides = stored::overrides(&config, allow);
-    let readers = clouds::connect(&config, &Display::on_terminal()).await.readers();
+    let readers = clouds::connect(&config, &Display::on_terminal()).await?.readers();
     let reading = observe(&readers, &scopes(&config)).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));

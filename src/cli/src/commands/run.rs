@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
         unfinished => unfinished.map_err(record_failure)?.iter().for_each(|_| say_unfinished()),
     }
     let display = Display::on_terminal();
-    let connections = clouds::connect(&config, &display).await;
+    let connections = clouds::connect(&config, &display).await?;
     let (readers, writers) = (connections.readers(), connections.writers());
     let scopes = scopes(&config);
     let clock = WallClock::default();

@@ -1,6 +1,6 @@
 //! The section `quota` of a scope: quotas that the cloud has raised for the account, within what it ever raises them to.
 
-use plan::Limits;
+use plan::{Cloud, Limits};
 use policy::file::{Fields, Problems};
 
 use super::place_of;
@@ -42,9 +42,14 @@ impl Quota {
     }
 }
 
-pub(super) fn read(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Quota {
+pub(super) fn read(problems: &mut Problems<'_>, fields: &Fields<'_>, cloud: Cloud) -> Quota {
     const KEYS: [&str; 3] = ["rules_per_group", "groups_per_interface", "groups_per_region"];
     let section = fields.get("quota");
+    if let Some(node) = section.filter(|_| cloud != Cloud::Aws) {
+        let hint = "leave the section out: only quotas that AWS has raised can be written yet";
+        problems.report(node.place, "`quota` is for scopes on AWS", hint);
+        return Quota::default();
+    }
     let Some(fields) = section.and_then(|node| problems.fields(node, "`quota`", &KEYS)) else {
         return Quota::default();
     };

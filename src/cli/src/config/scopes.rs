@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use plan::{Attachment, Cloud, Drift, Gates, Scope, Transients};
 use policy::file::{Fields, Node, Place, Problems};
 
-use super::{ProviderKind, ScopeConfig, duration, place_of, quota, refuse_empty};
+use super::{ScopeConfig, credential, duration, place, place_of, quota, refuse_empty};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "name",
     "provider",
+    "credential",
     "account",
     "region",
     "networks",
@@ -50,13 +51,16 @@ pub(super) fn read(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Vec<Scop
 fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, Place)> {
     let fields = problems.fields(node, "a scope", &KEYS)?;
     let name = word(problems, &fields, "name", "write letters, digits, `.`, `_` or `-`");
-    let region = word(problems, &fields, "region", "write a region such as `eu-west-1`");
-    let provider = problems
+    let clouds = [("aws", Cloud::Aws), ("azure", Cloud::Azure), ("gcp", Cloud::Gcp)];
+    let cloud = problems
         .required(&fields, "provider")
-        .map(|_| problems.choice(&fields, "provider", &[("aws", ProviderKind::Aws)], ProviderKind::Aws));
-    let account = read_account(problems, &fields);
+        .map(|_| problems.choice(&fields, "provider", &clouds, Cloud::Aws))
+        .unwrap_or_default();
+    let region = place::region(problems, &fields, cloud);
+    let account = place::account(problems, &fields, cloud);
+    let credential = credential::read(problems, &fields, cloud);
     let networks = fields.get("networks").map(|node| {
-        refuse_empty(problems, node, "`networks`", "leave the key out to take every network of the region");
+        refuse_empty(problems, node, "`networks`", "leave the key out to take every network of the account");
         problems.texts(node, "`networks`")
     });
     let networks = networks.unwrap_or_default().into_iter().map(|(text, _)| text.into()).collect();
@@ -72,13 +76,13 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
     let settle_ms = settle.map_or(SETTLE_MS, |settle| u64::try_from(settle.as_millis()).unwrap_or(u64::MAX));
     let share = read_share(problems, &fields);
     let gates = read_gates(problems, &fields);
-    let quota = quota::read(problems, &fields);
-    provider?;
+    let quota = quota::read(problems, &fields, cloud);
+    fields.get("provider")?;
     let scope = Scope {
         id: name?.into(),
-        cloud: Cloud::Aws,
-        account,
-        region: region?.to_owned(),
+        cloud,
+        account: account?,
+        region: region?,
         networks,
         enforce,
         egress,
@@ -89,10 +93,15 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
         gates,
     };
     let place = place_of(&fields, "name");
-    Some((ScopeConfig { provider: ProviderKind::Aws, scope, share, quota }, place))
+    Some((ScopeConfig { scope, credential, share, quota }, place))
 }
 
-fn word<'n>(problems: &mut Problems<'_>, fields: &Fields<'n>, key: &str, hint: &str) -> Option<&'n str> {
+pub(super) fn word<'n>(
+    problems: &mut Problems<'_>,
+    fields: &Fields<'n>,
+    key: &str,
+    hint: &str,
+) -> Option<&'n str> {
     let node = problems.required(fields, key)?;
     let text = problems.text(node, &format!("`{key}`"))?;
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -101,17 +110,6 @@ fn word<'n>(problems: &mut Problems<'_>, fields: &Fields<'n>, key: &str, hint: &
         return None;
     }
     Some(text)
-}
-
-/// The account, empty if the credentials decide.
-fn read_account(problems: &mut Problems<'_>, fields: &Fields<'_>) -> String {
-    let Some(node) = fields.get("account") else { return String::new() };
-    let text = problems.text(node, "`account`").unwrap_or_default();
-    if !text.is_empty() && (text.len() != 12 || !text.chars().all(|c| c.is_ascii_digit())) {
-        let hint = "an account has 12 digits; leave the key out to take that of the credentials";
-        problems.report(node.place, format!("`account` cannot be `{text}`"), hint);
-    }
-    text.to_owned()
 }
 
 fn read_share(problems: &mut Problems<'_>, fields: &Fields<'_>) -> f64 {

@@ -5,6 +5,7 @@ use policy::LabelValue;
 
 use super::*;
 use crate::demo::estate::Estate;
+use plan::Cloud;
 
 const SCOPE: &str = "scopes: [{ name: a, provider: aws, region: eu-west-1 }]";
 
@@ -65,13 +66,24 @@ fn defaults_are_the_safe_ones() {
 fn the_example_shows_every_option_and_says_the_default() {
     let example = read_text("bulkhead.yaml");
     let config = parsed(&example.text);
-    assert_eq!(config.scopes.len(), 2);
+    let clouds: Vec<Cloud> = config.scopes.iter().map(|entry| entry.scope.cloud).collect();
+    assert_eq!(clouds, [Cloud::Aws, Cloud::Aws, Cloud::Azure, Cloud::Gcp]);
     let keys =
         ["installation:", "policy:", "state:", "extra_tags:", "labels:", "guards:", "run:", "account:"]
             .into_iter()
             .chain(["networks:", "enforce:", "direction:", "attachment:", "drift:", "settle:", "share:"])
             .chain(["quota:", "rules_per_group:", "groups_per_interface:", "groups_per_region:"])
-            .chain(["transients:", "gate:", "prefix:", "split:", "part:", "case:", "values:", "allow:"]);
+            .chain([
+                "credential:",
+                "transients:",
+                "gate:",
+                "prefix:",
+                "split:",
+                "part:",
+                "case:",
+                "values:",
+                "allow:",
+            ]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -261,7 +273,7 @@ fn every_mistake_in_a_configuration_is_placed() {
 fn every_mistake_in_a_scope_is_placed() {
     check("scopes: []", "`scopes` is empty", "at least one");
     check("scopes: [{ name: a, region: b }]", "`provider` is missing in a scope", "add");
-    check("scopes: [{ name: a, provider: gcp, region: b }]", "`provider` cannot be `gcp`", "aws");
+    check("scopes: [{ name: a, provider: oci, region: b }]", "`provider` cannot be `oci`", "aws");
     check_scope("account: 1111", "`account` cannot be `1111`", "12 digits");
     check_scope("networks: []", "`networks` is empty", "leave the key out");
     check_scope("networks: ", "`networks` has no value in a scope", "take the key out");
@@ -283,6 +295,35 @@ fn every_mistake_in_a_scope_is_placed() {
     check_scope("gate: { exposre: true }", "unknown key `exposre`", "did you mean `exposure`?");
     let twice = "scopes: [{ name: a, provider: aws, region: b }, { name: a, provider: aws, region: c }]";
     check(twice, "scope `a` is defined twice", "bulkhead.yaml:2:");
+}
+
+#[test]
+fn each_cloud_says_in_its_own_words_where_a_scope_is() {
+    const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
+    let azure = |rest: &str| format!("scopes: [{{ name: a, provider: azure, {rest} }}]");
+    let gcp = |rest: &str| format!("scopes: [{{ name: a, provider: gcp, {rest} }}]");
+    let scope = |line: &str| parsed(&format!("installation: shop\n{line}")).scopes.remove(0);
+    let here = scope(&azure(&format!("account: {SUBSCRIPTION}, region: westeurope")));
+    assert_eq!((here.scope.cloud, here.credential), (Cloud::Azure, Credential::AzureCli));
+    let here = scope(&gcp("account: shop-prod-1, credential: metadata"));
+    assert_eq!((here.scope.cloud, here.credential), (Cloud::Gcp, Credential::Metadata));
+    check(&azure("region: westeurope"), "`account` is missing", "add");
+    check(&azure("account: shop, region: westeurope"), "`account` cannot be `shop`", "subscription");
+    check(&azure(&format!("account: {SUBSCRIPTION}")), "`region` is missing", "add");
+    let one = format!("account: {SUBSCRIPTION}, region: westeurope");
+    check(
+        &azure(&format!("{one}, credential: gcloud")),
+        "`credential` cannot be `gcloud`",
+        "managed-identity",
+    );
+    check(
+        &azure(&format!("{one}, quota: {{ rules_per_group: 9 }}")),
+        "`quota` is for scopes on AWS",
+        "leave",
+    );
+    check(&gcp("account: shop-prod-1, region: europe-west1"), "has no `region`", "global");
+    check(&gcp("account: Shop"), "`account` cannot be `Shop`", "project");
+    check_scope("credential: gcloud", "a scope on AWS has no `credential`", "AWS_PROFILE");
 }
 
 #[test]

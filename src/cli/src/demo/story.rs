@@ -10,7 +10,6 @@ use plan::Scope;
 use plan::report::{self, Style};
 use policy::file::SourceFile;
 use provider::Clock;
-use provider_aws::{AwsReader, AwsSettings, AwsWriter, Ec2};
 use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
@@ -21,9 +20,10 @@ use super::estate::Estate;
 use super::seed::seed;
 use super::show::{self, Event};
 use crate::Exit;
-use crate::clouds::{Readers, Writers};
+use crate::clouds::{Readers, Simulators, Writers, simulated};
 use crate::commands::wants_color;
 use crate::config::Config;
+use crate::display::Display;
 use crate::session::{Failure, intent, scopes};
 
 const CONFIG: &str = include_str!("../../../../config/demo/bulkhead.yaml");
@@ -172,16 +172,11 @@ async fn set_up() -> Result<Stage, Failure> {
     let address = listener.local_addr().map_err(|error| Failure::new(error, ""))?;
     tokio::spawn(serve(front.clone(), listener));
     let scopes = scopes(&config);
-    let (mut readers, mut writers) = (Readers::default(), Writers::default());
-    for (entry, scope) in config.scopes.iter().zip(&scopes) {
-        let mut settings = AwsSettings::new(&config.installation);
-        settings.extra_tags.clone_from(&config.extra_tags);
-        settings.share = entry.share;
-        let clock = Arc::new(SimulatedClock(front.clone()));
-        let ec2 = Ec2::at_endpoint(&format!("http://{address}"), &settings, scope, clock);
-        readers.add(scope, AwsReader::new(ec2.clone(), settings.clone()));
-        writers.add(scope, AwsWriter::new(ec2, settings));
-    }
+    let address = format!("http://{address}");
+    let clock = Arc::new(SimulatedClock(front.clone()));
+    let simulators = Simulators { aws: &address, azure: "", gcp: "", clock };
+    let connections = simulated(&config, &simulators, &Display::default())?;
+    let (readers, writers) = (connections.readers(), connections.writers());
     let files = POLICY.iter().map(|(name, text)| file(&format!("policy/{name}"), text)).collect();
     Ok(Stage {
         front,

@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::ahead::{self, ahead};
+use super::lists::Lists;
 use super::unclassified;
 use crate::compiled::{Class, ClassId, CompiledPolicy, CompiledRule, CompiledRuleId, SelectorId, Side};
+use crate::few::Few;
 use crate::label::{Label, LabelSet, describe_pairs};
 use crate::name::{LabelKey, LabelValue, WorkloadId};
 use crate::selector::{Selector, Term};
@@ -18,7 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::sorted::SortedSet;
 use crate::workload::EnforcementMode;
 
-type Signature = (Vec<SelectorId>, EnforcementMode);
+type Signature = (Few<SelectorId>, EnforcementMode);
 
 pub(super) fn classify(
     snapshot: &Snapshot,
@@ -50,42 +53,49 @@ pub(super) fn classify(
     (policy, unknown)
 }
 
-/// The classes to be, sorted by what makes them one. Equal label sets are found by hash, once; then members
-/// are sorted in one list, because a table of lists would miss the cache at every workload.
+/// The classes to be, sorted by what makes them one. Equal label sets are found by sorting, and so are members of
+/// one class: mostly both come nearly sorted, and a table would miss the cache at every workload.
 fn by_signature<'a>(
     snapshot: &'a Snapshot,
     index: &SelectorIndex<'_>,
     census: &mut Census<'a>,
-) -> Vec<(Signature, Vec<u32>)> {
-    let mut signatures: Vec<Vec<SelectorId>> = Vec::new();
-    let mut known: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
-    known.reserve(snapshot.workloads.len());
-    let mut members: Vec<Member> = Vec::with_capacity(snapshot.workloads.len());
-    for (number, workload) in snapshot.workloads.iter().enumerate() {
-        let mut place = *known.entry(index.project(&workload.labels, census)).or_insert_with_key(|labels| {
-            signatures.push(index.matching(labels));
-            signatures.len() - 1
-        });
-        if let Some(named) = index.by_workload.get(&workload.id) {
-            let mut signature = [&signatures[place][..], named].concat();
-            signature.sort_unstable();
-            signatures.push(signature);
-            place = signatures.len() - 1;
+) -> Vec<(Signature, Few<u32>)> {
+    let count = snapshot.workloads.len();
+    let mut label_sets = Lists::with_capacity(count, 2 * count);
+    for workload in ahead(&snapshot.workloads, ahead::labels) {
+        label_sets.push(index.project(&workload.labels, census));
+    }
+    let mut by_labels: Vec<u32> = (0..count as u32).collect();
+    by_labels.sort_by(|&a, &b| label_sets.get(a).cmp(label_sets.get(b)));
+    let mut signatures = Lists::with_capacity(count, 2 * count);
+    let mut members: Vec<Member> = Vec::with_capacity(count);
+    for alike in by_labels.chunk_by(|&a, &b| label_sets.get(a) == label_sets.get(b)) {
+        let place = signatures.push_sorted(index.matching(label_sets.get(alike[0])));
+        for &number in alike {
+            let workload = &snapshot.workloads[number as usize];
+            let named = index.by_workload.get(&workload.id);
+            let place = named.map_or(place, |named| {
+                let both = [signatures.get(place), named].concat();
+                signatures.push_sorted(both)
+            });
+            members.push(Member { head: head(signatures.get(place)), place, mode: workload.mode, number });
         }
-        let head = head(&signatures[place]);
-        members.push(Member { head, place, mode: workload.mode, number: number as u32 });
     }
     let same = |a: &Member, b: &Member| a.head == b.head && a.place == b.place;
     members.sort_unstable_by(|a, b| {
-        let by_signature =
-            || if same(a, b) { Ordering::Equal } else { signatures[a.place].cmp(&signatures[b.place]) };
+        let by_signature = || {
+            if same(a, b) { Ordering::Equal } else { signatures.get(a.place).cmp(signatures.get(b.place)) }
+        };
         a.head.cmp(&b.head).then_with(by_signature).then((a.mode, a.number).cmp(&(b.mode, b.number)))
     });
     let alike = |a: &Member, b: &Member| {
-        a.head == b.head && a.mode == b.mode && (same(a, b) || signatures[a.place] == signatures[b.place])
+        a.head == b.head
+            && a.mode == b.mode
+            && (same(a, b) || signatures.get(a.place) == signatures.get(b.place))
     };
     let class = |members: &[Member]| {
-        let signature = (signatures[members[0].place].clone(), members[0].mode);
+        let signature = signatures.get(members[0].place).iter().copied().collect();
+        let signature = (signature, members[0].mode);
         (signature, members.iter().map(|member| member.number).collect())
     };
     members.chunk_by(alike).map(class).collect()
@@ -94,8 +104,8 @@ fn by_signature<'a>(
 /// A workload on its way into a class.
 struct Member {
     head: u64,
-    /// Index of its signature.
-    place: usize,
+    /// Number of its signature.
+    place: u32,
     mode: EnforcementMode,
     /// Index of the workload.
     number: u32,
@@ -108,48 +118,30 @@ fn head(signature: &[SelectorId]) -> u64 {
     at(0) << 32 | at(1)
 }
 
-/// Selector → the rules that have it on one side, in order: one list, with the start of each selector's part.
-struct RulesOfSelectors {
-    starts: Vec<u32>,
-    rules: Vec<CompiledRuleId>,
-}
+/// Selector → the rules that have it on one side, in order.
+struct RulesOfSelectors(Lists<CompiledRuleId>);
 
 impl RulesOfSelectors {
     fn new(policy: &CompiledPolicy, side: fn(&CompiledRule) -> &Side) -> Self {
-        let pairs = || {
+        Self(Lists::filed(policy.selectors.len(), || {
             let numbered = policy.rules.iter().enumerate();
-            numbered.flat_map(|(number, rule)| side(rule).selectors.iter().map(move |id| (id.0, number)))
-        };
-        let mut starts = vec![0; policy.selectors.len() + 1];
-        pairs().for_each(|(selector, _)| starts[selector as usize + 1] += 1);
-        for selector in 1..starts.len() {
-            starts[selector] += starts[selector - 1];
-        }
-        let mut rules = vec![CompiledRuleId(0); starts.last().map_or(0, |&all| all as usize)];
-        let mut next = starts.clone();
-        for (selector, number) in pairs() {
-            let place = &mut next[selector as usize];
-            rules[*place as usize] = CompiledRuleId(number as u32);
-            *place += 1;
-        }
-        Self { starts, rules }
-    }
-
-    fn of(&self, selector: SelectorId) -> &[CompiledRuleId] {
-        let selector = selector.0 as usize;
-        &self.rules[self.starts[selector] as usize..self.starts[selector + 1] as usize]
+            numbered.flat_map(|(number, rule)| {
+                side(rule).selectors.iter().map(move |id| (id.0, CompiledRuleId(number as u32)))
+            })
+        }))
     }
 
     /// The rules of any of the selectors, sorted.
-    fn gather(&self, selectors: &[SelectorId]) -> Vec<CompiledRuleId> {
-        let lists = || selectors.iter().map(|&selector| self.of(selector));
+    fn gather(&self, selectors: &[SelectorId]) -> Few<CompiledRuleId> {
+        if let [selector] = selectors {
+            return self.0.get(selector.0).iter().copied().collect();
+        }
+        let lists = || selectors.iter().map(|&selector| self.0.get(selector.0));
         let mut rules = Vec::with_capacity(lists().map(<[_]>::len).sum());
         lists().for_each(|list| rules.extend_from_slice(list));
-        if selectors.len() > 1 {
-            rules.sort_unstable();
-            rules.dedup();
-        }
-        rules
+        rules.sort_unstable();
+        rules.dedup();
+        rules.into()
     }
 }
 
@@ -169,9 +161,12 @@ fn shared_labels(snapshot: &Snapshot, members: &[u32], keys: &BTreeSet<LabelKey>
 struct SelectorIndex<'a> {
     /// Every label that a selector names, numbered. A value that none names matches like no value at all.
     labels: FxHashMap<&'a LabelKey, FxHashMap<&'a LabelValue, u32>>,
-    /// The terms of each selector, by number of label.
-    terms: Vec<Vec<NumberedTerm>>,
-    by_label: Vec<Vec<SelectorId>>,
+    labels_count: u32,
+    /// The terms of each selector.
+    terms: Lists<NumberedTerm>,
+    /// What the terms hold, by number of label.
+    numbers: Vec<u32>,
+    by_label: Lists<SelectorId>,
     any: Vec<SelectorId>,
     by_workload: FxHashMap<&'a WorkloadId, Vec<SelectorId>>,
 }
@@ -193,7 +188,7 @@ impl<'s> Census<'s> {
         let labels = snapshot.policy.labels.iter();
         let declared: FxHashSet<_> =
             labels.flat_map(|(key, values)| values.iter().map(move |value| (key, value))).collect();
-        let mut is_declared = vec![false; index.by_label.len()];
+        let mut is_declared = vec![false; index.labels_count as usize];
         for (&key, values) in &index.labels {
             for (&value, &number) in values {
                 is_declared[number as usize] = declared.contains(&(key, value));
@@ -214,89 +209,102 @@ impl<'s> Census<'s> {
     }
 }
 
-/// A term over numbered labels, sorted.
+/// A term over numbered labels: parts of [`SelectorIndex::numbers`], each sorted.
+#[derive(Clone, Copy)]
 struct NumberedTerm {
-    included: Option<Vec<u32>>,
-    excluded: Vec<u32>,
+    included: Option<Run>,
+    excluded: Run,
 }
 
-impl NumberedTerm {
-    fn matches(&self, labels: &[u32]) -> bool {
-        let any_of = |numbers: &[u32]| labels.iter().any(|label| numbers.binary_search(label).is_ok());
-        self.included.as_deref().is_none_or(any_of) && !any_of(&self.excluded)
-    }
-}
+/// From where to where.
+type Run = (u32, u32);
 
 impl<'a> SelectorIndex<'a> {
     fn new(selectors: &'a [Selector]) -> Self {
         let mut index = Self {
             labels: FxHashMap::default(),
-            terms: Vec::with_capacity(selectors.len()),
-            by_label: Vec::new(),
+            labels_count: 0,
+            terms: Lists::with_capacity(selectors.len(), 2 * selectors.len()),
+            numbers: Vec::with_capacity(2 * selectors.len()),
+            by_label: Lists::filed(0, std::iter::empty),
             any: Vec::new(),
             by_workload: FxHashMap::default(),
         };
-        let mut uses: Vec<usize> = Vec::new();
-        for (number, selector) in selectors.iter().enumerate() {
-            let terms = match selector {
+        for (number, selector) in ahead(selectors, ahead::values).enumerate() {
+            match selector {
                 Selector::Labels(terms) => {
-                    terms.iter().map(|(key, term)| index.numbered(key, term)).collect()
+                    for (key, term) in terms {
+                        let term = index.numbered(key, term);
+                        index.terms.extend([term]);
+                    }
                 }
                 Selector::Workload(workload) => {
                     index.by_workload.entry(workload).or_default().push(SelectorId(number as u32));
-                    Vec::new()
                 }
-            };
-            uses.resize(index.by_label.len(), 0);
-            let included = terms.iter().filter_map(|term| term.included.as_ref());
-            included.flatten().for_each(|&label| uses[label as usize] += 1);
-            index.terms.push(terms);
-        }
-        let weight = |labels: &&Vec<u32>| labels.iter().map(|&label| uses[label as usize]).sum::<usize>();
-        for (number, selector) in selectors.iter().enumerate() {
-            let id = SelectorId(number as u32);
-            let included = index.terms[number].iter().filter_map(|term| term.included.as_ref());
-            match included.min_by_key(weight) {
-                Some(labels) => labels.iter().for_each(|&label| index.by_label[label as usize].push(id)),
-                None if matches!(selector, Selector::Labels(_)) => index.any.push(id),
-                None => {}
             }
+            index.terms.close();
         }
+        index.file(selectors);
         index
     }
 
-    fn numbered(&mut self, key: &'a LabelKey, term: &'a Term) -> NumberedTerm {
-        let values = self.labels.entry(key).or_default();
-        let mut number = |value| {
-            *values.entry(value).or_insert_with(|| {
-                self.by_label.push(Vec::new());
-                self.by_label.len() as u32 - 1
-            })
+    /// Files each selector by labels under the values of its rarest included key.
+    fn file(&mut self, selectors: &[Selector]) {
+        let ids = || (0..selectors.len() as u32).map(SelectorId);
+        let included = |id: SelectorId| self.terms.get(id.0).iter().filter_map(|term| term.included);
+        let mut uses = vec![0_usize; self.labels_count as usize];
+        for run in ids().flat_map(included) {
+            self.run(run).iter().for_each(|&label| uses[label as usize] += 1);
+        }
+        let weight = |&run: &Run| self.run(run).iter().map(|&label| uses[label as usize]).sum::<usize>();
+        let rarest: Vec<Option<Run>> = ids().map(|id| included(id).min_by_key(weight)).collect();
+        let filed = Lists::filed(uses.len(), || {
+            let runs = ids().filter_map(|id| Some((id, rarest[id.0 as usize]?)));
+            runs.flat_map(|(id, run)| self.run(run).iter().map(move |&label| (label, id)))
+        });
+        let by_any_labels = |id: &SelectorId| {
+            rarest[id.0 as usize].is_none() && matches!(selectors[id.0 as usize], Selector::Labels(_))
         };
-        let mut sorted = |values: &'a SortedSet<LabelValue>| {
-            let mut numbers: Vec<u32> = values.iter().map(&mut number).collect();
-            numbers.sort_unstable();
-            numbers
+        self.any = ids().filter(by_any_labels).collect();
+        self.by_label = filed;
+    }
+
+    fn run(&self, (start, end): Run) -> &[u32] {
+        &self.numbers[start as usize..end as usize]
+    }
+
+    fn numbered(&mut self, key: &'a LabelKey, term: &'a Term) -> NumberedTerm {
+        let Self { labels, labels_count, numbers, .. } = self;
+        let values = labels.entry(key).or_default();
+        let mut sorted = |set: &'a SortedSet<LabelValue>| {
+            let start = numbers.len();
+            numbers.extend(set.iter().map(|value| {
+                *values.entry(value).or_insert_with(|| {
+                    *labels_count += 1;
+                    *labels_count - 1
+                })
+            }));
+            numbers[start..].sort_unstable();
+            (start as u32, numbers.len() as u32)
         };
         NumberedTerm { included: term.included.as_ref().map(&mut sorted), excluded: sorted(&term.excluded) }
     }
 
     /// The numbers of those labels that a selector names; what decides which selectors match.
-    fn project<'s>(&self, labels: &'s LabelSet, census: &mut Census<'s>) -> Vec<u32> {
-        let mut numbers = Vec::with_capacity(labels.len());
-        for (key, value) in labels {
+    fn project<'s>(&self, labels: &'s LabelSet, census: &mut Census<'s>) -> impl Iterator<Item = u32> {
+        labels.iter().filter_map(move |(key, value)| {
             let number = self.labels.get(key).and_then(|values| values.get(value)).copied();
             census.count(key, value, number);
-            numbers.extend(number);
-        }
-        numbers
+            number
+        })
     }
 
-    fn matching(&self, labels: &[u32]) -> Vec<SelectorId> {
-        let filed = labels.iter().flat_map(|&label| &self.by_label[label as usize]);
-        let fits = |id: &SelectorId| self.terms[id.0 as usize].iter().all(|term| term.matches(labels));
-        let mut matching: Vec<SelectorId> = filed.chain(&self.any).copied().filter(fits).collect();
-        matching.sort_unstable();
-        matching
+    /// The selectors that match a label set, each once.
+    fn matching(&self, labels: &[u32]) -> impl Iterator<Item = SelectorId> {
+        let any_of = |run: Run| labels.iter().any(|label| self.run(run).binary_search(label).is_ok());
+        let matches = move |term: &NumberedTerm| term.included.is_none_or(any_of) && !any_of(term.excluded);
+        let filed = labels.iter().flat_map(|&label| self.by_label.get(label));
+        let fits = move |id: &SelectorId| self.terms.get(id.0).iter().all(matches);
+        filed.chain(&self.any).copied().filter(fits)
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Interner;
+use super::ahead::{self, ahead};
 use crate::address::AddressSet;
 use crate::compiled::{CompiledRule, Side};
 use crate::name::{LabelKey, LabelValue, Name, WorkloadId};
@@ -24,7 +25,7 @@ pub(super) fn expand(policy: &Policy, interner: &mut Interner) -> Vec<CompiledRu
     let least: usize = enabled().map(|ruleset| ruleset.rules.len() * ruleset.scopes.len().max(1)).sum();
     let mut compiled = Vec::with_capacity(least);
     interner.reserve(least);
-    for ruleset in enabled() {
+    for ruleset in ahead(&policy.rulesets, ahead::rules).filter(|ruleset| ruleset.enabled) {
         let instances = scope_instances(&groups, ruleset);
         for rule in ruleset.rules.iter().filter(|rule| rule.enabled) {
             let origin = RuleRef { ruleset: ruleset.name.clone(), rule: rule.name.clone() };

@@ -1,0 +1,82 @@
+//! Scopes on Azure: one connection for each subscription and credential, so that its scopes share limits and locks.
+
+use std::sync::Arc;
+
+use provider::{Clock, CloudReader, CloudWriter, ProviderError};
+use provider_azure::arm::CredentialSettings;
+use provider_azure::{Arm, ArmSettings, AzureReader, AzureSettings, AzureWriter, Endpoint, Writer};
+
+use super::environment;
+use crate::config::{Config, Credential};
+
+/// Another endpoint than the public cloud's: a simulator's.
+pub const ENDPOINT: &str = "BULKHEAD_AZURE_ENDPOINT";
+/// A token to use whatever the configuration says: a simulator's, or one that was got elsewhere.
+pub const TOKEN: &str = "BULKHEAD_AZURE_TOKEN";
+
+/// A connection to one subscription.
+pub struct Connection {
+    writer: Writer,
+    settings: AzureSettings,
+}
+
+impl Connection {
+    /// Connects. `share` is the smallest of the scopes that use the connection.
+    ///
+    /// # Errors
+    /// Something in the environment is missing or cannot be.
+    pub fn new(config: &Config, kind: Credential, share: f64) -> Result<Self, ProviderError> {
+        let endpoint = match environment::read(ENDPOINT) {
+            Some(text) => Endpoint::parse(&text)?,
+            None => Endpoint::public()?,
+        };
+        let settings = ArmSettings { share, ..ArmSettings::new(endpoint) };
+        Self::over(Arm::connect(settings, credential(kind)?)?, config)
+    }
+
+    /// To a simulator, in its time.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn simulated(config: &Config, address: &str, clock: Arc<dyn Clock>) -> Result<Self, ProviderError> {
+        let settings = ArmSettings { share: 1.0, ..ArmSettings::new(Endpoint::parse(address)?) };
+        let token = CredentialSettings::Token { token: "simulated".to_owned() };
+        Self::over(Arm::connect_by(settings, token, clock)?, config)
+    }
+
+    fn over(arm: Arm, config: &Config) -> Result<Self, ProviderError> {
+        let mut settings = AzureSettings::new(&config.installation);
+        settings.extra_tags.clone_from(&config.extra_tags);
+        Ok(Self { writer: Writer::new(arm), settings })
+    }
+
+    /// A reader.
+    pub fn reader(&self) -> Arc<dyn CloudReader> {
+        Arc::new(AzureReader::new(self.writer.arm().clone(), self.settings.clone()))
+    }
+
+    /// A writer, at one pace with the reader.
+    pub fn writer(&self) -> Arc<dyn CloudWriter> {
+        Arc::new(AzureWriter::new(self.writer.clone(), self.settings.clone()))
+    }
+}
+
+fn credential(kind: Credential) -> Result<CredentialSettings, ProviderError> {
+    if let Some(token) = environment::read(TOKEN) {
+        return Ok(CredentialSettings::Token { token });
+    }
+    Ok(match kind {
+        Credential::ClientSecret => CredentialSettings::ClientSecret {
+            tenant: environment::required("AZURE_TENANT_ID", "the tenant of the application")?,
+            client: environment::required("AZURE_CLIENT_ID", "the id of the application")?,
+            secret: environment::required("AZURE_CLIENT_SECRET", "its secret")?,
+        },
+        Credential::WorkloadIdentity => {
+            CredentialSettings::WorkloadIdentity { tenant: None, client: None, token_file: None }
+        }
+        Credential::ManagedIdentity => {
+            CredentialSettings::ManagedIdentity { client: environment::read("AZURE_CLIENT_ID") }
+        }
+        _ => CredentialSettings::AzureCli { tenant: environment::read("AZURE_TENANT_ID") },
+    })
+}

@@ -68,7 +68,7 @@ FOREIGN = {
     ],
     "apps": [
         rule("edge", 300, "8443", source="Internet"),
-        rule("no-traps", 120, "162", protocol="Udp", direction="Outbound", access="Deny"),
+        rule("no-shared", 120, "*", protocol="*", destination="10.2.0.0/16", direction="Outbound", access="Deny"),
     ],
     "own": [rule("tcp", 100, "*"), rule("out", 100, "*", protocol="*", direction="Outbound")],
     "backup": [],

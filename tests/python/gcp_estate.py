@@ -110,19 +110,19 @@ def build(gcp):
 
 
 def above(gcp):
-    """The organisation leaves most to others, and keeps one block from one port."""
+    """The organisation leaves most to others, and keeps two blocks from one port."""
     company = c.FirewallPolicy(short_name="company")
     wait(gcp.FirewallPolicies.insert(request=c.InsertFirewallPolicyRequest(parent_id=ORGANIZATION, firewall_policy_resource=company)))
     policy = next(p.name for p in gcp.FirewallPolicies.list(request=c.ListFirewallPoliciesRequest(parent_id=ORGANIZATION)))
-    for priority, action, ports, block in [(10, "goto_next", ["9100"], "10.1.0.0/16"), (20, "deny", ["9100-9101"], "10.1.0.0/16")]:
-        rule = hierarchical_rule(priority, action, ports, block)
+    for priority, action, ports in [(10, "goto_next", ["9100"]), (20, "deny", ["9100-9101"])]:
+        rule = hierarchical_rule(priority, action, ports, ["10.1.0.0/16", "10.30.0.0/16"])
         wait(gcp.FirewallPolicies.add_rule(firewall_policy=policy, firewall_policy_rule_resource=rule))
     attached = c.FirewallPolicyAssociation(name="company", attachment_target=ORGANIZATION)
     wait(gcp.FirewallPolicies.add_association(firewall_policy=policy, firewall_policy_association_resource=attached))
 
 
-def hierarchical_rule(priority, action, ports, block):
+def hierarchical_rule(priority, action, ports, blocks):
     matcher = c.FirewallPolicyRuleMatcher(
-        layer4_configs=[c.FirewallPolicyRuleMatcherLayer4Config(ip_protocol="tcp", ports=ports)], src_ip_ranges=[block]
+        layer4_configs=[c.FirewallPolicyRuleMatcherLayer4Config(ip_protocol="tcp", ports=ports)], src_ip_ranges=blocks
     )
     return c.FirewallPolicyRule(priority=priority, action=action, direction="INGRESS", match=matcher)

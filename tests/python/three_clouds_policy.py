@@ -40,7 +40,7 @@ rulesets:
     scopes: [[env=prod]]
     rules:
       - { name: traps, sources: [all-workloads], destinations: [role=monitor], services: [udp/162] }
-      - { name: metrics, sources: [role=monitor, role=web], destinations: [all-workloads], services: [udp/161, tcp/9100-9103] }
+      - { name: metrics, sources: [role=monitor], destinations: [all-workloads], services: [udp/161, tcp/9100-9103] }
       - { name: echo, sources: [all-workloads], destinations: [all-workloads], services: [icmp] }
   - name: vault
     scopes: [[app=vault, env=prod]]
@@ -80,7 +80,6 @@ RULES = [
     (PROD, {"app": "shared", "role": "dns"}, udp(53) + tcp(53)),
     (PROD, PROD | {"role": "monitor"}, udp(162)),
     (PROD | {"role": "monitor"}, PROD, udp(161) + tcp(9100, 9103)),
-    (PROD | {"role": "web"}, PROD, udp(161) + tcp(9100, 9103)),
     (PROD, PROD, [("icmp", 0, 65535)]),
     ({"app": "vault", "env": "prod", "role": "app"}, {"app": "vault", "env": "prod", "role": "db"}, tcp(8200)),
 ]
@@ -121,7 +120,7 @@ def azure(own, inwards, address, at):
     outside = is_inside(address, "203.0.113.0/24", "198.51.100.0/24", "35.235.240.0/20", "2001:db8::/32", "2600::/16")
     if apps and inwards and at == ("tcp", 8443) and outside:
         return True
-    if apps and not inwards and at == ("udp", 162):
+    if apps and not inwards and is_inside(address, "10.2.0.0/16"):
         return False
     return None
 
@@ -130,7 +129,7 @@ def gcp(own, inwards, peer, address, at):
     if not inwards:
         return None
     # The organisation leaves 9100 to what follows, and stops 9101.
-    if at == ("tcp", 9101) and is_inside(address, "10.1.0.0/16"):
+    if at == ("tcp", 9101) and is_inside(address, "10.1.0.0/16", "10.30.0.0/16"):
         return False
     if own["network"].endswith("/prod"):
         if at == ("tcp", 22) and is_inside(address, "35.235.240.0/20"):

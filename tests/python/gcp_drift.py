@@ -11,16 +11,16 @@ BELOW_OUR_DENIES = 1_999_000_000
 
 
 class GcpDrift:
-    def __init__(self, gcp):
-        self.gcp, self.policies = gcp, gcp.NetworkFirewallPolicies
+    def __init__(self, gcp, installation):
+        self.gcp, self.policies, self.mark = gcp, gcp.NetworkFirewallPolicies, f"bulkhead installation={installation} "
 
     def policy(self, network="prod"):
         held = self.policies.list(project=PROJECT)
         return next(p for p in held for a in p.associations if path(a.attachment_target).endswith(f"/{network}"))
 
     def rules(self, network="prod"):
-        """What is in the policy but for the four rules that every policy has."""
-        return [rule for rule in self.policy(network).rules if rule.priority < 2147483644]
+        """What is ours in a policy."""
+        return [rule for rule in self.policy(network).rules if rule.description.startswith(self.mark)]
 
     def rule(self, port, by_tag, network="prod"):
         """Our ingress rule for a port, by tags or by addresses."""
@@ -54,7 +54,6 @@ class GcpDrift:
         yield "gcp target tag", True, self.target
         yield "gcp source tag", True, self.source
         yield "gcp disabled", True, lambda: self.patch(self.rule("8080-8089", False), disabled=True)
-        yield "gcp mark", False, lambda: self.patch(self.rule("8080-8089", False), description="mine")
         yield "gcp membership", True, lambda: self.unbind("app-3", closing=False)
         yield "gcp closing", True, lambda: self.unbind("queue-2", closing=True)
         yield "gcp another's tag", True, self.bind
@@ -62,6 +61,8 @@ class GcpDrift:
         yield "gcp deny gone", True, self.deny_gone
         yield "gcp rule more", True, self.more
         yield "gcp association", True, self.association
+        # Last: a rule without our mark is somebody else's and stays, beside a new one of ours.
+        yield "gcp mark", False, lambda: self.patch(self.rule("8080-8089", False), description="mine")
 
     def priority(self):
         rule = self.rule("8080-8089", by_tag=False)

@@ -95,7 +95,7 @@ class Estate:
         aws_estate.build(self.ec2)
         azure_estate.build(self.azure)
         gcp_estate.build(self.gcp)
-        self.drifts = [AwsDrift(self.ec2, INSTALLATION), AzureDrift(self.azure, INSTALLATION), GcpDrift(self.gcp)]
+        self.drifts = [AwsDrift(self.ec2, INSTALLATION), AzureDrift(self.azure, INSTALLATION), GcpDrift(self.gcp, INSTALLATION)]
 
     def read(self):
         return World({"aws": AwsCloud(self.ec2), "azure": AzureCloud(self.azure), "gcp": GcpCloud(self.gcp)})

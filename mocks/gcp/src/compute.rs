@@ -59,6 +59,7 @@ impl World {
     /// Does what a request asks.
     pub(crate) fn run(&mut self, mut request: Request) -> Result<Reply, GcpError> {
         self.name_project(&mut request);
+        schema::spell_enums(request.service, request.method, &mut request.body);
         if !request.privileged {
             let found = schema::check(request.service, request.method, &request.query, &request.body);
             self.complaints.extend(found);

@@ -66,6 +66,42 @@ pub fn check(
     walk.found.into_iter().map(complaint).collect()
 }
 
+/// Puts words in place of the numbers of enums: Google's JSON may have either, and its own Python client of Resource
+/// Manager sends numbers. The documents list the words in the order of their numbers, from 0.
+pub(crate) fn spell_enums(service: Service, method: &Method, body: &mut Value) {
+    let document = document(service);
+    if let Some(schema) = method.body.as_deref().and_then(|name| document.schema(name)) {
+        spell(document, schema, body);
+    }
+}
+
+fn spell(document: &Document, schema: &Schema, value: &mut Value) {
+    if let Some(named) = schema.reference.as_deref().and_then(|name| document.schema(name)) {
+        return spell(document, named, value);
+    }
+    match (value, &schema.words) {
+        (Value::Object(fields), _) => {
+            for (name, value) in fields {
+                if let Some(field) = schema.properties.get(name) {
+                    spell(document, field, value);
+                }
+            }
+        }
+        (Value::Array(items), _) => {
+            for (item, schema) in items.iter_mut().zip(schema.items.iter().cycle()) {
+                spell(document, schema, item);
+            }
+        }
+        (value, Some(words)) => {
+            let number = value.as_u64().and_then(|number| usize::try_from(number).ok());
+            if let Some(word) = number.and_then(|number| words.get(number)) {
+                *value = Value::from(word.as_str());
+            }
+        }
+        _ => {}
+    }
+}
+
 struct Walk {
     document: &'static Document,
     found: Vec<(String, Problem)>,

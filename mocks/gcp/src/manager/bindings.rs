@@ -11,6 +11,7 @@ use crate::link::{name_of, project_of};
 use crate::request::Request;
 use crate::state::{Kind, State, number, text_of};
 use crate::sync::Touch;
+use crate::text::decoded;
 
 const HOST: &str = "//compute.googleapis.com/";
 
@@ -68,7 +69,8 @@ fn check(state: &State, instance: &str, value: u64, limits: &Limits) -> Result<(
 pub(crate) fn delete(state: &mut State, call: &Call<'_>) -> Result<Changed, GcpError> {
     let name = call.request.param("tagBindingsId");
     let Some((parent, value)) = name.rsplit_once("/tagValues/") else { return Err(not_found(name)) };
-    let instance = instance(state, parent, call.request)?;
+    // The resource is encoded in the name itself; clients that follow google/api/http.proto encode names once more.
+    let instance = instance(state, &decoded(parent), call.request)?;
     let Some(value) = value.parse().ok().filter(|value| state.bindings.contains(&(instance.clone(), *value)))
     else {
         return Err(not_found(name));

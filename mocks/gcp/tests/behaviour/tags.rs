@@ -29,6 +29,17 @@ fn bind(cloud: &Cloud, vm: &str, value: &str) -> String {
 }
 
 #[test]
+fn an_enum_may_be_written_as_its_number() {
+    let cloud = Cloud::quick();
+    let made = read(&key(&cloud, json!({ "purpose": 1 })));
+    assert_eq!(made["response"]["purpose"], "GCE_FIREWALL", "{made}");
+    assert_eq!(cloud.front.world().complaints, Default::default());
+    // A number that the enum does not have stays wrong.
+    assert_eq!(outcome(&key(&cloud, json!({ "shortName": "other", "purpose": 9 }))), "ok");
+    assert_eq!(cloud.front.world().complaints.len(), 1);
+}
+
+#[test]
 fn a_key_for_firewalls_is_for_a_network_and_named_by_its_number() {
     let cloud = Cloud::quick();
     let made = read(&key(&cloud, json!({})));
@@ -135,6 +146,19 @@ fn bindings_belong_to_the_resource_manager_of_the_zone() {
         outcome(&zonal(&cloud, "GET", "tagKeys?parent=projects/demo-project", &Value::Null)),
         "INVALID_ARGUMENT"
     );
+}
+
+#[test]
+fn the_name_of_a_binding_may_be_encoded_once_more() {
+    let cloud = Cloud::quick();
+    cloud.vm("a", "sub/s", &[]);
+    let value = cloud.tag("v", "web");
+    for again in ["%2F", "%252F"] {
+        assert_eq!(bind(&cloud, "a", &value), "ok");
+        let name = cloud.full_name("a").replace('/', again);
+        let gone = zonal(&cloud, "DELETE", &format!("tagBindings/{name}/{value}"), &Value::Null);
+        assert_eq!(outcome(&gone), "ok", "{name}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Applier, no_rules};
 use crate::band;
 use crate::ids::{self, GroupKind};
 use crate::marks::{self, CLASS_GROUP, CLOSED_GROUP};
-use crate::resources::{ApplicationGroup, ArmId, Tags, kind};
+use crate::resources::{ApplicationGroup, ArmId, Tags, is_settled, kind};
 
 impl Applier<'_> {
     /// Creates a class group, also for its carrier: a carrier is there as soon as its group is.
@@ -43,7 +43,14 @@ impl Applier<'_> {
     async fn ensure_group(&self, id: &ArmId, network: &ArmId, role: &str) -> Result<(), ProviderError> {
         let tags = marks::tags(&self.settings.installation, role, network, &self.settings.extra_tags);
         match self.group(id).await? {
-            Some(held) if self.is_ours(id, &held, &tags) && is_of_network(&held, &tags) => Ok(()),
+            // One that another step is making can be named when it is made: whoever makes it is waited for below.
+            Some(held)
+                if self.is_ours(id, &held, &tags)
+                    && is_of_network(&held, &tags)
+                    && is_settled(&held.properties.rest) =>
+            {
+                Ok(())
+            }
             _ => {
                 let location = self.scope.region.as_str();
                 self.writer.create_application_group(id, location, &tags).await.map(drop)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mock_azure::Settings;
 use plan::{
     Attachment, Direction, Drift, Gates, GroupId, Observed, Peer, RuleService, RuleSpec, Scope, ScopeId,
     Step, StepAction, StepId, Transients,
@@ -80,7 +81,12 @@ impl Scene {
     /// `i` (two addresses) behind `n`, `e` behind `n` and `m`, `d` behind `m` alone, `f`, `g`, `h` behind `x` in both
     /// networks, `o` behind none. Foreign rules above, in and below our band, for everybody and for some.
     pub async fn start() -> Self {
-        let sim = Sim::start(slow()).await;
+        Self::start_with(slow()).await
+    }
+
+    /// The same with other settings of the simulation.
+    pub async fn start_with(settings: Settings) -> Self {
+        let sim = Sim::start(settings).await;
         for nsg in ["m", "x"] {
             sim.seed(&format!("nsg/{nsg}"), tagged(json!({})));
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mock_azure::Settings;
 use mock_cloud::Fault;
 use plan::{Direction, GroupId, StepAction};
 use provider::{CloudReader, CloudWriter, ErrorKind};
 use provider_azure::ids;
 
-use crate::harness::{id, rule_body};
+use crate::harness::{id, rule_body, slow};
 use crate::scene::{
     Scene, add, attach, create, detach, from_block, from_group, network, planned, planned_carrier, remove,
     rest, step, tcp,
@@ -100,6 +101,32 @@ async fn steps_at_one_list_at_the_same_time_do_not_refuse_each_other() {
     }
     let observed = scene.observe().await;
     assert!(steps.iter().all(|step| scene.reader.holds(step, &observed, &scene.ids)));
+}
+
+#[tokio::test]
+async fn a_closing_waits_for_the_group_that_another_one_is_making() {
+    let scene = Scene::start_with(Settings { operation_ms: 120_000, ..slow() }).await;
+    let current = [scene.observe().await];
+    let is_being_made = || {
+        let world = scene.sim.front.world();
+        let mut made = world.state.of_kind(mock_azure::path::Kind::ApplicationGroup);
+        made.any(|(_, group)| group.id.contains("-closed-in-") && group.provisioning.is_busy())
+    };
+    let closing = |name: &str, nsg: &str| step(&detach(name, vec![rest(nsg, Direction::Ingress)]));
+    let (first, second) = (closing("b", "n"), closing("d", "m"));
+    let later = async {
+        while !is_being_made() {
+            tokio::task::yield_now().await;
+        }
+        scene.writer.apply(&scene.scope, &second, &current, &scene.ids).await
+    };
+    let now = scene.writer.apply(&scene.scope, &first, &current, &scene.ids);
+    let (now, later) = tokio::time::timeout(std::time::Duration::from_secs(20), async {
+        futures_util::future::join(now, later).await
+    })
+    .await
+    .unwrap();
+    assert!(now.is_ok() && later.is_ok(), "{:?} {:?}", now.err(), later.err());
 }
 
 #[tokio::test]

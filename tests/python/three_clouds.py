@@ -122,8 +122,9 @@ def repair(bulkhead, estate, before):
             differences = Comparison(estate.read(), before).differences
             # Each that packets notice shows, too, that the comparison can fail.
             check(bool(differences) == bites, f"{name}: packets notice: {bites}: {differences[:5]}")
-            bulkhead.run("plan", "--check", *ALLOW, expect=3)
-            bulkhead.run("apply", *ALLOW)
+            # No guard is overridden: to bring back what somebody changed is nobody's loss.
+            bulkhead.run("plan", "--check", expect=3)
+            bulkhead.run("apply")
             must_agree(estate, before, f"{name} changed by hand and repaired")
             check(estate.owned() == owned, f"{name}: ours is what it was:\n{estate.owned()}\nnot\n{owned}")
             bulkhead.run("plan", "--check")

@@ -37,7 +37,10 @@ pub fn usage<'a>(settings: &GcpSettings, observed: &'a Observed) -> Vec<Usage<'a
     let has_key = |id: &GroupId| {
         matches!(ids::kind_of(id), GroupKind::Value(_) | GroupKind::Planned { .. } | GroupKind::Key(_))
     };
-    let keys = ours.filter(|group| has_key(&group.id)).count();
+    // The tags of closed interfaces have keys too, and are no groups.
+    let is_closed = |id: &&GroupId| matches!(ids::kind_of(id), GroupKind::Closed { .. });
+    let closed = kinds.iter().filter(|(_, is_tag)| **is_tag).map(|(id, _)| *id).filter(is_closed).count();
+    let keys = ours.filter(|group| has_key(&group.id)).count() + closed;
     let scope = observed.scope.as_ref().map(|scope| scope.as_str()).unwrap_or_default();
     found.push(Usage::new("tag keys of ours in the project", scope, keys, settings.tag_keys_max as usize));
     found

@@ -105,10 +105,21 @@ impl LastApplied {
         let groups = observed.groups.iter().filter_map(|group| Some((group, memory.groups.get(&group.id)?)));
         let rules = groups.clone().flat_map(|(group, known)| known.undo(group));
         let there: BTreeSet<&GroupId> = groups.map(|(group, _)| &group.id).collect();
+        let joined: BTreeSet<&GroupId> =
+            observed.interfaces.iter().flat_map(|interface| &interface.groups).collect();
+        // Ours by its mark, nobody's by its members, and we did not leave it: what hangs on it is somebody's.
+        let is_strange = |group: &&GroupState| {
+            group.owner == Owner::Ours && !there.contains(&group.id) && !joined.contains(&group.id)
+        };
+        let strange = observed
+            .groups
+            .iter()
+            .filter(is_strange)
+            .map(|group| StepAction::DeleteGroup { group: group.id.clone(), name: group.name.clone() });
         let members = observed.interfaces.iter().filter_map(|interface| {
             Some(undo_members(interface, memory.members.get(&interface.id)?, &there))
         });
-        let actions = rules.chain(members.flatten());
+        let actions = rules.chain(members.flatten()).chain(strange);
         actions.enumerate().map(|(number, action)| imagined(number, scope, action)).collect()
     }
 

@@ -144,8 +144,9 @@ impl<'a> Work<'a> {
                 by_service.entry((held.kind, service)).or_default().extend(&held.rule.peers);
             }
         }
-        let mut by_peers: BTreeMap<(Kind, BTreeSet<&Peer>, Result<u8, RuleService>), Vec<RuleService>> =
-            BTreeMap::new();
+        // Ports of one protocol can stand together; anything else stands alone.
+        type Together = Result<u8, RuleService>;
+        let mut by_peers: BTreeMap<(Kind, BTreeSet<&Peer>, Together), Vec<RuleService>> = BTreeMap::new();
         for ((kind, service), peers) in by_service.into_iter().filter(|(_, peers)| !peers.is_empty()) {
             let together = read::shared_protocol(service).ok_or(service);
             by_peers.entry((kind, peers, together)).or_default().push(service);

@@ -12,6 +12,13 @@ use serde_json::{Value, json};
 
 use crate::seed::{bind, instance, perform, tag, unbind};
 
+/// Tag keys that carry the name of our installation.
+pub fn keys_of_ours(world: &World, settings: &GcpSettings) -> usize {
+    let prefix = format!("bulkhead-{}-", settings.installation);
+    let keys = world.state.tag_keys.values();
+    keys.filter(|key| key.short_name.strip_prefix(&prefix).is_some_and(|hash| !hash.contains('-'))).count()
+}
+
 pub fn meddle(world: &mut World, settings: &GcpSettings, meddling: &Meddling) -> Result<(), Unsupported> {
     match meddling {
         Meddling::AddRule { group, rule } => add_rule(world, settings, group, rule),

@@ -221,8 +221,9 @@ impl World for GoogleWorld {
             Quota::Groups => {
                 // Rests are groups too and have no key, and keys of others are not seen.
                 organization.settings.limits.keys_per_parent = organization.state.tag_keys.len();
-                let ours = hand::keys_of_ours(&organization) as u32;
-                self.settings.lock().unwrap().tag_keys_max = ours;
+                let mut settings = self.settings.lock().unwrap();
+                let ours = hand::keys_of_ours(&organization, &settings) as u32;
+                settings.tag_keys_max = ours;
                 Ok(ours)
             }
             Quota::RulesPerList => {

@@ -205,6 +205,17 @@ fn what_somebody_changed_is_undone_and_nothing_else() {
     let rules =
         |state: &Observed| -> BTreeSet<RuleSpec> { state.groups[0].ingress.iter().cloned().collect() };
     assert_eq!(rules(&back), rules(&before));
+    now.groups.push(GroupState { id: "sg-3".into(), ..now.groups[1].clone() });
+    let left = plan::after(&now, last.undo(&now).iter());
+    assert!(
+        left.groups.iter().all(|group| group.id != "sg-3".into()),
+        "nobody is in it, and we did not leave it"
+    );
+    now.interfaces[0].groups.push("sg-3".into());
+    let left = plan::after(&now, last.undo(&now).iter());
+    assert!(left.groups.iter().any(|group| group.id == "sg-3".into()), "somebody is in it");
+    now.groups.pop();
+    now.interfaces[0].groups.pop();
     now.groups.remove(0);
     let touched: Vec<Object> = last.undo(&now).iter().map(|step| object_of(&step.action)).collect();
     assert_eq!(touched, [Object::Interface("eni-1".into())], "a group that is gone is not made again");

@@ -161,18 +161,20 @@ fn a_rule_for_application_groups_touches_only_their_members() {
 
 #[test]
 fn an_application_group_as_far_end_means_members_in_the_same_network() {
-    let case = Case::new(
-        "net v1 ~v2
-         net v2 ~v1
-         nic a v1 10.0.0.1 behind n
-         nic b v1 10.0.0.2 in app
-         nic c v2 10.1.0.1 in app
-         list n
-         100 foreign in allow * <- app tcp/80",
-    );
-    assert!(case.passes("a", IN, "b", "tcp/80"));
-    assert!(!case.passes("a", IN, "c", "tcp/80"), "peerings do not carry groups");
-    assert!(!case.passes("a", IN, "10.0.0.2", "tcp/80"), "nobody else is meant by the address");
+    for peering in ["~", "="] {
+        let case = Case::new(&format!(
+            "net v1 {peering}v2
+             net v2 {peering}v1
+             nic a v1 10.0.0.1 behind n
+             nic b v1 10.0.0.2 in app
+             nic c v2 10.1.0.1 in app
+             list n
+             100 foreign in allow * <- app tcp/80"
+        ));
+        assert!(case.passes("a", IN, "b", "tcp/80"));
+        assert!(!case.passes("a", IN, "c", "tcp/80"), "no peering carries groups, whatever is said of it");
+        assert!(!case.passes("a", IN, "10.0.0.2", "tcp/80"), "nobody else is meant by the address");
+    }
 }
 
 #[test]

@@ -167,18 +167,21 @@ fn network_tags_and_accounts_as_source_mean_the_same_network() {
 
 #[test]
 fn secure_tags_as_source_reach_over_peerings_that_carry_identity() {
-    let case = Case::new(
-        "net p1 =p2
-         net p2 =p1
-         net p3 ~p1
-         nic a p1 10.0.0.1 behind policy
-         nic b p2 10.1.0.1 in tagValues/1
-         nic c p3 10.2.0.1 in tagValues/1
-         list policy
-         1000 foreign in allow * <- tagValues/1 tcp/80",
-    );
-    assert!(case.passes("a", IN, "b", "tcp/80"));
-    assert!(!case.passes("a", IN, "c", "tcp/80"));
+    // A group that a plan makes counts as the tag value that it will be.
+    for tag in ["tagValues/1", "new:projects/p/global/networks/p2/bulkhead-x"] {
+        let case = Case::new(&format!(
+            "net p1 =p2
+             net p2 =p1
+             net p3 ~p1
+             nic a p1 10.0.0.1 behind policy
+             nic b p2 10.1.0.1 in {tag}
+             nic c p3 10.2.0.1 in {tag}
+             list policy
+             1000 foreign in allow * <- {tag} tcp/80"
+        ));
+        assert!(case.passes("a", IN, "b", "tcp/80"), "{tag}");
+        assert!(!case.passes("a", IN, "c", "tcp/80"), "{tag}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::arm::answer::Answer;
 use crate::resources::application_group::ApplicationGroupProperties;
 use crate::resources::writable::{self, Written as Shape};
 use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
-use crate::write::locks::Locks;
+use crate::write::locks::{Held, Locks};
 
 pub use membership::Membership;
 pub use provider::CallRecord;
@@ -44,6 +44,8 @@ pub struct Written {
 pub struct Writer {
     arm: Arm,
     locks: Locks,
+    /// Held from the read that a change is decided on until it is written; apart from `locks`, which the write takes.
+    decisions: Locks,
     sent: Sent,
 }
 
@@ -65,7 +67,7 @@ impl Sent {
 impl Writer {
     /// A writer over a connection. Writers that may touch the same resources must be clones of one.
     pub fn new(arm: Arm) -> Self {
-        Self { arm, locks: Locks::default(), sent: Sent::default() }
+        Self { arm, locks: Locks::default(), decisions: Locks::default(), sent: Sent::default() }
     }
 
     /// A clone that keeps an account of its own of the calls that it sends.
@@ -77,6 +79,12 @@ impl Writer {
     /// The calls that were sent and write something, in order, also those that failed; and forgets them.
     pub fn take_sent(&self) -> Vec<CallRecord> {
         std::mem::take(&mut *self.sent.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until nobody else here reads a resource to decide what to write to it: two steps of one plan that are
+    /// about one security group would otherwise be a change in between for each other.
+    pub(crate) async fn decide(&self, id: &ArmId) -> Held {
+        self.decisions.take(&[id]).await
     }
 
     /// The connection.

@@ -73,6 +73,7 @@ impl Applier<'_> {
         decide: impl Fn(&[PathRule]) -> Result<Change, Refusal>,
     ) -> Result<(), ProviderError> {
         let action = kind::SECURITY_GROUP.reading();
+        let _alone = self.writer.decide(nsg).await;
         let arm = self.writer.arm();
         let held: SecurityGroup = arm.get(&action, nsg.as_str(), kind::SECURITY_GROUP.version).await?;
         let own = &held.properties.security_rules;

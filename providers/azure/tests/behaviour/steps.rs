@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mock_cloud::Fault;
 use plan::{Direction, GroupId, StepAction};
-use provider::{CloudReader, ErrorKind};
+use provider::{CloudReader, CloudWriter, ErrorKind};
 use provider_azure::ids;
 
 use crate::harness::{id, rule_body};
@@ -61,6 +61,36 @@ async fn each_step_is_the_fewest_calls_and_holds() {
     }
     scene.assert_foreign(&foreign);
     scene.sim.assert_no_complaints();
+}
+
+#[tokio::test]
+async fn steps_about_one_security_group_that_are_sent_together_are_all_made_true() {
+    let mut scene = Scene::start().await;
+    for action in &whole()[..3] {
+        scene.apply(action).await;
+    }
+    let [p, q] = ["p", "q"].map(|class| planned_carrier("v", class, "n"));
+    let actions = [
+        add(&p, Direction::Ingress, vec![from_block("10.2.0.0/16", tcp(443))]),
+        add(
+            &q,
+            Direction::Ingress,
+            vec![from_block("10.3.0.0/16", tcp(8443)), from_block("fd00::/64", tcp(1))],
+        ),
+        detach("b", vec![rest("n", Direction::Ingress), rest("n", Direction::Egress)]),
+    ];
+    let steps = actions.each_ref().map(step);
+    let observed = [scene.observe().await];
+    let [first, second, third] =
+        steps.each_ref().map(|step| scene.writer.apply(&scene.scope, step, &observed, &scene.ids));
+    let (first, second, third) = tokio::join!(first, second, third);
+    for (outcome, action) in [first, second, third].into_iter().zip(&actions) {
+        outcome.unwrap_or_else(|failed| panic!("{action:?}: {:?}", failed.error));
+    }
+    let now = scene.observe().await;
+    for step in &steps {
+        assert!(scene.reader.holds(step, &now, &scene.ids), "{step:?}");
+    }
 }
 
 #[tokio::test]

@@ -65,7 +65,9 @@ pub fn mapping() -> Mapping {
 pub fn estate(rng: &mut Rng, policy: Policy) -> Estate {
     let networks = networks(rng);
     let interfaces = interfaces(rng, &networks);
-    let files = PolicyFiles { policy, workloads: unmanaged(rng), ..PolicyFiles::default() };
+    let count = rng.u8(..3);
+    let unmanaged = unmanaged(rng, count);
+    let files = PolicyFiles { policy, workloads: unmanaged, ..PolicyFiles::default() };
     let names: Vec<NetworkId> = networks.iter().map(|network| network.id.clone()).collect();
     let parts: Vec<Vec<NetworkId>> =
         if rng.bool() { vec![names] } else { vec![names[..1].to_vec(), names[1..].to_vec()] };
@@ -177,7 +179,8 @@ fn addresses(rng: &mut Rng, network: &NetworkState, next: &mut u8) -> Vec<IpAddr
     addresses
 }
 
-fn tags(rng: &mut Rng) -> BTreeMap<String, String> {
+/// Some labels, as tags.
+pub fn tags(rng: &mut Rng) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::from([("Name".to_owned(), "host".to_owned())]);
     for (key, values) in KEYS {
         if rng.u8(..8) > 0 {
@@ -188,8 +191,8 @@ fn tags(rng: &mut Rng) -> BTreeMap<String, String> {
 }
 
 /// Workloads outside every network: they have addresses and labels only.
-fn unmanaged(rng: &mut Rng) -> Vec<Workload> {
-    (0..rng.u8(..3))
+pub fn unmanaged(rng: &mut Rng, count: u8) -> Vec<Workload> {
+    (0..count)
         .map(|number| {
             let v4 = if rng.u8(..4) == 0 { [10, 0, 0, rng.u8(4..20)] } else { [192, 168, 0, number + 1] };
             let v6 = format!("2001:db8:f::{}", number + 1).parse().unwrap();

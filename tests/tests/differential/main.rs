@@ -10,11 +10,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cloud;
+#[path = "../clouds/mod.rs"]
+#[allow(dead_code, reason = "shared with the hitless test, which uses the rest of it")]
+mod clouds;
 mod corrupt;
 mod coverage;
 mod estate;
 mod packets;
 mod rules;
+mod three;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +80,7 @@ fn plan_of(estate: &Estate, snapshot: &Snapshot) -> Result<(CompiledPolicy, Vec<
 
 impl Case {
     fn new(rng: &mut fastrand::Rng) -> Result<Self> {
-        let policy = rules::policy(rng);
+        let policy = rules::policy(rng, &rules::SERVICES);
         let mut estate = estate::estate(rng, policy);
         let snapshot = snapshot_of(&estate);
         estate::attach_foreign(rng, &mut estate, &snapshot);
@@ -101,7 +105,7 @@ impl Case {
         for ((_, observed), end) in self.estate.domain.iter_mut().zip(&self.ends) {
             *observed = self.cloud.with_real_ids(end);
         }
-        self.estate.files.policy.rulesets = rules::policy(rng).rulesets;
+        self.estate.files.policy.rulesets = rules::policy(rng, &rules::SERVICES).rulesets;
         let old = self.estate.clone();
         estate::retag(rng, &mut self.estate);
         let modes = |snapshot: &Snapshot| -> Vec<EnforcementMode> {
@@ -163,11 +167,15 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
-/// Runs seeds on every core; the failures, with their seeds.
-fn run_all(seeds: &[u64]) -> (Coverage, Vec<String>) {
+/// Runs seeds on every core; what they looked at, and the failures with their seeds.
+fn run_all<C: Default + Send>(
+    seeds: &[u64],
+    run: impl Fn(u64, &mut C) -> Result<()> + Sync,
+    add: impl Fn(&mut C, &C),
+) -> (C, Vec<String>) {
     let next = AtomicU64::new(0);
     let work = || {
-        let (mut coverage, mut failures) = (Coverage::default(), Vec::new());
+        let (mut coverage, mut failures) = (C::default(), Vec::new());
         while failures.len() < FAILURES_MAX {
             let place = next.fetch_add(1, Ordering::Relaxed) as usize;
             let Some(&seed) = seeds.get(place) else { break };
@@ -180,18 +188,19 @@ fn run_all(seeds: &[u64]) -> (Coverage, Vec<String>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut sum = (Coverage::default(), Vec::new());
+        let mut sum = (C::default(), Vec::new());
         for worker in workers {
             let (coverage, failures) = worker.join().unwrap();
-            sum.0.add(&coverage);
+            add(&mut sum.0, &coverage);
             sum.1.extend(failures);
         }
         sum
     })
 }
 
-fn regressions() -> Vec<u64> {
-    let lines = include_str!("regressions.txt").lines().map(str::trim);
+/// The seeds of a file of regressions.
+fn regressions(file: &str) -> Vec<u64> {
+    let lines = file.lines().map(str::trim);
     let seeds = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     seeds.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect()
 }
@@ -201,20 +210,20 @@ fn show(text: &str) {
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
-fn report(failures: &[String]) {
+fn report(failures: &[String], file: &str) {
     assert!(
         failures.is_empty(),
-        "{}\n\nadd these seeds to tests/tests/differential/regressions.txt once they are understood",
+        "{}\n\nadd these seeds to tests/tests/differential/{file} once they are understood",
         failures.join("\n\n")
     );
 }
 
 #[test]
 fn seeds_that_failed_once_pass() {
-    let seeds = regressions();
-    let (coverage, failures) = run_all(&seeds);
+    let seeds = regressions(include_str!("regressions.txt"));
+    let (coverage, failures) = run_all(&seeds, run, Coverage::add);
     show(&format!("\ndifferential: {} of {} kept seeds replayed\n", coverage.worlds, seeds.len()));
-    report(&failures);
+    report(&failures, "regressions.txt");
     assert!(!seeds.is_empty() && coverage.worlds == seeds.len() as u64, "every kept seed was replayed");
 }
 
@@ -223,8 +232,8 @@ fn oracle_compiled_policy_proof_and_cloud_agree() {
     let first = setting("BULKHEAD_SEED", 1);
     let worlds = setting("BULKHEAD_WORLDS", 2_000);
     let seeds: Vec<u64> = (first..first + worlds).collect();
-    let (coverage, failures) = run_all(&seeds);
+    let (coverage, failures) = run_all(&seeds, run, Coverage::add);
     show(&format!("\ndifferential: seeds {first} to {}\n{coverage}", first + worlds - 1));
-    report(&failures);
+    report(&failures, "regressions.txt");
     coverage.check(worlds, PACKETS);
 }

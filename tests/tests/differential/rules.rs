@@ -13,7 +13,8 @@ use policy::{
 pub const KEYS: [(&str, [&str; 3]); 3] =
     [("role", ["web", "db", "lb"]), ("env", ["prod", "dev", "test"]), ("app", ["shop", "blog", "erp"])];
 
-const SERVICES: [&str; 18] = [
+/// What every cloud of the world can say, if that is AWS alone.
+pub const SERVICES: [&str; 18] = [
     "tcp/443",
     "tcp/5432",
     "tcp/8000-8010",
@@ -61,8 +62,8 @@ pub fn addresses(texts: &[&str]) -> AddressSet {
     sets.fold(AddressSet::empty(), |sum, set| sum.union(&set))
 }
 
-/// A whole policy.
-pub fn policy(rng: &mut Rng) -> Policy {
+/// A whole policy; its rules name these services.
+pub fn policy(rng: &mut Rng, services: &[&str]) -> Policy {
     let mut policy = Policy::default();
     for (key, values) in KEYS {
         policy.labels.insert(key.into(), values.iter().map(|value| (*value).into()).collect());
@@ -79,7 +80,7 @@ pub fn policy(rng: &mut Rng) -> Policy {
             2 => vec![scope(rng), scope(rng)],
             _ => vec![scope(rng)],
         };
-        let rules = (0..rng.usize(1..5)).map(|number| rule(rng, number)).collect();
+        let rules = (0..rng.usize(1..5)).map(|number| rule(rng, number, services)).collect();
         policy.rulesets.push(Ruleset { name: format!("set{number}").into(), enabled: true, scopes, rules });
     }
     policy
@@ -123,21 +124,21 @@ fn scope(rng: &mut Rng) -> Vec<ScopeEntry> {
         .collect()
 }
 
-fn rule(rng: &mut Rng, number: usize) -> Rule {
+fn rule(rng: &mut Rng, number: usize, services: &[&str]) -> Rule {
     Rule {
         name: format!("r{number}").into(),
         enabled: rng.u8(..12) > 0,
         action: Action::Allow,
         sources: side(rng),
         destinations: side(rng),
-        services: (0..rng.usize(1..4)).map(|_| service(rng)).collect(),
+        services: (0..rng.usize(1..4)).map(|_| service(rng, services)).collect(),
         extra_scope: rng.u8(..4) == 0,
     }
 }
 
-fn service(rng: &mut Rng) -> ServiceSet {
+fn service(rng: &mut Rng, services: &[&str]) -> ServiceSet {
     if rng.u8(..4) > 0 {
-        return pick(rng, &SERVICES).parse().unwrap();
+        return pick(rng, services).parse().unwrap();
     }
     let (first, length) = (rng.u16(..), rng.u16(..40));
     ServiceSet::range(if rng.bool() { 6 } else { 17 }, first, first.saturating_add(length))

@@ -95,7 +95,7 @@ pub async fn at_every_step(cases: Vec<Case>, fear: impl Fn(usize) -> Fear) -> Ve
 }
 
 /// So many of the cases, drawn from the seed; all of them if everything is to be run.
-pub fn sample(mut cases: Vec<Case>, count: usize) -> Vec<Case> {
+pub fn sample<T>(mut cases: Vec<T>, count: usize) -> Vec<T> {
     if env::var("BULKHEAD_HITLESS").is_ok_and(|value| value == "all") {
         return cases;
     }

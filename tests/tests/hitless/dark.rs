@@ -9,23 +9,27 @@ use crate::shop::Shop;
 /// Steps that ran against this, and makes that were kept from running.
 pub fn faults(shop: &Shop) -> Vec<String> {
     let second = ScopeId::from(shop.second());
-    let of_pass = |passed: &Passed| {
-        let broken = broken(passed, &second).into_iter().map(|step| format!("ran: {}", step.title));
-        let held = held_makes(passed, &second).into_iter().map(|step| format!("was held: {}", step.title));
-        broken.chain(held).collect::<Vec<_>>()
-    };
-    shop.passes.iter().flat_map(of_pass).collect()
+    shop.passes.iter().flat_map(|passed| of_pass(passed, &second)).collect()
+}
+
+/// The same of one pass and the scope that it could not read.
+pub fn of_pass(passed: &Passed, dark: &ScopeId) -> Vec<String> {
+    let broken = broken(passed, dark).into_iter().map(|step| format!("ran: {}", step.title));
+    let held = held_makes(passed, dark).into_iter().map(|step| format!("was held: {}", step.title));
+    broken.chain(held).collect()
 }
 
 /// Steps that waited for a network that could not be read.
 pub fn held(shop: &Shop) -> usize {
-    let is_held = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Blocked { .. });
-    let in_pass = |passed: &Passed| {
-        let blocked = passed.statuses.iter().filter(|status| is_held(&status.outcome)).count();
-        blocked + if passed.is_partial { passed.plan.withheld.len() } else { 0 }
-    };
     let dark = shop.passes.iter().filter(|passed| passed.is_dark());
-    dark.map(in_pass).sum()
+    dark.map(held_in_pass).sum()
+}
+
+/// Steps of a pass that waited.
+pub fn held_in_pass(passed: &Passed) -> usize {
+    let is_held = |outcome: &StepOutcome| matches!(outcome, StepOutcome::Blocked { .. });
+    let blocked = passed.statuses.iter().filter(|status| is_held(&status.outcome)).count();
+    blocked + if passed.is_partial { passed.plan.withheld.len() } else { 0 }
 }
 
 /// Breaks that were sent although they depend on what could not be read. On a partial plan, that is all of them.

@@ -22,6 +22,9 @@
 mod calm;
 mod case;
 mod change;
+#[path = "../clouds/mod.rs"]
+#[allow(dead_code, reason = "shared with the differential test, which uses the rest of it")]
+mod clouds;
 mod crashes;
 mod crossing;
 mod dark;
@@ -33,5 +36,6 @@ mod oracle;
 mod packets;
 mod shop;
 mod tally;
+mod three;
 mod unreadable;
 mod watch;

@@ -26,6 +26,8 @@ pub enum Seen {
     DeniedReads,
     /// Steps that waited for a network that could not be read.
     HeldInTheDark,
+    /// Steps that wait until one in another cloud has settled.
+    Across,
     /// Transients that the plans named.
     Named,
     /// Ticks outside the bounds that they excuse.

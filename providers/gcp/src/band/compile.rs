@@ -118,10 +118,23 @@ fn by_rule(direction: Direction, facts: &BTreeSet<RuleSpec>) -> Result<Compiled,
     for ((kind, service), peers) in by_service {
         by_peers.entry((kind, peers)).or_default().push(service);
     }
-    let compiled = by_peers
-        .into_iter()
-        .map(|((kind, peers), services)| (kind, services, peers.into_iter().cloned().collect()));
-    Ok(compiled.collect())
+    let mut compiled = Compiled::new();
+    for ((kind, peers), services) in by_peers {
+        let peers: Vec<Peer> = peers.into_iter().cloned().collect();
+        compiled.extend(apart(services).into_iter().map(|services| (kind, services, peers.clone())));
+    }
+    Ok(compiled)
+}
+
+/// Services that one rule can say without losing one of them: beside a whole protocol its ports would be nothing more to
+/// say, and who wants only them to stay would not find them.
+fn apart(services: Vec<RuleService>) -> Vec<Vec<RuleService>> {
+    let is_inside = |service: &RuleService| {
+        let RuleService::Ports { protocol, .. } = *service else { return false };
+        services.contains(&RuleService::All) || services.contains(&RuleService::Protocol(protocol))
+    };
+    let (inside, outside): (Vec<_>, Vec<_>) = services.iter().copied().partition(is_inside);
+    [outside, inside].into_iter().filter(|some| !some.is_empty()).collect()
 }
 
 /// None where no rule can name it: identities are no destinations.

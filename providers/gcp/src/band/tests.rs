@@ -27,6 +27,7 @@ fn fact(text: &str) -> RuleSpec {
         Some(("icmp", kind)) => {
             RuleService::Icmp { protocol: 1, kind: kind.parse().expect("a type"), code: None }
         }
+        _ if service == "tcp" => RuleService::Protocol(6),
         _ => RuleService::All,
     };
     RuleSpec { peer, service }
@@ -57,6 +58,30 @@ fn added(rules: &mut Vec<PathRule>, id: &str, direction: Direction, text: &str) 
     let change = add(&band(), rules, target(&id), direction, &facts(text))?;
     change.apply_to(rules);
     Ok(change.put.len() + change.delete.len())
+}
+
+/// As they are read back when they were written: what a rule cannot say is not there.
+fn read_back(rules: &[PathRule]) -> Vec<PathRule> {
+    use crate::services::{Layer4, layer4_of, services_of};
+    let back = |rule: &PathRule| {
+        let written = layer4_of(&rule.services);
+        let read = written.iter().map(|one| Layer4 {
+            protocol: &one.ip_protocol,
+            ports: one.ports.as_deref().unwrap_or_default(),
+        });
+        PathRule { services: services_of(read, false), ..rule.clone() }
+    };
+    rules.iter().map(back).collect()
+}
+
+#[test]
+fn ports_are_not_lost_beside_their_whole_protocol() {
+    let mut rules = Vec::new();
+    let text = "web tcp, web tcp/80";
+    added(&mut rules, "app", Direction::Ingress, text).expect("fits");
+    let app = GroupId::from("tagValues/app");
+    let held = facts_of(&band(), &read_back(&rules), &app, Direction::Ingress);
+    assert_eq!(held, facts(text).into_iter().collect());
 }
 
 #[test]

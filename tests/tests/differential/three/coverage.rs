@@ -71,7 +71,8 @@ impl Seen {
             let share = self.share(|(a, b)| [*a, *b].contains(&place));
             assert!(share >= SHARE_MIN, "{place}: only {share:.1} % of packets");
         }
-        assert!(self.foreign * 200 >= self.common.packets, "rules of others decide {} packets", self.foreign);
+        // Most packets ask about what the policy names, and rules of others are about something else.
+        assert!(self.foreign * 400 >= self.common.packets, "rules of others decide {} packets", self.foreign);
     }
 }
 

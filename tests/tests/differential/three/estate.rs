@@ -204,8 +204,12 @@ fn scopes(rng: &mut Rng, sites: &[Site], networks: &[NetworkId]) -> Vec<Scope> {
 }
 
 fn machine(rng: &mut Rng, policy: &Policy, sites: &[Site], scopes: &[Scope], number: usize) -> Machine {
-    // Machines of Google Cloud have fewer addresses: more of them, for as many ends.
-    let cloud = [Cloud::Gcp, Cloud::Aws, Cloud::Azure, Cloud::Gcp][number % 4];
+    // Machines on AWS have more addresses: fewer of them, for as many ends.
+    const CLOUDS: [Cloud; 9] = {
+        use Cloud::{Aws, Azure, Gcp};
+        [Aws, Gcp, Azure, Gcp, Aws, Azure, Gcp, Azure, Gcp]
+    };
+    let cloud = CLOUDS[number % CLOUDS.len()];
     let own: Vec<usize> = (0..sites.len()).filter(|site| sites[*site].cloud == cloud).collect();
     let site = own[rng.usize(..own.len())];
     let tags = lower_keys(estate::tags(rng));

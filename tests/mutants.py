@@ -26,6 +26,8 @@ COMMANDS = {
     "gcp-lower": "cargo test -p provider-azure -p provider-gcp --test lower",
     "gcp-semantics": "cargo test -p provider-azure -p provider-gcp --test semantics",
     "limits": "cargo test -p provider-azure -p provider-gcp --test limits",
+    "azure-conformance": "cargo test -p provider-azure --test conformance",
+    "gcp-conformance": "cargo test -p provider-gcp --test conformance",
     "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "passes": "cargo test --workspace --test passes",
     "withhold": "cargo test -p plan --lib -- withhold::",

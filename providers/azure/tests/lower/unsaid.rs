@@ -54,6 +54,12 @@ fn services_without_words_block_with_their_rule() {
 fn a_network_without_ipv6_needs_no_word_for_icmpv6() {
     assert_eq!(service("icmpv6", V4), [""; 0]);
     assert_eq!(service("icmpv6/128", V4), [""; 0]);
+    // Also where the far ends are a group, or addresses that the network cannot reach.
+    for sources in ["role=web", "list:six"] {
+        let rule = format!("sources: [{sources}], destinations: [role=web], services: [icmpv6]");
+        assert_eq!(blocking(&policy("full", &rule), V4), [""; 0], "{sources}");
+        assert_ne!(blocking(&policy("full", &rule), V6), [""; 0], "{sources}");
+    }
 }
 
 #[test]

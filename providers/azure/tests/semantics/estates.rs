@@ -106,7 +106,7 @@ impl Dice {
     fn path(&mut self, network: &str) -> Vec<String> {
         let mut path = Vec::new();
         if self.chance(60) {
-            path.push(format!("admin-{network}"));
+            path.push(id_of(&format!("admin-{network}")));
         }
         for (names, percent) in [(["s1", "s2"], 75), (["n1", "n2"], 45)] {
             if self.chance(percent) {

@@ -15,7 +15,9 @@ mod unread;
 /// The id of a list by a short name: a security group, unless the name says that it holds admin rules.
 fn id_of(name: &str) -> String {
     if name.starts_with("admin") {
-        return name.to_owned();
+        return format!(
+            "admin:/subscriptions/s/resourcegroups/g/providers/microsoft.network/virtualnetworks/{name}"
+        );
     }
     format!("/subscriptions/s/resourcegroups/g/providers/microsoft.network/networksecuritygroups/{name}")
 }

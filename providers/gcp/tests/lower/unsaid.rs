@@ -1,8 +1,11 @@
 //! What Google Cloud cannot say is said to people, and blocks.
 
+use plan::{Direction, Owner, PathFilter};
 use policy::Severity;
+use provider_gcp::observed::derive;
+use provider_gcp::{GcpSettings, band, ids};
 
-use crate::estate::Estate;
+use crate::estate::{Estate, INSTALLATION, network_id};
 use crate::text::text;
 
 fn policy(mode: &str, rule: &str) -> String {
@@ -99,4 +102,36 @@ fn an_interface_that_leaves_enforcement_gets_its_rests_back() {
     assert!(desired.contains("member w1: rest-in:a rest-out:a"), "{desired}");
     let again = next.after(&next.steps(&next.lower()));
     assert_eq!(again.steps(&again.lower()).steps, []);
+}
+
+#[test]
+fn an_interface_with_the_tag_of_closed_ones_gets_its_rests_back() {
+    let open = Estate::new(&policy("visibility_only", RULE), TWO);
+    let (network, own) = (network_id("a"), GcpSettings::new(INSTALLATION).band());
+    let id = ids::policy(INSTALLATION, &network).as_str().to_owned();
+    let mut observed = derive::strip(open.observed.clone());
+    let mut rules = Vec::new();
+    for direction in [Direction::Ingress, Direction::Egress] {
+        band::close(&own, &rules, &network, direction).unwrap().apply_to(&mut rules);
+        let web = observed.interfaces.iter_mut().find(|interface| interface.name == "w1").unwrap();
+        web.groups.push(ids::closed(&network, direction));
+    }
+    observed.path_filters.push(PathFilter {
+        id: id.clone(),
+        name: "ours".to_owned(),
+        owner: Owner::Ours,
+        rules,
+    });
+    for interface in &mut observed.interfaces {
+        interface.path_filters.insert(0, id.clone());
+    }
+    let closed = Estate::seen(open.files, open.scope, derive::derive(&own, observed));
+    let rests = |name: &str| {
+        let interface = closed.observed.interfaces.iter().find(|interface| interface.name == name).unwrap();
+        let is_rest = |id: &&plan::GroupId| matches!(ids::kind_of(id), ids::GroupKind::Rest { .. });
+        interface.groups.iter().filter(is_rest).count()
+    };
+    assert_eq!((rests("w1"), rests("d1")), (0, 2), "one is closed");
+    let desired = text(&closed.lower());
+    assert!(desired.contains("member w1: rest-in:a rest-out:a"), "{desired}");
 }

@@ -128,7 +128,7 @@ pub enum Peers {
 mod tests {
     use super::*;
 
-    /// One interface behind one list that lets it pass itself and `others`.
+    /// Two interfaces behind one list, which names some of them twice.
     fn cloud(name: &str, members: &[u32]) -> FilterGraph {
         let members: Arc<[NodeIndex]> = members.iter().map(|&node| NodeIndex(node)).collect();
         let entry = || Entry {

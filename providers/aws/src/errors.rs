@@ -1,6 +1,7 @@
 //! EC2's errors, by what the caller does next.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
@@ -90,7 +91,7 @@ where
         message,
         hint,
         request_id,
-        source: Some(Box::new(error)),
+        source: Some(Arc::new(error)),
     }
 }
 

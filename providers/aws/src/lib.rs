@@ -59,10 +59,10 @@ impl CloudReader for AwsReader {
         semantics::semantics(domain)
     }
 
-    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
+    fn estimate(&self, _scope: &Scope, _observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
         let mut calls: BTreeMap<String, u32> = BTreeMap::new();
         let mut count = |action: &str| *calls.entry(action.to_owned()).or_default() += 1;
-        for step in steps {
+        for step in batches.iter().flatten() {
             match &step.action {
                 StepAction::CreateGroup { open_egress, .. } => {
                     count("CreateSecurityGroup");

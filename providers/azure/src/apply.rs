@@ -53,6 +53,14 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// The security group that a step rewrites: changes of its rules at one time are one PUT of it.
+    pub(crate) fn document(&self, action: &StepAction) -> Option<String> {
+        let (StepAction::AddRules { group, .. } | StepAction::RemoveRules { group, .. }) = action else {
+            return None;
+        };
+        self.carried(group).ok().map(|(nsg, _)| nsg.key().to_owned())
+    }
+
     /// The id of the group that was created, if one was.
     async fn make_true(&self, action: &StepAction) -> Result<Option<GroupId>, ProviderError> {
         match action {

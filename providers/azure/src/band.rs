@@ -8,6 +8,7 @@
 //! ever moves.
 
 mod closed;
+mod edited;
 mod fit;
 mod place;
 mod read;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use plan::{Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
 
 pub use closed::{close, closed_group, is_closing};
+pub(crate) use edited::{Edited, edited};
 pub use place::{Count, Full, check_limits, counts};
 pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
 

@@ -76,8 +76,8 @@ impl CloudReader for AzureReader {
         crate::usage::usage(&self.settings.band(), observed)
     }
 
-    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        estimate::estimate(steps, self.arm.share())
+    fn estimate(&self, _scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        estimate::estimate(observed, batches, self.arm.share())
     }
 }
 
@@ -105,5 +105,15 @@ impl CloudWriter for AzureWriter {
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
         Applier::new(&self.writer, &self.settings, scope, current, ids).apply(step).await
+    }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        Applier::new(&self.writer, &self.settings, scope, current, ids).document(&step.action)
     }
 }

@@ -2,22 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{GroupId, RuleService, RuleSpec, Step, StepAction};
+use plan::{GroupId, Observed, RuleService, RuleSpec, Step, StepAction};
 use provider::CallEstimate;
 
+use crate::after::find_list;
 use crate::arm::pace::{Class, Plane, predict_ms};
 use crate::ids::{self, GroupKind};
 use crate::resources::kind;
 
-/// Reads around one write: twice the resource, a look at the operation, the resource after it.
-const READS_PER_WRITE: u32 = 4;
+/// Reads around one write: the resource, a group that is made once more, a look at the operation.
+const READS_PER_WRITE: u32 = 3;
 
 /// Counts from above: closing an interface counts the group and the rule of its list once, whether or not they are there.
-pub fn estimate(steps: &[&Step], share: f64) -> CallEstimate {
+/// What one batch changes in one security group is one call.
+pub fn estimate(observed: &Observed, batches: &[Vec<&Step>], share: f64) -> CallEstimate {
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
     let mut closing: BTreeSet<&GroupId> = BTreeSet::new();
     let mut count = |action: String| *calls.entry(action).or_default() += 1;
-    for step in steps {
+    for (list, facts) in batches.iter().flat_map(|batch| by_list(observed, batch)) {
+        let is_one =
+            list.is_some() && facts.len() == 1 && facts.iter().all(|facts| written_rules(facts) == 1);
+        count(if is_one { kind::RULE.writing() } else { kind::SECURITY_GROUP.writing() });
+    }
+    for step in batches.iter().flatten() {
         match &step.action {
             StepAction::CreateGroup { group, open_egress, .. } => match ids::kind_of(group) {
                 GroupKind::PlannedAsg { .. } => count(kind::APPLICATION_GROUP.writing()),
@@ -25,10 +32,7 @@ pub fn estimate(steps: &[&Step], share: f64) -> CallEstimate {
                 _ => {}
             },
             StepAction::Mark { .. } => count(kind::APPLICATION_GROUP.writing()),
-            StepAction::AddRules { rules, .. } | StepAction::RemoveRules { rules, .. } => {
-                let is_one = written_rules(rules) == 1;
-                count(if is_one { kind::RULE.writing() } else { kind::SECURITY_GROUP.writing() });
-            }
+            StepAction::AddRules { .. } | StepAction::RemoveRules { .. } => {}
             StepAction::Attach { .. } => count(kind::INTERFACE.writing()),
             StepAction::Detach { remove, .. } => {
                 count(kind::INTERFACE.writing());
@@ -53,6 +57,29 @@ pub fn estimate(steps: &[&Step], share: f64) -> CallEstimate {
     let reads = ((Class::Read, Plane::Network), READS_PER_WRITE * (writes + deletes));
     let duration_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
     CallEstimate { calls, duration_ms }
+}
+
+/// The facts that steps change, by the security group that they are written in.
+fn by_list<'a>(observed: &Observed, steps: &[&'a Step]) -> BTreeMap<Option<String>, Vec<&'a [RuleSpec]>> {
+    let mut found: BTreeMap<Option<String>, Vec<&[RuleSpec]>> = BTreeMap::new();
+    for step in steps {
+        if let StepAction::AddRules { group, rules, .. } | StepAction::RemoveRules { group, rules, .. } =
+            &step.action
+        {
+            found.entry(list_of(observed, group)).or_default().push(rules);
+        }
+    }
+    found
+}
+
+fn list_of(observed: &Observed, carrier: &GroupId) -> Option<String> {
+    match ids::kind_of(carrier) {
+        GroupKind::Carrier { nsg, .. } => Some(nsg.key().to_owned()),
+        GroupKind::PlannedCarrier { network, nsg, .. } => {
+            find_list(observed, &network, &nsg).map(|list| list.id.clone())
+        }
+        _ => None,
+    }
 }
 
 /// Rules that hold these facts at least.

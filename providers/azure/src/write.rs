@@ -9,11 +9,12 @@
 pub mod membership;
 pub mod rules;
 
-mod locks;
-
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provider::{ErrorKind, ProviderError};
+use plan::PathRule;
+use provider::locks::{Held, Locks};
+use provider::together::Together;
+use provider::{ErrorKind, Failed, ProviderError};
 use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,32 +22,37 @@ use serde_json::{Value, json};
 
 use crate::arm::Arm;
 use crate::arm::answer::Answer;
+use crate::band::{Change, Refusal};
 use crate::resources::application_group::ApplicationGroupProperties;
 use crate::resources::writable::{self, Written as Shape};
 use crate::resources::{ApplicationGroup, ArmId, Kind, Tags, Tracked, is_settled, kind};
-use crate::write::locks::{Held, Locks};
 
 pub use membership::Membership;
 pub use provider::CallRecord;
 pub use rules::{Flush, RuleChange};
 
 /// What a write did.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Written {
     /// The mutating calls that were accepted, in order; none if it was true already.
     pub calls: Vec<CallRecord>,
-    /// The version after the operation's end; empty for what is gone.
-    pub etag: String,
 }
 
 /// Writes to Azure. It shares its connection with the readers, and its locks with its clones.
 #[derive(Clone)]
 pub struct Writer {
     arm: Arm,
-    locks: Locks,
-    turns: Locks,
+    locks: Locks<ArmId>,
+    turns: Locks<ArmId>,
+    lists: Together<ArmId, Edit, EditAnswer>,
     sent: Sent,
 }
+
+/// What a step wants changed in the list of a security group, decided on the list as it is when it is written.
+pub(crate) type Edit = Box<dyn Fn(&[PathRule]) -> Result<Change, Refusal> + Send + Sync>;
+
+/// The calls that made an edit true; none if it was.
+pub(crate) type EditAnswer = Result<Vec<CallRecord>, Failed>;
 
 /// Every call that writes, in order, whatever came of it.
 #[derive(Clone, Default)]
@@ -61,12 +67,18 @@ impl Sent {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.push(CallRecord { action: action.to_owned(), request_id });
     }
+
+    fn extend(&self, calls: &[CallRecord]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(calls);
+    }
 }
 
 impl Writer {
     /// A writer over a connection. Writers that may touch the same resources must be clones of one.
     pub fn new(arm: Arm) -> Self {
-        Self { arm, locks: Locks::default(), turns: Locks::default(), sent: Sent::default() }
+        let turns = Locks::default();
+        let lists = Together::new(turns.clone());
+        Self { arm, locks: Locks::default(), turns, lists, sent: Sent::default() }
     }
 
     /// A clone that keeps an account of its own of the calls that it sends.
@@ -79,6 +91,26 @@ impl Writer {
     /// write, so that two steps at one resource do not refuse each other.
     pub(crate) async fn turn(&self, id: &ArmId) -> Held {
         self.turns.take(&[id]).await
+    }
+
+    /// Has a list changed by an edit, and notes the calls as this writer's own, also where another step made them.
+    ///
+    /// `write` writes the edits of all steps that wait for the list.
+    ///
+    /// # Errors
+    /// What became of the edit, as `write` answers it.
+    pub(crate) async fn edit<W, F>(&self, list: &ArmId, edit: Edit, write: W) -> Result<(), ProviderError>
+    where
+        W: FnOnce(Vec<Edit>) -> F,
+        F: Future<Output = Vec<EditAnswer>>,
+    {
+        let answer = self.lists.submit(list, edit, write).await.unwrap_or_else(|| Err(given_up(list)));
+        let calls = match &answer {
+            Ok(calls) => calls,
+            Err(failed) => &failed.calls,
+        };
+        self.sent.extend(calls);
+        answer.map(drop).map_err(|failed| failed.error)
     }
 
     /// The calls that were sent and write something, in order, also those that failed; and forgets them.
@@ -108,7 +140,7 @@ impl Writer {
                 return Err(taken(&kind::APPLICATION_GROUP.writing(), id));
             }
             if is_settled(&held.properties.rest) {
-                return Ok(untouched(held.etag.as_deref()));
+                return Ok(Written::default());
             }
         }
         let etag = held.as_ref().and_then(|held| held.etag.clone());
@@ -131,7 +163,7 @@ impl Writer {
     ) -> Result<Written, ProviderError> {
         let _lock = self.locks.take(&[id]).await;
         let Some(held) = self.read_if_there::<ApplicationGroup>(kind::APPLICATION_GROUP, id).await? else {
-            return Ok(untouched(None));
+            return Ok(Written::default());
         };
         check_seen(&kind::APPLICATION_GROUP.deleting(), id, seen, held.etag.as_deref())?;
         self.delete(kind::APPLICATION_GROUP, id, held.etag.as_deref()).await
@@ -153,7 +185,7 @@ impl Writer {
         let held: Tracked<Value> = self.read(kind, id).await?;
         check_seen(&action, id, seen, held.etag.as_deref())?;
         if held.tags() == *tags {
-            return Ok(untouched(held.etag.as_deref()));
+            return Ok(Written::default());
         }
         let body = json!({ "tags": tags }).to_string().into_bytes();
         self.change(Method::PATCH, kind, id, body, held.etag.as_deref()).await
@@ -190,7 +222,7 @@ impl Writer {
         self.change(Method::PUT, kind, id, body, etag).await
     }
 
-    /// One call, followed to its end; then the version that is there now, which is not that of the call's answer.
+    /// One call, followed to its end.
     async fn change(
         &self,
         method: Method,
@@ -209,9 +241,7 @@ impl Writer {
         let answer = answer?;
         tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
         self.arm.follow(&url, &answer).await?;
-        let calls = vec![CallRecord { action, request_id: answer.request_id }];
-        let after: Value = self.read(kind, id).await?;
-        Ok(Written { calls, etag: etag_of(&after) })
+        Ok(Written { calls: vec![CallRecord { action, request_id: answer.request_id }] })
     }
 
     /// One DELETE, followed to its end. What is gone already stays gone.
@@ -223,14 +253,14 @@ impl Writer {
         let answer = self.arm.send(request).await;
         self.sent.note(&action, &answer);
         let answer = match answer {
-            Ok(answer) if answer.status == 204 => return Ok(untouched(None)),
+            Ok(answer) if answer.status == 204 => return Ok(Written::default()),
             Ok(answer) => answer,
-            Err(error) if error.kind == ErrorKind::NotFound => return Ok(untouched(None)),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(Written::default()),
             Err(error) => return Err(error),
         };
         tracing::info!(action, resource = %id, request_id = answer.request_id, "azure write accepted");
         self.arm.follow(&url, &answer).await?;
-        Ok(Written { calls: vec![CallRecord { action, request_id: answer.request_id }], etag: String::new() })
+        Ok(Written { calls: vec![CallRecord { action, request_id: answer.request_id }] })
     }
 }
 
@@ -238,13 +268,10 @@ fn is_of_holder(code: &str) -> bool {
     matches!(code, "ResourceGroupNotFound" | "ParentResourceNotFound" | "ResourceGroupBeingDeleted")
 }
 
-/// A write that was true already.
-fn untouched(etag: Option<&str>) -> Written {
-    Written { calls: Vec::new(), etag: etag.unwrap_or_default().to_owned() }
-}
-
-fn etag_of(document: &Value) -> String {
-    document.get("etag").and_then(Value::as_str).unwrap_or_default().to_owned()
+/// The step that wrote for several was given up.
+fn given_up(list: &ArmId) -> Failed {
+    let message = format!("the write of `{list}` that this was part of was given up");
+    ProviderError::new(ErrorKind::Transient, &kind::SECURITY_GROUP.writing(), message).into()
 }
 
 /// A name that somebody else may hold.

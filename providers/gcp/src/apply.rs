@@ -14,7 +14,7 @@ use policy::NetworkId;
 use provider::{Applied, CallRecord, ErrorKind, Failed, ProviderError};
 
 use crate::after::resolved;
-use crate::band::{Band, Refusal};
+use crate::band::{Band, Refusal, Target};
 use crate::ids::{self, GroupKind};
 use crate::resources::Project;
 use crate::rest::Api;
@@ -57,6 +57,12 @@ struct Class {
     network: NetworkId,
 }
 
+impl Class {
+    fn target(&self) -> Target<'_> {
+        Target { id: &self.id, name: &self.name }
+    }
+}
+
 impl<'a> Work<'a> {
     pub(crate) fn new(
         hands: Hands<'a>,
@@ -73,6 +79,15 @@ impl<'a> Work<'a> {
             Ok(created) => Ok(Applied { calls: self.calls, created }),
             Err(error) => Err(Failed { calls: self.calls, error }),
         }
+    }
+
+    /// The policy that a step rewrites: changes of its rules at one time are one PATCH of it.
+    pub(crate) fn document(&self, action: &StepAction) -> Option<String> {
+        let (StepAction::AddRules { group, .. } | StepAction::RemoveRules { group, .. }) = action else {
+            return None;
+        };
+        let class = self.class(group).ok()?;
+        Some(ids::policy(&self.band.installation, &class.network).as_str().to_owned())
     }
 
     /// The id of the group that was created, if one was.

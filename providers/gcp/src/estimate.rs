@@ -1,8 +1,9 @@
 //! How many calls steps need, and how long the limits make them take.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{GroupId, Step, StepAction};
+use plan::{GroupId, Observed, Step, StepAction};
 use provider::CallEstimate;
 
 use crate::ids::{self, GroupKind};
@@ -10,16 +11,27 @@ use crate::rest::pace::{Group, Rates, predict_ms};
 
 /// Calls to Resource Manager for a change there: the look before, the change, the look at its operation.
 const CALLS_OF_A_TAG: u32 = 3;
-/// Reads around a change in Compute Engine: before, and the version after.
-const READS_OF_A_PATCH: u32 = 2;
+/// Reads around a change in Compute Engine: of what is changed.
+const READS_OF_A_PATCH: u32 = 1;
 
 const PATCH: &str = "compute.networkFirewallPolicies.patch";
 
 /// The calls that steps need, from above: what the first step of a network makes besides (a policy, its association, the
-/// tag of closed interfaces) is counted whether it is there or not, which is not known here.
-pub(crate) fn estimate(steps: &[&Step], share: f64, rates: Rates) -> CallEstimate {
+/// tag of closed interfaces) is counted whether it is there or not, which is not known here. What one batch changes in
+/// the rules of one network is one call.
+pub(crate) fn estimate(
+    observed: &Observed,
+    batches: &[Vec<&Step>],
+    share: f64,
+    rates: Rates,
+) -> CallEstimate {
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
-    for action in steps.iter().flat_map(|step| calls_of(&step.action)).chain(first_calls(steps)) {
+    let patches: usize = batches.iter().map(|batch| networks_of_rules(observed, batch).len()).sum();
+    if patches > 0 {
+        calls.insert(PATCH.to_owned(), patches as u32);
+    }
+    let steps: Vec<&Step> = batches.iter().flatten().copied().collect();
+    for action in steps.iter().flat_map(|step| calls_of(&step.action)).chain(first_calls(&steps)) {
         *calls.entry(action.to_owned()).or_default() += 1;
     }
     let count = |of_compute: bool| {
@@ -37,6 +49,22 @@ pub(crate) fn estimate(steps: &[&Step], share: f64, rates: Rates) -> CallEstimat
         (Group::OperationReads, patches),
     ]);
     CallEstimate { duration_ms: predict_ms(&groups, share, rates), calls }
+}
+
+/// The networks whose rules steps change; a group that is not known is one of its own.
+fn networks_of_rules<'a>(observed: &'a Observed, steps: &[&'a Step]) -> BTreeSet<Cow<'a, str>> {
+    let network = |group: &'a GroupId| match ids::kind_of(group) {
+        GroupKind::Planned { network, .. } => Cow::Owned(network.as_str().to_owned()),
+        _ => {
+            let held = observed.groups.iter().find(|held| held.id == *group);
+            Cow::Borrowed(held.map_or(group.as_str(), |held| held.network.as_str()))
+        }
+    };
+    let groups = steps.iter().filter_map(|step| match &step.action {
+        StepAction::AddRules { group, .. } | StepAction::RemoveRules { group, .. } => Some(group),
+        _ => None,
+    });
+    groups.map(network).collect()
 }
 
 /// What is made once for each network in which a class is made, and for each direction of it that is closed.
@@ -67,8 +95,7 @@ fn calls_of(action: &StepAction) -> Vec<&'static str> {
             let tags = ["cloudresourcemanager.tagKeys.create", "cloudresourcemanager.tagValues.create"];
             tags.into_iter().chain(open_egress.then_some(PATCH)).collect()
         }
-        StepAction::Mark { .. } => Vec::new(),
-        StepAction::AddRules { .. } | StepAction::RemoveRules { .. } => vec![PATCH],
+        StepAction::Mark { .. } | StepAction::AddRules { .. } | StepAction::RemoveRules { .. } => Vec::new(),
         StepAction::Attach { add, .. } => add.iter().map(|id| of_membership(id, true)).collect(),
         StepAction::Detach { remove, .. } => remove.iter().map(|id| of_membership(id, false)).collect(),
         StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {

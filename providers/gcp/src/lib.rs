@@ -80,8 +80,8 @@ impl CloudReader for GcpReader {
         usage::usage(&self.settings, observed)
     }
 
-    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        estimate::estimate(steps, self.api.share(), self.api.rates())
+    fn estimate(&self, _scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        estimate::estimate(observed, batches, self.api.share(), self.api.rates())
     }
 }
 
@@ -99,6 +99,21 @@ impl GcpWriter {
     pub fn new(api: Api, settings: GcpSettings) -> Self {
         Self { writer: Writer::new(api.clone()), api, settings, known: Arc::default() }
     }
+
+    fn work<'a>(
+        &'a self,
+        scope: &'a Scope,
+        current: &'a [Observed],
+        ids: &'a BTreeMap<GroupId, GroupId>,
+    ) -> apply::Work<'a> {
+        let hands = apply::Hands {
+            api: &self.api,
+            writer: &self.writer,
+            settings: &self.settings,
+            known: &self.known,
+        };
+        apply::Work::new(hands, scope, current, ids)
+    }
 }
 
 #[async_trait]
@@ -110,12 +125,16 @@ impl CloudWriter for GcpWriter {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed> {
-        let hands = apply::Hands {
-            api: &self.api,
-            writer: &self.writer,
-            settings: &self.settings,
-            known: &self.known,
-        };
-        apply::Work::new(hands, scope, current, ids).apply(step).await
+        self.work(scope, current, ids).apply(step).await
+    }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        self.work(scope, current, ids).document(&step.action)
     }
 }

@@ -11,8 +11,8 @@ pub mod instances;
 pub mod policies;
 pub mod tags;
 
-mod locks;
-
+use provider::locks::{Held, Locks};
+use provider::together::Together;
 use provider::{ErrorKind, Failed, ProviderError};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,6 @@ use crate::rest::client::{Call, is_lost};
 use crate::rest::long_operation::LongOperation;
 use crate::rest::operation::{Operation, Place};
 use crate::rest::{Api, Service};
-use crate::write::locks::Locks;
 
 pub use policies::NewAssociation;
 pub use provider::CallRecord;
@@ -33,8 +32,6 @@ pub use tags::KeyScope;
 pub struct Written {
     /// The mutating calls that were accepted, in order; none if it was true already.
     pub calls: Vec<CallRecord>,
-    /// The version after the operation's end, of what has one; else empty.
-    pub fingerprint: String,
 }
 
 /// What a write made that Google names.
@@ -50,7 +47,8 @@ pub struct Made {
 #[derive(Clone)]
 pub struct Writer {
     api: Api,
-    locks: Locks,
+    locks: Locks<String>,
+    edits: Together<String, policies::Edit, Result<Written, Failed>>,
 }
 
 /// One change in the words of the services.
@@ -67,7 +65,12 @@ pub(crate) struct Change<'a> {
 impl Writer {
     /// A writer over a connection. Writers that may touch the same resources must be clones of one.
     pub fn new(api: Api) -> Self {
-        Self { api, locks: Locks::default() }
+        Self { api, locks: Locks::default(), edits: Together::new(Locks::default()) }
+    }
+
+    /// Waits until nobody else writes this.
+    pub(crate) async fn turn(&self, name: &str) -> Held {
+        self.locks.take(&[&name.to_owned()]).await
     }
 
     /// One call of Compute Engine, followed to its end.
@@ -147,7 +150,7 @@ impl Writer {
     pub(crate) async fn delete(&self, action: &str, path: &ResourcePath) -> Result<Written, Failed> {
         let (method, path) = (Method::DELETE, path.as_str());
         match self.change(Change { method, action, path, query: &[], body: Value::Null }).await {
-            Ok(calls) => Ok(Written { calls, fingerprint: String::new() }),
+            Ok(calls) => Ok(Written { calls }),
             Err(failed) if failed.error.kind == ErrorKind::NotFound => Ok(Written::default()),
             Err(failed) => Err(failed),
         }

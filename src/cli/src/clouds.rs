@@ -206,8 +206,8 @@ impl CloudReader for Readers {
         self.domain.usage(observed)
     }
 
-    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        self.domain.estimate(scope, steps)
+    fn estimate(&self, scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        self.domain.estimate(scope, observed, batches)
     }
 }
 
@@ -230,6 +230,16 @@ impl CloudWriter for Writers {
     ) -> Result<Applied, Failed> {
         let _under_way = self.display.begin(format!("step {}: {}", step.id.0 + 1, step.title));
         self.domain.apply(scope, step, current, ids).await
+    }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        self.domain.document(scope, step, current, ids)
     }
 }
 

@@ -44,6 +44,6 @@ pub use state::{
     NetworkState, Observed, Owner, PathEffect, PathFilter, PathRule, Peer, Peering, RuleService, RuleSpec,
     Uncovered,
 };
-pub use step::{Step, StepAction, StepId, StepKind};
+pub use step::{Step, StepAction, StepId, StepKind, batches};
 pub use usage::Usage;
 pub use withhold::withhold;

@@ -1,5 +1,6 @@
 //! One change of the cloud: what, why, and what it waits for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use policy::{InterfaceId, NetworkId};
@@ -136,4 +137,20 @@ pub fn rounds(steps: &[Step]) -> Vec<usize> {
         depth[step.id.0 as usize] = waits.chain(orders).max().unwrap_or(0);
     }
     depth
+}
+
+/// Steps in the batches in which they are sent if nothing fails: each as soon as what it waits for is seen, or settled.
+pub fn batches(steps: &[Step]) -> Vec<Vec<&Step>> {
+    let mut places: BTreeMap<StepId, (usize, usize)> = BTreeMap::new();
+    let mut found: BTreeMap<(usize, usize), Vec<&Step>> = BTreeMap::new();
+    for step in steps {
+        let settled = step.settled_after.iter().filter_map(|id| places.get(id));
+        let seen = step.after.iter().filter_map(|id| places.get(id));
+        let waits =
+            settled.map(|(waits, _)| (waits + 1, 0)).chain(seen.map(|(waits, looks)| (*waits, looks + 1)));
+        let place = waits.max().unwrap_or_default();
+        places.insert(step.id, place);
+        found.entry(place).or_default().push(step);
+    }
+    found.into_values().collect()
 }

@@ -92,8 +92,8 @@ impl CloudReader for DomainReader {
         self.of_state(observed).map(|(_, reader)| reader.usage(observed)).unwrap_or_default()
     }
 
-    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        self.of(&scope.id).map(|reader| reader.estimate(scope, steps)).unwrap_or_default()
+    fn estimate(&self, scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        self.of(&scope.id).map(|reader| reader.estimate(scope, observed, batches)).unwrap_or_default()
     }
 }
 
@@ -110,5 +110,15 @@ impl CloudWriter for DomainWriter {
             ProviderError::new(ErrorKind::Rejected, "apply", format!("scope {} is observed only", scope.id))
         };
         self.by_scope.get(&scope.id).ok_or_else(missing)?.apply(scope, step, current, ids).await
+    }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        self.by_scope.get(&scope.id)?.document(scope, step, current, ids)
     }
 }

@@ -1,5 +1,7 @@
 //! One error for the boundary to a cloud, by what the caller does next.
 
+use std::sync::Arc;
+
 /// What the caller does next.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ErrorKind {
@@ -19,8 +21,8 @@ pub enum ErrorKind {
     Transient,
 }
 
-/// An error at the boundary to a cloud.
-#[derive(Debug, thiserror::Error)]
+/// An error at the boundary to a cloud. A write that several steps share fails for each of them.
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{action} failed: {message}")]
 pub struct ProviderError {
     /// What the caller does next.
@@ -37,7 +39,7 @@ pub struct ProviderError {
     pub request_id: String,
     /// What is behind it.
     #[source]
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    pub source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl ProviderError {
@@ -52,6 +54,11 @@ impl ProviderError {
             request_id: String::new(),
             source: None,
         }
+    }
+
+    /// Whether what was asked for is at fault, so that something else may go through.
+    pub fn is_of_what_was_asked(&self) -> bool {
+        matches!(self.kind, ErrorKind::Rejected | ErrorKind::NotFound | ErrorKind::OverQuota)
     }
 
     /// Whether the next pass may succeed without anybody acting.

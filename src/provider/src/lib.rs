@@ -10,8 +10,10 @@ pub mod clock;
 pub mod conformance;
 pub mod domain;
 pub mod error;
+pub mod locks;
 pub mod lowering;
 pub mod quota;
+pub mod together;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, Usage};
@@ -79,8 +81,8 @@ pub trait CloudReader: Send + Sync {
         Vec::new()
     }
 
-    /// The calls that steps need. Pure.
-    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate;
+    /// The calls that steps need, which come in the batches in which they are sent ([`plan::batches`]). Pure.
+    fn estimate(&self, scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate;
 }
 
 /// What a step did.
@@ -93,7 +95,7 @@ pub struct Applied {
 }
 
 /// A step that could not be made true, with what was called on the way: something may have changed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failed {
     /// The calls that were made, in order; the last one is the one that failed, if it was a call that writes.
     pub calls: Vec<CallRecord>,
@@ -122,7 +124,8 @@ pub trait CloudWriter: Send + Sync {
     /// Makes the step true. Idempotent: a step that is true already needs no call.
     ///
     /// `current` holds fresh reads of the scopes of the domain. `ids` gives the cloud's id of each planned group that was
-    /// created since the plan was made. A call that fails is not sent again.
+    /// created since the plan was made. A call that fails is not sent again. Steps at one [`CloudWriter::document`] at a
+    /// time may share a call: each tells it.
     ///
     /// # Errors
     /// By what the caller does next, see [`ErrorKind`]; with the calls that were made before.
@@ -133,4 +136,16 @@ pub trait CloudWriter: Send + Sync {
         current: &[Observed],
         ids: &BTreeMap<GroupId, GroupId>,
     ) -> Result<Applied, Failed>;
+
+    /// The document that a step rewrites, in the words of the driver; nothing if none. Steps of one document should be
+    /// sent at one time, since they share a write. Pure.
+    fn document(
+        &self,
+        _scope: &Scope,
+        _step: &Step,
+        _current: &[Observed],
+        _ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        None
+    }
 }

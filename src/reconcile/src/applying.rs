@@ -3,13 +3,13 @@
 //! A failed step stops only what depends on it. A scope that becomes unreadable half-way blocks the breaks
 //! that depend on steps in it, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind};
 use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, Failed, ProviderError};
 use serde::Serialize;
@@ -248,25 +248,44 @@ impl Applier<'_> {
         self.verify(run, waiting).await;
     }
 
-    /// Sends steps; those that a stop leaves unsent are not among the results.
+    /// Sends steps; those that a stop leaves unsent are not among the results. Steps of one document are sent as one,
+    /// since they share a write.
     async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, Failed>)> {
-        let calls = steps.iter().map(|step| async move {
-            if self.is_stopped() {
-                return None;
+        let mut together: BTreeMap<(&ScopeId, String), Vec<&Step>> = BTreeMap::new();
+        let mut alone: Vec<Vec<&Step>> = Vec::new();
+        for step in steps {
+            match self.document(run, step) {
+                Some(document) => together.entry((&step.scope, document)).or_default().push(step),
+                None => alone.push(vec![step]),
             }
-            let scope = run.plan.scopes.iter().find(|scope| scope.id == step.scope);
-            let result = match scope.filter(|scope| scope.enforce) {
-                Some(scope) => self.writer.apply(scope, step, &run.current, &run.ids).await,
-                None => Err(ProviderError::new(
-                    provider::ErrorKind::Rejected,
-                    "apply",
-                    format!("scope {} is observed only", step.scope),
-                )
-                .into()),
-            };
-            Some((step.clone(), result))
+        }
+        let sent = together.into_values().chain(alone).map(|steps| async move {
+            if self.is_stopped() {
+                return Vec::new();
+            }
+            join_all(steps.into_iter().map(|step| self.send(run, step))).await
         });
-        stream::iter(calls).buffered(self.concurrent_max).filter_map(std::future::ready).collect().await
+        let sent: Vec<Vec<_>> = stream::iter(sent).buffered(self.concurrent_max).collect().await;
+        let mut sent: Vec<_> = sent.into_iter().flatten().collect();
+        sent.sort_by_key(|(step, _)| step.id);
+        sent
+    }
+
+    fn document(&self, run: &Run<'_>, step: &Step) -> Option<String> {
+        self.writer.document(run.scope(step)?, step, &run.current, &run.ids)
+    }
+
+    async fn send(&self, run: &Run<'_>, step: &Step) -> (Step, Result<Applied, Failed>) {
+        let result = match run.scope(step).filter(|scope| scope.enforce) {
+            Some(scope) => self.writer.apply(scope, step, &run.current, &run.ids).await,
+            None => Err(ProviderError::new(
+                provider::ErrorKind::Rejected,
+                "apply",
+                format!("scope {} is observed only", step.scope),
+            )
+            .into()),
+        };
+        (step.clone(), result)
     }
 
     /// Reads until every written step is seen, a bounded number of times; after a stop once more and not again.
@@ -326,6 +345,10 @@ impl Applier<'_> {
 }
 
 impl Run<'_> {
+    fn scope(&self, step: &Step) -> Option<&Scope> {
+        self.plan.scopes.iter().find(|scope| scope.id == step.scope)
+    }
+
     /// Steps whose predecessors are verified, and settled where they must be.
     fn ready(&self, now_ms: u64) -> Vec<Step> {
         let ready = |step: &&Step| {
@@ -372,6 +395,14 @@ impl Run<'_> {
                 .filter(|s| s.action.kind() == StepKind::Make)
                 .all(|make| self.sees(make))
     }
+}
+
+/// How many calls steps made: one that several share counts once.
+pub fn calls_made<'a>(steps: impl IntoIterator<Item = &'a StepStatus>) -> usize {
+    let calls = steps.into_iter().flat_map(|step| &step.calls);
+    let mut told = BTreeSet::new();
+    // A call without an id is told by the step that made it alone.
+    calls.filter(|(action, id)| id.is_empty() || told.insert((action, id))).count()
 }
 
 fn all_scopes(plan: &Plan) -> Vec<Scope> {

@@ -280,9 +280,12 @@ fn estimate(
 ) -> (BTreeMap<String, u32>, u64) {
     let mut calls = BTreeMap::new();
     let mut duration_ms: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for (scope, _) in domain {
-        let own: Vec<&Step> = steps.iter().filter(|step| step.scope == scope.id).collect();
-        let estimate = reader.estimate(scope, &own);
+    let batches = plan::batches(steps);
+    for (scope, observed) in domain {
+        let of_scope = |step: &&Step| step.scope == scope.id;
+        let own: Vec<Vec<&Step>> =
+            batches.iter().map(|batch| batch.iter().copied().filter(of_scope).collect()).collect();
+        let estimate = reader.estimate(scope, observed, &own);
         for (action, count) in estimate.calls {
             *calls.entry(action).or_default() += count;
         }

@@ -1,14 +1,14 @@
 //! Rules of carriers, denies, damaged rules: what is written in security groups.
 
 use plan::{Direction, GroupId, PathRule, Peer, RuleSpec};
-use provider::{ErrorKind, ProviderError};
+use provider::{CallRecord, ErrorKind, Failed, ProviderError};
 
 use super::{Applier, refused, render};
-use crate::band::{self, Change, Refusal};
+use crate::band::{self, Change, Edited, Refusal};
 use crate::ids;
 use crate::observed::as_written;
 use crate::resources::{ArmId, Rule, SecurityGroup, kind};
-use crate::write::{Flush, RuleChange};
+use crate::write::{Edit, EditAnswer, RuleChange};
 
 impl Applier<'_> {
     pub(super) async fn add_rules(
@@ -18,8 +18,8 @@ impl Applier<'_> {
         rules: &[RuleSpec],
     ) -> Result<(), ProviderError> {
         let (nsg, asg) = self.carried(group)?;
-        let (target, rules) = (ids::of_asg(&asg), self.resolved(rules));
-        self.change(&nsg, |list| band::add(&self.band, list, &target, direction, &rules)).await
+        let (target, rules, band) = (ids::of_asg(&asg), self.resolved(rules), self.band.clone());
+        self.change(&nsg, move |list| band::add(&band, list, &target, direction, &rules)).await
     }
 
     pub(super) async fn remove_rules(
@@ -29,18 +29,19 @@ impl Applier<'_> {
         rules: &[RuleSpec],
     ) -> Result<(), ProviderError> {
         let (nsg, asg) = self.carried(group)?;
-        let (target, rules) = (ids::of_asg(&asg), self.resolved(rules));
-        self.change(&nsg, |list| Ok(band::remove(&self.band, list, &target, direction, &rules))).await
+        let (target, rules, band) = (ids::of_asg(&asg), self.resolved(rules), self.band.clone());
+        self.change(&nsg, move |list| Ok(band::remove(&band, list, &target, direction, &rules))).await
     }
 
     /// Takes every rule for a target away.
     pub(super) async fn clear(&self, nsg: &ArmId, asg: &ArmId) -> Result<(), ProviderError> {
-        let target = ids::of_asg(asg);
-        self.change(nsg, |list| Ok(band::clear(&self.band, list, &target))).await
+        let (target, band) = (ids::of_asg(asg), self.band.clone());
+        self.change(nsg, move |list| Ok(band::clear(&band, list, &target))).await
     }
 
     pub(super) async fn clear_damaged(&self, nsg: &ArmId) -> Result<(), ProviderError> {
-        self.change(nsg, |list| Ok(band::clear_damaged(&self.band, list))).await
+        let band = self.band.clone();
+        self.change(nsg, move |list| Ok(band::clear_damaged(&band, list))).await
     }
 
     /// Denies everything to the members of the group of closed interfaces.
@@ -50,8 +51,8 @@ impl Applier<'_> {
         network: &ArmId,
         direction: Direction,
     ) -> Result<(), ProviderError> {
-        let close = |list: &[PathRule]| band::close(&self.band, list, network, direction);
-        self.change(nsg, |list| close(list).map_err(Refusal::from)).await
+        let (network, band) = (network.clone(), self.band.clone());
+        self.change(nsg, move |list| Ok(band::close(&band, list, &network, direction)?)).await
     }
 
     /// Facts with the ids that planned groups got.
@@ -66,42 +67,79 @@ impl Applier<'_> {
         rules.iter().map(resolve).collect()
     }
 
-    /// Reads a security group, decides what changes, and writes it in one call or none.
+    /// Changes a list, in one call with whatever other steps change in it at this time.
     async fn change(
         &self,
         nsg: &ArmId,
-        decide: impl Fn(&[PathRule]) -> Result<Change, Refusal>,
+        decide: impl Fn(&[PathRule]) -> Result<Change, Refusal> + Send + Sync + 'static,
     ) -> Result<(), ProviderError> {
-        let _turn = self.writer.turn(nsg).await;
+        self.writer.edit(nsg, Box::new(decide), |edits| self.write_list(nsg, edits)).await
+    }
+
+    /// Writes edits together. What fails fails for all of them; but where the cloud refuses what is asked for, each is
+    /// written alone, so that none suffers for another.
+    async fn write_list(&self, nsg: &ArmId, edits: Vec<Edit>) -> Vec<EditAnswer> {
+        let failed = match self.write_edits(nsg, &edits).await {
+            Ok(answers) => return answers,
+            Err(failed) => failed,
+        };
+        if edits.len() < 2 || !failed.error.is_of_what_was_asked() {
+            return edits.iter().map(|_| Err(failed.clone())).collect();
+        }
+        let mut answers = Vec::new();
+        for edit in &edits {
+            match self.write_edits(nsg, std::slice::from_ref(edit)).await {
+                Ok(answer) => answers.extend(answer),
+                Err(failed) => answers.push(Err(failed)),
+            }
+        }
+        answers.into_iter().map(|answer| after(&failed.calls, answer)).collect()
+    }
+
+    /// Reads a security group, decides what changes, and writes it in one call or none. An edit that is refused is left
+    /// out.
+    async fn write_edits(&self, nsg: &ArmId, edits: &[Edit]) -> Result<Vec<EditAnswer>, Failed> {
+        let (held, edited) = self.edited(nsg, edits).await?;
+        let calls = self.write(&held, edited.change).await?;
+        let answer = |outcome| match outcome {
+            Ok(true) => Ok(calls.clone()),
+            Ok(false) => Ok(Vec::new()),
+            Err(refusal) => Err(refused(&refusal).into()),
+        };
+        Ok(edited.outcomes.into_iter().map(answer).collect())
+    }
+
+    async fn write(&self, held: &SecurityGroup, change: Change) -> EditAnswer {
+        if change.is_empty() {
+            return Ok(Vec::new());
+        }
+        let put = change.put.iter().map(rendered).collect::<Result<Vec<Rule>, _>>()?;
+        let change = RuleChange { put, delete: change.delete, flush: self.settings.flush };
+        let writer = self.writer.accounting();
+        match writer.write_rules(held, &change).await {
+            Ok(written) => Ok(written.calls),
+            Err(error) => Err(Failed { calls: writer.take_sent(), error }),
+        }
+    }
+
+    /// A security group as it is, and what edits make of it.
+    async fn edited(&self, nsg: &ArmId, edits: &[Edit]) -> Result<(SecurityGroup, Edited), ProviderError> {
         let action = kind::SECURITY_GROUP.reading();
         let arm = self.writer.arm();
         let held: SecurityGroup = arm.get(&action, nsg.as_str(), kind::SECURITY_GROUP.version).await?;
-        let own = &held.properties.security_rules;
-        let list = as_written(&self.settings.installation, own)
+        let list = as_written(&self.settings.installation, &held.properties.security_rules)
             .map_err(|error| ProviderError::new(ErrorKind::Rejected, &action, error.to_string()))?;
-        let change = decide(&list)
-            .and_then(|change| Ok(band::check_limits(&self.band, &list, &change).map(|()| change)?))
-            .map_err(|refusal| refused(&refusal))?;
-        if change.is_empty() {
-            return Ok(());
-        }
-        let put = change.put.iter().map(rendered).collect::<Result<Vec<Rule>, _>>()?;
-        let seen = held.etag.as_deref();
-        let flushes = held.properties.flush_connection.unwrap_or(false);
-        let is_flush_right = match self.settings.flush {
-            Flush::AsIs => true,
-            Flush::KeepOpen => !flushes,
-            Flush::JudgeAgain => flushes,
-        };
-        match (put.as_slice(), change.delete.as_slice()) {
-            ([rule], []) if is_flush_right => self.writer.put_rule(nsg, rule, seen).await?,
-            ([], [name]) if is_flush_right => self.writer.delete_rule(nsg, name, seen).await?,
-            _ => {
-                let change = RuleChange { put, delete: change.delete, flush: self.settings.flush };
-                self.writer.change_rules(nsg, &change, seen).await?
-            }
-        };
-        Ok(())
+        let edited = band::edited(&self.band, &list, edits);
+        Ok((held, edited))
+    }
+}
+
+/// An answer with the calls that were made before it.
+fn after(calls: &[CallRecord], answer: EditAnswer) -> EditAnswer {
+    let all = |later: Vec<CallRecord>| [calls, &later].concat();
+    match answer {
+        Ok(later) => Ok(all(later)),
+        Err(failed) => Err(Failed { calls: all(failed.calls), error: failed.error }),
     }
 }
 

@@ -95,7 +95,7 @@ impl Applier<'_> {
             groups.extend(moves.join.iter().cloned());
             membership.insert(one.name.clone(), groups);
         }
-        self.writer.put_membership(&held.id, &membership, held.etag.as_deref()).await.map(drop)
+        self.writer.write_membership(held, &membership).await.map(drop)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One request and one answer of ARM, as far as the driver looks at them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use provider::{ErrorKind, ProviderError};
@@ -62,7 +63,7 @@ impl Answer {
             let message = format!("the answer could not be read at byte {}", error.column());
             let mut failed = ProviderError::new(ErrorKind::Transient, &self.action, message);
             failed.request_id.clone_from(&self.request_id);
-            failed.source = Some(Box::new(error));
+            failed.source = Some(Arc::new(error));
             failed
         })
     }

@@ -285,6 +285,6 @@ fn lost(action: &str, error: impl std::error::Error + Send + Sync + 'static) -> 
     let message = "the cloud could not be reached, or its answer was lost";
     let mut failed = ProviderError::new(ErrorKind::Transient, action, message);
     failed.hint = "check the network and the endpoint; the next pass looks again".to_owned();
-    failed.source = Some(Box::new(error));
+    failed.source = Some(Arc::new(error));
     failed
 }

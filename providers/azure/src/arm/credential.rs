@@ -149,6 +149,6 @@ pub(crate) fn no_token(action: &str, error: azure_core::Error) -> ProviderError 
     };
     let mut failed = ProviderError::new(kind, action, message);
     failed.hint = HINT.to_owned();
-    failed.source = Some(Box::new(error));
+    failed.source = Some(Arc::new(error));
     failed
 }

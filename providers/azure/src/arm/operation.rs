@@ -3,6 +3,7 @@
 //! Looking again is observation, not a retry: a look that is lost or throttled is made again, a few times, and never
 //! after the operation's own time is over. The write itself is sent once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use provider::{ErrorKind, ProviderError};
@@ -66,7 +67,7 @@ impl Arm {
         serde_json::from_value(result).map_err(|error| {
             let message = "the answer could not be read";
             let mut failed = ProviderError::new(ErrorKind::Transient, action, message);
-            failed.source = Some(Box::new(error));
+            failed.source = Some(Arc::new(error));
             failed
         })
     }
@@ -221,6 +222,6 @@ fn unseen(first: &Answer, error: ProviderError) -> ProviderError {
     outer.hint = if error.hint.is_empty() { "the next pass looks".to_owned() } else { error.hint.clone() };
     outer.code.clone_from(&error.code);
     outer.request_id.clone_from(&first.request_id);
-    outer.source = Some(Box::new(error));
+    outer.source = Some(Arc::new(error));
     outer
 }

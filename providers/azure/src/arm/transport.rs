@@ -62,7 +62,7 @@ impl Http {
 fn no_tls(error: impl std::error::Error + Send + Sync + 'static) -> ProviderError {
     let mut failed = ProviderError::new(ErrorKind::Rejected, "connect to Azure", "TLS cannot be set up");
     failed.hint = "install the root certificates of the system (ca-certificates)".to_owned();
-    failed.source = Some(Box::new(error));
+    failed.source = Some(Arc::new(error));
     failed
 }
 

@@ -5,6 +5,7 @@
 //! concluded from the rest either.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use provider::{ErrorKind, ProviderError};
 use serde::de::DeserializeOwned;
@@ -105,7 +106,7 @@ fn explain(error: ProviderError, from: &ArmId, missing: &ArmId) -> ProviderError
     outer.hint = hint;
     outer.code.clone_from(&error.code);
     outer.request_id.clone_from(&error.request_id);
-    outer.source = Some(Box::new(error));
+    outer.source = Some(Arc::new(error));
     outer
 }
 

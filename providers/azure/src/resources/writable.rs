@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 use provider::{ErrorKind, ProviderError};
 
@@ -63,7 +64,7 @@ pub fn body<T: Serialize>(action: &str, kind: Written, resource: &T) -> Result<V
     let failed = |error: serde_json::Error| {
         let message = "the request could not be written as JSON";
         let mut failed = ProviderError::new(ErrorKind::Rejected, action, message);
-        failed.source = Some(Box::new(error));
+        failed.source = Some(Arc::new(error));
         failed
     };
     let value = serde_json::to_value(resource).map_err(failed)?;

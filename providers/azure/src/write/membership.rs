@@ -8,7 +8,7 @@ use provider::{ErrorKind, ProviderError};
 use crate::resources::network::Subnet;
 use crate::resources::writable::Written as Shape;
 use crate::resources::{ArmId, Interface, Reference, is_settled, kind};
-use crate::write::{Writer, Written, check_seen, untouched};
+use crate::write::{Writer, Written, check_seen};
 
 /// Which application security groups each IP configuration of an interface is in, by its name.
 pub type Membership = BTreeMap<String, BTreeSet<ArmId>>;
@@ -29,19 +29,31 @@ impl Writer {
         membership: &Membership,
         seen: Option<&str>,
     ) -> Result<Written, ProviderError> {
-        let action = kind::INTERFACE.writing();
-        let _lock = self.locks.take(&[interface]).await;
         let held: Interface = self.read(kind::INTERFACE, interface).await?;
-        check_seen(&action, interface, seen, held.etag.as_deref())?;
+        check_seen(&kind::INTERFACE.writing(), interface, seen, held.etag.as_deref())?;
+        self.write_membership(&held, membership).await
+    }
+
+    /// The same on an interface that was read a moment before: it is written only if that is what is there.
+    ///
+    /// # Errors
+    /// As [`Writer::put_membership`].
+    pub(crate) async fn write_membership(
+        &self,
+        held: &Interface,
+        membership: &Membership,
+    ) -> Result<Written, ProviderError> {
+        let (action, interface) = (kind::INTERFACE.writing(), &held.id);
+        let _lock = self.locks.take(&[interface]).await;
         let names: BTreeSet<&str> =
             held.properties.ip_configurations.iter().map(|one| one.name.as_str()).collect();
         if let Some(missing) = membership.keys().find(|name| !names.contains(name.as_str())) {
             let message = format!("`{interface}` has no ip configuration `{missing}`");
             return Err(ProviderError::new(ErrorKind::NotFound, &action, message));
         }
-        let wanted = joined(&held, membership);
-        if wanted == held && is_settled(&held.properties.rest) {
-            return Ok(untouched(held.etag.as_deref()));
+        let wanted = joined(held, membership);
+        if wanted == *held && is_settled(&held.properties.rest) {
+            return Ok(Written::default());
         }
         self.put(kind::INTERFACE, Shape::Interface, interface, &wanted, held.etag.as_deref()).await
     }
@@ -69,7 +81,7 @@ impl Writer {
         let held: Subnet = self.read(kind::SUBNET, subnet).await?;
         let now = held.properties.network_security_group.as_ref().map(|reference| &reference.id);
         if now == group && is_settled(&held.properties.rest) {
-            return Ok(untouched(held.etag.as_deref()));
+            return Ok(Written::default());
         }
         if now != instead_of && now != group {
             let message = format!("`{subnet}` has another security group than was planned on");

@@ -2,10 +2,11 @@
 
 use provider::ProviderError;
 
+use crate::band::same_name;
 use crate::resources::security_group::SecurityGroupProperties;
 use crate::resources::writable::Written as Shape;
 use crate::resources::{ArmId, NormalRule, Rule, SecurityGroup, Tags, is_settled, kind};
-use crate::write::{Writer, Written, check_seen, taken, untouched};
+use crate::write::{Writer, Written, check_seen, taken};
 
 /// What happens to connections that are open when a rule goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,58 +31,9 @@ pub struct RuleChange {
 }
 
 impl Writer {
-    /// Creates or replaces one rule; its neighbours are not touched.
+    /// Changes some rules of a security group in one call, as [`Writer::write_rules`] does.
     ///
     /// `seen` is the etag of the security group that the plan was made on; none asks for no such check.
-    ///
-    /// # Errors
-    /// [`provider::ErrorKind::Conflict`] when the group was changed, when the priority is taken, or when somebody else
-    /// is at work on the group.
-    pub async fn put_rule(
-        &self,
-        group: &ArmId,
-        rule: &Rule,
-        seen: Option<&str>,
-    ) -> Result<Written, ProviderError> {
-        let _lock = self.locks.take(&[group]).await;
-        let id = group.part("securityRules", &rule.name);
-        let held: Option<Rule> = self.read_if_there(kind::RULE, &id).await?;
-        if let Some(held) = &held {
-            check_seen(&kind::RULE.writing(), &id, seen, held.etag.as_deref())?;
-            if is_same(held, rule) {
-                return Ok(untouched(held.etag.as_deref()));
-            }
-        } else if let Some(seen) = seen {
-            // `If-Match` has nothing to match on a rule that is not there: the group's own version is compared.
-            let now: SecurityGroup = self.read(kind::SECURITY_GROUP, group).await?;
-            check_seen(&kind::RULE.writing(), group, Some(seen), now.etag.as_deref())?;
-        }
-        let etag = held.as_ref().and_then(|held| held.etag.clone());
-        let wanted = merged(held, rule);
-        self.put(kind::RULE, Shape::Rule, &id, &wanted, etag.as_deref()).await
-    }
-
-    /// Deletes one rule; its neighbours are not touched.
-    ///
-    /// # Errors
-    /// As [`Writer::put_rule`].
-    pub async fn delete_rule(
-        &self,
-        group: &ArmId,
-        name: &str,
-        seen: Option<&str>,
-    ) -> Result<Written, ProviderError> {
-        let _lock = self.locks.take(&[group]).await;
-        let id = group.part("securityRules", name);
-        let Some(held): Option<Rule> = self.read_if_there(kind::RULE, &id).await? else {
-            return Ok(untouched(None));
-        };
-        check_seen(&kind::RULE.deleting(), &id, seen, held.etag.as_deref())?;
-        self.delete(kind::RULE, &id, held.etag.as_deref()).await
-    }
-
-    /// Changes some rules of a security group in one call. Every other rule, and every field that we do not know, is
-    /// sent back as it was read in this very write: if somebody changes the group in between, nothing is written.
     ///
     /// # Errors
     /// [`provider::ErrorKind::Conflict`] when the group was changed since it was planned on, or since it was read here.
@@ -91,14 +43,49 @@ impl Writer {
         change: &RuleChange,
         seen: Option<&str>,
     ) -> Result<Written, ProviderError> {
-        let _lock = self.locks.take(&[group]).await;
         let held: SecurityGroup = self.read(kind::SECURITY_GROUP, group).await?;
         check_seen(&kind::SECURITY_GROUP.writing(), group, seen, held.etag.as_deref())?;
-        let wanted = changed(&held, change);
-        if wanted == held && is_settled(&held.properties.rest) {
-            return Ok(untouched(held.etag.as_deref()));
+        self.write_rules(&held, change).await
+    }
+
+    /// Changes some rules of a security group that was read a moment before, in one call or none.
+    ///
+    /// One rule is written or deleted alone, and its neighbours are not touched. Several are a PUT of the group: every
+    /// other rule, and every field that we do not know, is sent back as it was read. If somebody changed that in
+    /// between, nothing is written.
+    ///
+    /// # Errors
+    /// [`provider::ErrorKind::Conflict`] when the group was changed since, when the priority is taken, or when somebody
+    /// else is at work on the group.
+    pub async fn write_rules(
+        &self,
+        held: &SecurityGroup,
+        change: &RuleChange,
+    ) -> Result<Written, ProviderError> {
+        let group = &held.id;
+        let _lock = self.locks.take(&[group]).await;
+        let wanted = changed(held, change);
+        if wanted == *held && is_settled(&held.properties.rest) {
+            return Ok(Written::default());
         }
-        self.put(kind::SECURITY_GROUP, Shape::SecurityGroup, group, &wanted, held.etag.as_deref()).await
+        let is_flush_right = wanted.properties.flush_connection == held.properties.flush_connection;
+        let there =
+            |name: &str| held.properties.security_rules.iter().find(|rule| same_name(&rule.name, name));
+        match (change.put.as_slice(), change.delete.as_slice()) {
+            ([rule], []) if is_flush_right => {
+                let (id, there) = (group.part("securityRules", &rule.name), there(&rule.name));
+                let etag = there.and_then(|held| held.etag.as_deref());
+                self.put(kind::RULE, Shape::Rule, &id, &merged(there.cloned(), rule), etag).await
+            }
+            ([], [name]) if is_flush_right => {
+                let etag = there(name).and_then(|held| held.etag.as_deref());
+                self.delete(kind::RULE, &group.part("securityRules", name), etag).await
+            }
+            _ => {
+                let etag = held.etag.as_deref();
+                self.put(kind::SECURITY_GROUP, Shape::SecurityGroup, group, &wanted, etag).await
+            }
+        }
     }
 
     /// Creates a security group without rules of its own, with its tags in the same call.
@@ -118,7 +105,7 @@ impl Writer {
                 return Err(taken(&kind::SECURITY_GROUP.writing(), id));
             }
             if is_settled(&held.properties.rest) {
-                return Ok(untouched(held.etag.as_deref()));
+                return Ok(Written::default());
             }
         }
         let etag = held.as_ref().and_then(|held| held.etag.clone());
@@ -139,7 +126,7 @@ impl Writer {
     ) -> Result<Written, ProviderError> {
         let _lock = self.locks.take(&[id]).await;
         let Some(held) = self.read_if_there::<SecurityGroup>(kind::SECURITY_GROUP, id).await? else {
-            return Ok(untouched(None));
+            return Ok(Written::default());
         };
         check_seen(&kind::SECURITY_GROUP.deleting(), id, seen, held.etag.as_deref())?;
         self.delete(kind::SECURITY_GROUP, id, held.etag.as_deref()).await
@@ -150,7 +137,6 @@ impl Writer {
 #[must_use]
 pub fn changed(held: &SecurityGroup, change: &RuleChange) -> SecurityGroup {
     let mut wanted = held.clone();
-    let same_name = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
     let rules = &mut wanted.properties.security_rules;
     rules.retain(|rule| !change.delete.iter().any(|name| same_name(name, &rule.name)));
     for rule in &change.put {

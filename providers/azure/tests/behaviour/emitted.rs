@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::harness::{Sim, id, rule, slow};
+use crate::harness::{Sim, id, put, rule, slow};
 use crate::overheard::{Then, overheard};
 
 fn check(folder: &str, name: &str, emitted: &Value) {
@@ -74,7 +74,7 @@ async fn what_is_sent_is_what_the_witness_has_judged() {
     check("sent", "security_group_new", &last());
     let mut ours = rule("ours", "300 in allow Tcp asg:web asg:db 443");
     ours.properties.description = Some("web to db".to_owned());
-    writer.put_rule(&id("nsg/n"), &ours, None).await.unwrap();
+    writer.change_rules(&id("nsg/n"), &put(ours.clone()), None).await.unwrap();
     check("sent", "rule", &last());
     let change = RuleChange {
         put: vec![rule("more", "310 in allow Udp 10.0.0.0/8,172.16.0.0/12 * 53,123")],

@@ -10,14 +10,17 @@ use provider_azure::write::{Flush, Membership, RuleChange};
 use provider_azure::{Writer, observe};
 use serde_json::{Value, json};
 
-use crate::harness::{SUBSCRIPTION, Sim, Simulated, id, rule, rule_body, slow};
+use crate::harness::{SUBSCRIPTION, Sim, Simulated, delete, id, put, rule, rule_body, slow};
 use crate::overheard::{Then, overheard};
 
 const PUT_RULE: &str = "PUT networkSecurityGroups/securityRules";
 const OURS: &str = "300 in allow Tcp asg:web asg:db 443";
 
 async fn put_ours(sim: &Sim) -> Result<usize, ProviderError> {
-    sim.writer.put_rule(&id("nsg/n"), &rule("ours", OURS), None).await.map(|written| written.calls.len())
+    sim.writer
+        .change_rules(&id("nsg/n"), &put(rule("ours", OURS)), None)
+        .await
+        .map(|written| written.calls.len())
 }
 
 /// Somebody writes between our read and our write.
@@ -47,9 +50,9 @@ async fn a_change_between_read_and_write_is_a_conflict_and_survives() {
         RuleChange { put: vec![rule("ours", OURS)], delete: vec!["theirs".to_owned()], flush: Flush::AsIs };
     refused(writer.change_rules(&id("nsg/n"), &change, None).await.unwrap_err());
     let writer = disturbed(&sim, "nsg/n/drift", drift()).await;
-    refused(writer.put_rule(&id("nsg/n"), &rule("ours", OURS), None).await.unwrap_err());
+    refused(writer.change_rules(&id("nsg/n"), &put(rule("ours", OURS)), None).await.unwrap_err());
     let writer = disturbed(&sim, "nsg/n/drift", drift()).await;
-    refused(writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap_err());
+    refused(writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap_err());
     let moved = crate::harness::interface("vnet/v/s", &["db"]);
     let writer = disturbed(&sim, "nic/b", moved.clone()).await;
     let membership: Membership = [("c".to_owned(), [id("asg/web")].into())].into();
@@ -120,7 +123,8 @@ async fn an_operation_that_fails_after_a_minute_says_why_and_the_next_pass_conve
 #[tokio::test]
 async fn a_whole_group_or_interface_whose_write_failed_is_written_again() {
     let sim = Sim::start(slow()).await;
-    let change = RuleChange { put: vec![rule("ours", OURS)], delete: Vec::new(), flush: Flush::AsIs };
+    let both = vec![rule("ours", OURS), rule("more", "310 in allow Tcp asg:web asg:db 80")];
+    let change = RuleChange { put: both, delete: Vec::new(), flush: Flush::AsIs };
     let membership: Membership = [("c".to_owned(), [id("asg/web")].into())].into();
     let fail = |action: &str| sim.front.world().fail_operation(action, 1, "OperationPreempted", "x");
     fail("PUT networkSecurityGroups");
@@ -132,8 +136,8 @@ async fn a_whole_group_or_interface_whose_write_failed_is_written_again() {
     sim.writer.put_membership(&id("nic/b"), &membership, None).await.unwrap_err();
     assert_eq!(sim.writer.put_membership(&id("nic/b"), &membership, None).await.unwrap().calls.len(), 1);
     fail("DELETE networkSecurityGroups/securityRules");
-    sim.writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap_err();
-    assert_eq!(sim.writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap().calls.len(), 1);
+    sim.writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap_err();
+    assert_eq!(sim.writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap().calls.len(), 1);
     sim.assert_no_complaints();
 }
 
@@ -154,7 +158,7 @@ async fn looks_that_are_lost_are_made_again_and_the_write_is_not() {
     plant(2, Fault::ServerError);
     assert_eq!(put_ours(&sim).await.unwrap(), 1);
     (1..=20).for_each(|nth| plant(nth, Fault::ServerError));
-    let error = sim.writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap_err();
+    let error = sim.writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Transient);
     assert!(error.message.contains("accepted"), "{error}");
     assert_eq!(sim.outcomes("DELETE networkSecurityGroups/securityRules"), ["ok"], "sent once");

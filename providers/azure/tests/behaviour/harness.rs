@@ -9,6 +9,7 @@ use azure_core::time::OffsetDateTime;
 use mock_azure::{AzureFront, Settings, World, serve};
 use provider::Clock;
 use provider_azure::resources::{ArmId, Rule};
+use provider_azure::write::{Flush, RuleChange};
 use provider_azure::{Arm, ArmSettings, Endpoint, Estate, Writer, observe};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -233,4 +234,14 @@ pub fn rule(name: &str, short: &str) -> Rule {
     let mut body = rule_body(short);
     body["name"] = json!(name);
     serde_json::from_value(body).unwrap()
+}
+
+/// A change that puts one rule.
+pub fn put(rule: Rule) -> RuleChange {
+    RuleChange { put: vec![rule], delete: Vec::new(), flush: Flush::AsIs }
+}
+
+/// A change that deletes one rule.
+pub fn delete(name: &str) -> RuleChange {
+    RuleChange { put: Vec::new(), delete: vec![name.to_owned()], flush: Flush::AsIs }
 }

@@ -53,9 +53,8 @@ async fn membership_changes_and_nothing_else_does() {
     for (groups, calls) in [(&["db", "web"][..], 1), (&["web", "db"], 0), (&["db"], 1), (&[], 1), (&[], 0)] {
         let written = sim.writer.put_membership(&nic, &membership("c4", groups), Some(&seen)).await.unwrap();
         assert_eq!(written.calls.len(), calls, "{groups:?}");
-        seen = written.etag;
         let after = sim.show("nic/rich");
-        assert_eq!(after["etag"], seen.as_str());
+        seen = after["etag"].as_str().unwrap().to_owned();
         let wanted: BTreeSet<ArmId> = groups.iter().map(|group| id(&format!("asg/{group}"))).collect();
         let list = &after["properties"]["ipConfigurations"][0]["properties"]["applicationSecurityGroups"];
         let now = list.as_array().unwrap().iter();

@@ -5,7 +5,7 @@ use provider_azure::resources::{SecurityGroup, Tags, kind};
 use provider_azure::write::{Flush, RuleChange};
 use serde_json::{Value, json};
 
-use crate::harness::{Sim, id, rule, slow};
+use crate::harness::{Sim, delete, id, put, rule, slow};
 
 fn change(put: &[(&str, &str)], delete: &[&str]) -> RuleChange {
     RuleChange {
@@ -24,21 +24,21 @@ async fn one_rule_is_written_beside_its_neighbours() {
     let sim = Sim::start(slow()).await;
     let theirs = sim.show("nsg/n/theirs")["properties"].clone();
     let ours = rule("ours", "300 in allow Tcp asg:web asg:db 443,8000-8080");
-    let written = sim.writer.put_rule(&id("nsg/n"), &ours, None).await.unwrap();
+    let written = sim.writer.change_rules(&id("nsg/n"), &put(ours.clone()), None).await.unwrap();
     assert_eq!(written.calls.len(), 1);
     assert_eq!(written.calls[0].action, "Microsoft.Network/networkSecurityGroups/securityRules/write");
     assert!(!written.calls[0].request_id.is_empty());
-    assert_eq!(sim.show("nsg/n/ours")["etag"], written.etag, "the version after the operation");
+    let etag = sim.show("nsg/n/ours")["etag"].as_str().unwrap().to_owned();
     assert_eq!(sim.show("nsg/n/ours")["properties"]["provisioningState"], "Succeeded");
     assert_eq!(sim.show("nsg/n/theirs")["properties"], theirs);
-    let again = sim.writer.put_rule(&id("nsg/n"), &ours, Some(&written.etag)).await.unwrap();
-    assert_eq!((again.calls.len(), again.etag.as_str()), (0, written.etag.as_str()), "true already");
+    let again = sim.writer.change_rules(&id("nsg/n"), &put(ours.clone()), Some(&etag)).await.unwrap();
+    assert_eq!(again.calls.len(), 0, "true already");
     let other = rule("ours", "300 in allow Tcp asg:web asg:db 443");
-    sim.writer.put_rule(&id("nsg/n"), &other, Some(&written.etag)).await.unwrap();
+    sim.writer.change_rules(&id("nsg/n"), &put(other.clone()), Some(&etag)).await.unwrap();
     assert_eq!(sim.show("nsg/n/ours")["properties"]["destinationPortRange"], "443");
-    let gone = sim.writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap();
+    let gone = sim.writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap();
     assert_eq!(gone.calls[0].action, "Microsoft.Network/networkSecurityGroups/securityRules/delete");
-    assert!(sim.writer.delete_rule(&id("nsg/n"), "ours", None).await.unwrap().calls.is_empty());
+    assert!(sim.writer.change_rules(&id("nsg/n"), &delete("ours"), None).await.unwrap().calls.is_empty());
     assert_eq!(sim.mutations().len(), 3);
     sim.assert_no_complaints();
 }
@@ -49,10 +49,11 @@ async fn a_rule_planned_on_an_older_group_is_not_written() {
     let seen = sim.show("nsg/n")["etag"].as_str().unwrap().to_owned();
     sim.rule("drift", "210 in allow Tcp * * 80");
     for (name, short) in [("ours", "300 in allow Tcp * * 443"), ("theirs", "200 in deny Tcp * * 22")] {
-        let error = sim.writer.put_rule(&id("nsg/n"), &rule(name, short), Some(&seen)).await.unwrap_err();
+        let error =
+            sim.writer.change_rules(&id("nsg/n"), &put(rule(name, short)), Some(&seen)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict, "{name}");
     }
-    let error = sim.writer.delete_rule(&id("nsg/n"), "theirs", Some(&seen)).await.unwrap_err();
+    let error = sim.writer.change_rules(&id("nsg/n"), &delete("theirs"), Some(&seen)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Conflict);
     let error =
         sim.writer.change_rules(&id("nsg/n"), &change(&[], &["theirs"]), Some(&seen)).await.unwrap_err();
@@ -64,7 +65,7 @@ async fn a_rule_planned_on_an_older_group_is_not_written() {
 async fn a_taken_priority_is_a_conflict() {
     let sim = Sim::start(slow()).await;
     let ours = rule("ours", "200 in allow Tcp * * 443");
-    let error = sim.writer.put_rule(&id("nsg/n"), &ours, None).await.unwrap_err();
+    let error = sim.writer.change_rules(&id("nsg/n"), &put(ours.clone()), None).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_str()), (ErrorKind::Conflict, "SecurityRuleConflict"));
     assert!(!error.request_id.is_empty());
     assert!(error.retryable());
@@ -92,11 +93,11 @@ async fn a_whole_group_is_changed_in_one_call_and_foreign_rules_stay_as_they_are
         .map(|n| (format!("ours-{n}"), format!("{} in allow Tcp asg:web asg:db {n}", 1000 + n)))
         .collect();
     let put: Vec<(&str, &str)> = put.iter().map(|(name, short)| (name.as_str(), short.as_str())).collect();
-    let first = sim.writer.change_rules(&id("nsg/n"), &change(&put, &[]), None).await.unwrap();
+    sim.writer.change_rules(&id("nsg/n"), &change(&put, &[]), None).await.unwrap();
     assert_eq!(foreign(&sim), before);
-    // The etag after the operation is the one to go on with.
+    let first = sim.show("nsg/n")["etag"].as_str().unwrap().to_owned();
     let second = change(&[("ours-1", "1001 in deny Tcp * * 1")], &["OURS-0", "never-there"]);
-    let second = sim.writer.change_rules(&id("nsg/n"), &second, Some(&first.etag)).await.unwrap();
+    let second = sim.writer.change_rules(&id("nsg/n"), &second, Some(&first)).await.unwrap();
     assert_eq!(second.calls.len(), 1);
     assert_eq!(foreign(&sim), before);
     let rules = sim.show("nsg/n")["properties"]["securityRules"].as_array().unwrap().len();
@@ -137,7 +138,7 @@ async fn application_groups_come_with_their_tags_and_go() {
     assert_eq!(sim.show("asg/made")["tags"], json!({ "managed-by": "bulkhead" }));
     assert_eq!(sim.estate().await.application_groups[&group].tags, tags());
     let again = sim.writer.create_application_group(&group, "westeurope", &tags()).await.unwrap();
-    assert_eq!((again.calls.len(), again.etag), (0, made.etag));
+    assert_eq!(again.calls.len(), 0);
     let theirs =
         sim.writer.create_application_group(&id("asg/web"), "westeurope", &tags()).await.unwrap_err();
     assert_eq!(theirs.kind, ErrorKind::Conflict, "another's group is not taken over");
@@ -157,7 +158,8 @@ async fn application_groups_come_with_their_tags_and_go() {
 async fn security_groups_come_empty_and_go_when_nothing_uses_them() {
     let sim = Sim::start(slow()).await;
     let made = sim.writer.create_security_group(&id("nsg/m"), "westeurope", &tags()).await.unwrap();
-    assert_eq!(sim.show("nsg/m")["etag"], made.etag);
+    assert_eq!(made.calls.len(), 1);
+    let made = sim.show("nsg/m")["etag"].as_str().unwrap().to_owned();
     let used = sim.writer.delete_security_group(&id("nsg/n"), None).await.unwrap_err();
     assert_eq!(
         (used.kind, used.code.as_str()),
@@ -165,8 +167,8 @@ async fn security_groups_come_empty_and_go_when_nothing_uses_them() {
     );
     let old = sim.writer.delete_security_group(&id("nsg/m"), Some("W/\"old\"")).await.unwrap_err();
     assert_eq!(old.kind, ErrorKind::Conflict);
-    let gone = sim.writer.delete_security_group(&id("nsg/m"), Some(&made.etag)).await.unwrap();
-    assert_eq!((gone.calls.len(), gone.etag.as_str()), (1, ""));
+    let gone = sim.writer.delete_security_group(&id("nsg/m"), Some(&made)).await.unwrap();
+    assert_eq!(gone.calls.len(), 1);
     sim.assert_no_complaints();
 }
 
@@ -177,7 +179,7 @@ async fn writes_of_one_resource_wait_for_each_other() {
         let writer = sim.writer.clone();
         async move {
             let ours = rule(&format!("ours-{n}"), &format!("{} in allow Tcp * * 443", 1000 + n));
-            writer.put_rule(&id("nsg/n"), &ours, None).await
+            writer.change_rules(&id("nsg/n"), &put(ours.clone()), None).await
         }
     });
     let all = futures_util::future::join_all(writes).await;

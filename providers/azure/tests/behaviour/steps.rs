@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mock_azure::Settings;
 use mock_cloud::Fault;
-use plan::{Direction, GroupId, StepAction};
+use plan::{Direction, GroupId, RuleService, StepAction};
 use provider::{CloudReader, CloudWriter, ErrorKind};
 use provider_azure::ids;
 
@@ -101,6 +101,72 @@ async fn steps_at_one_list_at_the_same_time_do_not_refuse_each_other() {
     }
     let observed = scene.observe().await;
     assert!(steps.iter().all(|step| scene.reader.holds(step, &observed, &scene.ids)));
+}
+
+/// What became of steps that are sent at one time: the calls that each tells, or why it failed.
+async fn at_one_time(
+    scene: &Scene,
+    steps: &[plan::Step],
+) -> Vec<Result<Vec<provider::CallRecord>, ErrorKind>> {
+    let current = [scene.observe().await];
+    let done = steps.iter().map(|step| scene.writer.apply(&scene.scope, step, &current, &scene.ids));
+    let done = futures_util::future::join_all(done).await;
+    done.into_iter()
+        .map(|done| done.map(|applied| applied.calls).map_err(|failed| failed.error.kind))
+        .collect()
+}
+
+#[tokio::test]
+async fn steps_at_one_list_share_a_call_and_each_tells_it() {
+    let mut scene = Scene::start().await;
+    scene.apply(&create(planned("v", "p"), network("v"))).await;
+    let carrier = planned_carrier("v", "p", "n");
+    let put =
+        |block: &str, port| step(&add(&carrier, Direction::Ingress, vec![from_block(block, tcp(port))]));
+    let steps = [put("10.2.0.0/16", 443), put("10.3.0.0/16", 80), put("10.4.0.0/16", 22)];
+    let current = [scene.observe().await];
+    let documents: Vec<Option<String>> =
+        steps.iter().map(|step| scene.writer.document(&scene.scope, step, &current, &scene.ids)).collect();
+    assert!(documents[0].is_some() && documents.iter().all(|document| *document == documents[0]));
+    scene.sim.front.world().calls.clear();
+    let done = at_one_time(&scene, &steps).await;
+    assert_eq!(scene.sim.mutations(), [PUT_LIST], "three rules of three steps are one call");
+    assert!(done.iter().all(|calls| *calls == done[0] && calls.as_ref().is_ok_and(|calls| calls.len() == 1)));
+    let observed = scene.observe().await;
+    assert!(steps.iter().all(|step| scene.reader.holds(step, &observed, &scene.ids)));
+    // What is true already goes along and tells no call.
+    let done = at_one_time(&scene, &[put("10.2.0.0/16", 443), put("10.9.0.0/16", 443)]).await;
+    assert_eq!(done.iter().map(|calls| calls.as_ref().unwrap().len()).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_step_that_is_refused_is_left_out_and_a_call_that_fails_is_everybodys() {
+    let mut scene = Scene::start().await;
+    scene.apply(&create(planned("v", "p"), network("v"))).await;
+    let carrier = planned_carrier("v", "p", "n");
+    let put =
+        |block: &str, service| step(&add(&carrier, Direction::Ingress, vec![from_block(block, service)]));
+    let unsaid = RuleService::Icmp { protocol: 1, kind: 8, code: Some(0) };
+    let good = [put("10.2.0.0/16", tcp(443)), put("10.3.0.0/16", tcp(80))];
+    let steps = [good[0].clone(), put("10.4.0.0/16", unsaid), good[1].clone()];
+    let done = at_one_time(&scene, &steps).await;
+    assert_eq!((done[1].clone(), done[0].is_ok(), done[2].is_ok()), (Err(ErrorKind::Rejected), true, true));
+    let more = [put("10.5.0.0/16", tcp(443)), put("10.6.0.0/16", tcp(80))];
+    scene.sim.front.world().faults.plant(PUT_LIST, 1, Fault::ServerError);
+    let done = at_one_time(&scene, &more).await;
+    assert_eq!(done, [Err(ErrorKind::Transient), Err(ErrorKind::Transient)]);
+    scene.sim.front.world().faults = mock_cloud::Faults::default();
+    for done in at_one_time(&scene, &more).await {
+        assert_eq!(done.unwrap().len(), 1);
+    }
+    // The cloud refuses a group that is not there: the other step does not suffer for it.
+    let gone = ids::of_asg(&id("asg/bulkhead-prod-0123456789abcdef"));
+    let steps = [
+        step(&add(&carrier, Direction::Ingress, vec![from_group(&gone, tcp(1))])),
+        put("10.7.0.0/16", tcp(443)),
+    ];
+    let done = at_one_time(&scene, &steps).await;
+    assert_eq!((done[0].clone(), done[1].is_ok()), (Err(ErrorKind::NotFound), true));
 }
 
 #[tokio::test]
@@ -265,13 +331,15 @@ async fn a_crash_at_any_call_is_mended_by_the_same_steps() {
 async fn calls_are_estimated_as_they_are_made() {
     let scene = Scene::start().await;
     let steps: Vec<plan::Step> = whole().iter().map(step).collect();
-    let found = scene.reader.estimate(&scene.scope, &steps.iter().collect::<Vec<_>>());
+    let alone: Vec<Vec<&plan::Step>> = steps.iter().map(|step| vec![step]).collect();
+    let observed = scene.observe().await;
+    let found = scene.reader.estimate(&scene.scope, &observed, &alone);
     let count = |action: &str| found.calls.get(&format!("Microsoft.Network/{action}")).copied().unwrap_or(0);
     assert_eq!(count("networkInterfaces/write"), 3);
     assert_eq!(count("applicationSecurityGroups/write"), 4);
     assert_eq!(count("networkSecurityGroups/securityRules/write"), 3);
     assert_eq!(found.duration_ms, 0, "the buckets are full");
-    let many: Vec<&plan::Step> = std::iter::repeat_n(&steps[4], 1_200).collect();
-    let long = scene.reader.estimate(&scene.scope, &many);
+    let many: Vec<Vec<&plan::Step>> = std::iter::repeat_n(vec![&steps[4]], 1_200).collect();
+    let long = scene.reader.estimate(&scene.scope, &observed, &many);
     assert!(long.duration_ms >= 300_000, "a thousand in five minutes: {}", long.duration_ms);
 }

@@ -27,8 +27,10 @@ impl Work<'_> {
         let id = GroupId::from(value);
         self.ensure_policy(network).await?;
         if open_egress {
-            let edit = |band: &Band, held: &[PathRule]| {
-                band::add(band, held, Target { id: &id, name }, Direction::Egress, &allow_everything())
+            let (id, name) = (id.clone(), name.to_owned());
+            let edit = move |band: &Band, held: &[PathRule]| {
+                let target = Target { id: &id, name: &name };
+                band::add(band, held, target, Direction::Egress, &allow_everything())
             };
             self.change_policy(network, None, edit).await?;
         }
@@ -120,7 +122,8 @@ impl Work<'_> {
         }
         let class = self.class(id)?;
         if self.is_in_force(&class.network) {
-            let edit = |band: &Band, held: &[PathRule]| Ok(band::clear(band, held, id));
+            let id = id.clone();
+            let edit = move |band: &Band, held: &[PathRule]| Ok(band::clear(band, held, &id));
             self.change_policy(&class.network, None, edit).await?;
         }
         let action = "cloudresourcemanager.tagValues.get";

@@ -70,7 +70,8 @@ impl Work<'_> {
             None => self.make_closed(network, direction).await?,
         };
         let closed = Some((ids::closed(network, direction), value.clone()));
-        let edit = |band: &Band, held: &[PathRule]| Ok(band::close(band, held, network, direction)?);
+        let of = network.clone();
+        let edit = move |band: &Band, held: &[PathRule]| Ok(band::close(band, held, &of, direction)?);
         let mut done = self.change_policy(network, closed, edit).await;
         if done.is_ok() {
             let bound = self.hands.writer.bind(instance, &value).await;

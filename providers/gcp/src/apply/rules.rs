@@ -5,12 +5,15 @@ use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
 
 use crate::apply::{ACTION, Work, not_there, refused};
-use crate::band::{self, Band, Change, Refusal, Target};
+use crate::band::{self, Band, Change, Refusal};
 use crate::ids::{self, GroupKind};
 use crate::marks;
 use crate::observed::lists;
 use crate::resources::{Policy, PolicyRule, ResourcePath};
 use crate::write::{NewAssociation, if_there};
+
+/// What becomes of the rules of ours.
+type Decide = dyn Fn(&Band, &[PathRule]) -> Result<Change, Refusal>;
 
 /// A tag value for closed interfaces, with what it is as a group.
 pub(super) type ClosedValue = Option<(GroupId, String)>;
@@ -23,10 +26,10 @@ impl Work<'_> {
         rules: &[RuleSpec],
     ) -> Result<(), ProviderError> {
         let class = self.class(id)?;
-        let edit = |band: &Band, held: &[PathRule]| {
-            band::add(band, held, Target { id: &class.id, name: &class.name }, direction, rules)
-        };
-        self.change_policy(&class.network, None, edit).await
+        let (network, rules) = (class.network.clone(), rules.to_vec());
+        let edit =
+            move |band: &Band, held: &[PathRule]| band::add(band, held, class.target(), direction, &rules);
+        self.change_policy(&network, None, edit).await
     }
 
     pub(super) async fn remove_rules(
@@ -39,10 +42,10 @@ impl Work<'_> {
         if !self.is_in_force(&class.network) {
             return Ok(());
         }
-        let edit = |band: &Band, held: &[PathRule]| {
-            band::remove(band, held, Target { id: &class.id, name: &class.name }, direction, rules)
-        };
-        self.change_policy(&class.network, None, edit).await
+        let (network, rules) = (class.network.clone(), rules.to_vec());
+        let edit =
+            move |band: &Band, held: &[PathRule]| band::remove(band, held, class.target(), direction, &rules);
+        self.change_policy(&network, None, edit).await
     }
 
     /// Changes the rules of ours in the policy of a network, which is made if it is not there.
@@ -50,22 +53,14 @@ impl Work<'_> {
         &mut self,
         network: &NetworkId,
         closed: ClosedValue,
-        edit: impl FnOnce(&Band, &[PathRule]) -> Result<Change, Refusal>,
+        edit: impl Fn(&Band, &[PathRule]) -> Result<Change, Refusal> + Send + Sync + 'static,
     ) -> Result<(), ProviderError> {
         self.ensure_policy(network).await?;
         let path = ids::policy(&self.band.installation, network);
         let band = self.band.clone();
-        let mut failed = None;
-        let edited = |rules: &[PolicyRule]| match edited(&band, &closed, rules, edit) {
-            Ok(after) => after,
-            Err(error) => {
-                failed = Some(error);
-                rules.to_vec()
-            }
-        };
-        let done = self.hands.writer.patch_policy(&path, None, edited).await;
-        self.note(done)?;
-        failed.map_or(Ok(()), Err)
+        let edit = move |rules: &[PolicyRule]| edited(&band, &closed, rules, &edit);
+        let done = self.hands.writer.edit_policy(&path, Box::new(edit)).await;
+        self.note(done)
     }
 
     /// Whether our policy of a network was in force when it was read.
@@ -144,7 +139,7 @@ fn edited(
     band: &Band,
     closed: &ClosedValue,
     rules: &[PolicyRule],
-    edit: impl FnOnce(&Band, &[PathRule]) -> Result<Change, Refusal>,
+    edit: &Decide,
 ) -> Result<Vec<PolicyRule>, ProviderError> {
     let group = |value: &str| match closed {
         Some((id, held)) if held == value => id.clone(),

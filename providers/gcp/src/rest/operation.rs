@@ -4,6 +4,7 @@
 //! of the place are asked for it. That is observation, not a retry: the write itself is sent once. The same goes for
 //! looks that are lost or throttled: they are made again, a few times, and never after the operation's own time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use provider::{ErrorKind, ProviderError};
@@ -194,6 +195,6 @@ pub(crate) fn unseen(action: &str, operation: &str, error: ProviderError) -> Pro
     outer.hint = if error.hint.is_empty() { "the next pass looks".to_owned() } else { error.hint.clone() };
     outer.code.clone_from(&error.code);
     operation.clone_into(&mut outer.request_id);
-    outer.source = Some(Box::new(error));
+    outer.source = Some(Arc::new(error));
     outer
 }

@@ -55,7 +55,7 @@ fn no_tls(error: impl std::error::Error + Send + Sync + 'static) -> ProviderErro
     let mut failed =
         ProviderError::new(ErrorKind::Rejected, "connect to Google Cloud", "TLS cannot be set up");
     failed.hint = "install the root certificates of the system (ca-certificates)".to_owned();
-    failed.source = Some(Box::new(error));
+    failed.source = Some(Arc::new(error));
     failed
 }
 

@@ -18,7 +18,7 @@ impl Writer {
         const ACTION: &str = "compute.firewalls.insert";
         let collection = format!("projects/{project}/global/firewalls");
         let path = ResourcePath::new(&format!("{collection}/{}", rule.name));
-        let _lock = self.locks.take(path.as_str()).await;
+        let _lock = self.turn(path.as_str()).await;
         if let Some(held) = if_there(self.firewall(&path).await)? {
             let text = |rule: &Firewall| rule.description.clone().unwrap_or_default();
             if text(&held) != text(rule) {
@@ -35,7 +35,7 @@ impl Writer {
         }
         let (method, path) = (Method::POST, collection.as_str());
         let calls = self.change(Change { method, action: ACTION, path, query: &[], body }).await?;
-        Ok(Written { calls, fingerprint: String::new() })
+        Ok(Written { calls })
     }
 
     /// Makes a classic rule say what it shall; only the fields that differ are sent. Its network and direction cannot
@@ -52,7 +52,7 @@ impl Writer {
         seen: Option<&Firewall>,
     ) -> Result<Written, Failed> {
         const ACTION: &str = "compute.firewalls.patch";
-        let _lock = self.locks.take(path.as_str()).await;
+        let _lock = self.turn(path.as_str()).await;
         let held = self.firewall(path).await?;
         check_rule(ACTION, path, seen, &held)?;
         check_meaning(ACTION, wanted)?;
@@ -74,7 +74,7 @@ impl Writer {
         }
         let (method, path) = (Method::PATCH, path.as_str());
         let calls = self.change(Change { method, action: ACTION, path, query: &[], body }).await?;
-        Ok(Written { calls, fingerprint: String::new() })
+        Ok(Written { calls })
     }
 
     /// Deletes a classic rule; `seen` as in [`Writer::patch_firewall`].
@@ -87,7 +87,7 @@ impl Writer {
         seen: Option<&Firewall>,
     ) -> Result<Written, Failed> {
         const ACTION: &str = "compute.firewalls.delete";
-        let _lock = self.locks.take(path.as_str()).await;
+        let _lock = self.turn(path.as_str()).await;
         let Some(held) = if_there(self.firewall(path).await)? else { return Ok(Written::default()) };
         check_rule(ACTION, path, seen, &held)?;
         self.delete(ACTION, path).await

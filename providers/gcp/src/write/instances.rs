@@ -26,22 +26,19 @@ impl Writer {
         seen: Option<&str>,
     ) -> Result<Written, Failed> {
         const ACTION: &str = "compute.instances.setTags";
-        let _lock = self.locks.take(instance.as_str()).await;
+        let _lock = self.turn(instance.as_str()).await;
         let held = self.instance(instance).await?;
         check_seen(ACTION, instance.as_str(), seen, &held.tags.fingerprint)?;
         let before: BTreeSet<String> = held.tags.items.iter().cloned().collect();
         let mut after: BTreeSet<String> = before.difference(leave).cloned().collect();
         after.extend(join.iter().cloned());
         if after == before {
-            return Ok(Written { calls: Vec::new(), fingerprint: held.tags.fingerprint });
+            return Ok(Written::default());
         }
         let body = json!({ "items": after, "fingerprint": held.tags.fingerprint });
         let (method, path) = (Method::POST, format!("{instance}/setTags"));
         let calls = self.change(Change { method, action: ACTION, path: &path, query: &[], body }).await?;
-        match self.instance(instance).await {
-            Ok(now) => Ok(Written { calls, fingerprint: now.tags.fingerprint }),
-            Err(error) => Err(Failed { calls, error }),
-        }
+        Ok(Written { calls })
     }
 
     async fn instance(&self, path: &ResourcePath) -> Result<Instance, provider::ProviderError> {

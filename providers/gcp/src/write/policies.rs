@@ -18,6 +18,9 @@ pub struct NewAssociation {
     pub priority: Option<u32>,
 }
 
+/// What a step wants changed in the rules of a policy, decided on those that are there when it is written.
+pub(crate) type Edit = Box<dyn Fn(&[PolicyRule]) -> Result<Vec<PolicyRule>, ProviderError> + Send + Sync>;
+
 impl Writer {
     /// Creates a policy at a path with its description and rules, attached to nothing.
     ///
@@ -31,19 +34,19 @@ impl Writer {
         rules: &[PolicyRule],
     ) -> Result<Written, Failed> {
         let action = action(policy, "insert");
-        let _lock = self.locks.take(policy.as_str()).await;
+        let _lock = self.turn(policy.as_str()).await;
         if let Some(held) = if_there(self.policy(policy).await)? {
             if held.description.as_deref().unwrap_or_default() != description {
                 return Err(taken(&action, policy.as_str()).into());
             }
-            return Ok(Written { calls: Vec::new(), fingerprint: held.fingerprint });
+            return Ok(Written::default());
         }
         let rules = written(&action, rules)?;
         let body =
             body(&[("name", json!(policy.name())), ("description", json!(description)), ("rules", rules)]);
         let (method, path) = (Method::POST, policy.collection());
         let calls = self.change(Change { method, action: &action, path, query: &[], body }).await?;
-        self.with_fingerprint(policy, calls).await
+        Ok(Written { calls })
     }
 
     /// Replaces the rules of a policy in one call, which interfaces take over as a whole. `edit` gets the rules that
@@ -61,20 +64,74 @@ impl Writer {
         edit: impl FnOnce(&[PolicyRule]) -> Vec<PolicyRule>,
     ) -> Result<Written, Failed> {
         let action = action(policy, "patch");
-        let _lock = self.locks.take(policy.as_str()).await;
+        let _lock = self.turn(policy.as_str()).await;
         let held = self.policy(policy).await?;
         check_seen(&action, policy.as_str(), seen, &held.fingerprint)?;
         let before: Vec<PolicyRule> =
             held.rules.iter().flatten().filter(|rule| !rule.is_predefined()).cloned().collect();
         let after = edit(&before);
         if is_same(&before, &after) {
-            return Ok(Written { calls: Vec::new(), fingerprint: held.fingerprint });
+            return Ok(Written::default());
         }
         let rules = written(&action, &after)?;
         let body = json!({ "fingerprint": held.fingerprint, "rules": rules });
         let (method, path) = (Method::PATCH, policy.as_str());
         let calls = self.change(Change { method, action: &action, path, query: &[], body }).await?;
-        self.with_fingerprint(policy, calls).await
+        Ok(Written { calls })
+    }
+
+    /// Has an edit of the rules written, in one call with whatever other steps change in the policy at this time. Each
+    /// tells the call. An edit that is refused is left out.
+    ///
+    /// # Errors
+    /// What fails fails for all of them; but where the cloud refuses what is asked for, each is written alone, so that
+    /// none suffers for another.
+    pub(crate) async fn edit_policy(&self, policy: &ResourcePath, edit: Edit) -> Result<Written, Failed> {
+        let path = policy.as_str().to_owned();
+        let answer = self.edits.submit(&path, edit, |edits| self.write_all(policy, edits)).await;
+        let given_up = || {
+            let message = format!("the write of `{policy}` that this was part of was given up");
+            Err(ProviderError::new(ErrorKind::Transient, &action(policy, "patch"), message).into())
+        };
+        answer.unwrap_or_else(given_up)
+    }
+
+    async fn write_all(&self, policy: &ResourcePath, edits: Vec<Edit>) -> Vec<Result<Written, Failed>> {
+        let failed = match self.write_edits(policy, &edits).await {
+            Ok(answers) => return answers,
+            Err(failed) => failed,
+        };
+        if edits.len() < 2 || !failed.error.is_of_what_was_asked() {
+            return edits.iter().map(|_| Err(failed.clone())).collect();
+        }
+        let mut answers = Vec::new();
+        for edit in &edits {
+            match self.write_edits(policy, std::slice::from_ref(edit)).await {
+                Ok(answer) => answers.extend(answer),
+                Err(failed) => answers.push(Err(failed)),
+            }
+        }
+        answers
+    }
+
+    async fn write_edits(
+        &self,
+        policy: &ResourcePath,
+        edits: &[Edit],
+    ) -> Result<Vec<Result<Written, Failed>>, Failed> {
+        let mut outcomes = Vec::new();
+        let all = |rules: &[PolicyRule]| {
+            let mut rules = rules.to_vec();
+            outcomes = edits.iter().map(|edit| run(edit, &mut rules)).collect();
+            rules
+        };
+        let written = self.patch_policy(policy, None, all).await?;
+        let answer = |outcome| match outcome {
+            Ok(true) => Ok(written.clone()),
+            Ok(false) => Ok(Written::default()),
+            Err(error) => Err(Failed::from(error)),
+        };
+        Ok(outcomes.into_iter().map(answer).collect())
     }
 
     /// Deletes a policy that is attached to nothing.
@@ -83,7 +140,7 @@ impl Writer {
     /// [`ErrorKind::Conflict`] while it is attached, or when it was changed since it was planned on.
     pub async fn delete_policy(&self, policy: &ResourcePath, seen: Option<&str>) -> Result<Written, Failed> {
         let action = action(policy, "delete");
-        let _lock = self.locks.take(policy.as_str()).await;
+        let _lock = self.turn(policy.as_str()).await;
         let Some(held) = if_there(self.policy(policy).await)? else { return Ok(Written::default()) };
         check_seen(&action, policy.as_str(), seen, &held.fingerprint)?;
         self.delete(&action, policy).await
@@ -101,11 +158,11 @@ impl Writer {
         replacing: Option<&ResourcePath>,
     ) -> Result<Written, Failed> {
         let action = action(policy, "addAssociation");
-        let _lock = self.locks.take(policy.as_str()).await;
+        let _lock = self.turn(policy.as_str()).await;
         let held = self.policy(policy).await?;
         if let Some(own) = held.associations.iter().find(|one| one.name == wanted.name) {
             if own.attachment_target == wanted.network {
-                return Ok(Written { calls: Vec::new(), fingerprint: held.fingerprint });
+                return Ok(Written::default());
             }
             return Err(taken(&action, &wanted.name).into());
         }
@@ -124,7 +181,7 @@ impl Writer {
         let query = if replacing.is_some() { &query[..] } else { &[] };
         let (method, path) = (Method::POST, format!("{policy}/addAssociation"));
         let calls = self.change(Change { method, action: &action, path: &path, query, body }).await?;
-        self.with_fingerprint(policy, calls).await
+        Ok(Written { calls })
     }
 
     /// Takes a policy off a network, by the name of the association.
@@ -133,15 +190,15 @@ impl Writer {
     /// By what the caller does next; what is not attached stays so.
     pub async fn dissociate(&self, policy: &ResourcePath, name: &str) -> Result<Written, Failed> {
         let action = action(policy, "removeAssociation");
-        let _lock = self.locks.take(policy.as_str()).await;
+        let _lock = self.turn(policy.as_str()).await;
         let Some(held) = if_there(self.policy(policy).await)? else { return Ok(Written::default()) };
         if !held.associations.iter().any(|one| one.name == name) {
-            return Ok(Written { calls: Vec::new(), fingerprint: held.fingerprint });
+            return Ok(Written::default());
         }
         let (method, path, query) = (Method::POST, format!("{policy}/removeAssociation"), [("name", name)]);
         let change = Change { method, action: &action, path: &path, query: &query, body: Value::Null };
         let calls = self.change(change).await?;
-        self.with_fingerprint(policy, calls).await
+        Ok(Written { calls })
     }
 
     async fn policy(&self, path: &ResourcePath) -> Result<Policy, ProviderError> {
@@ -152,18 +209,14 @@ impl Writer {
         }
         Ok(held)
     }
+}
 
-    /// The version after a write. A read that fails leaves the write done: the next pass reads the version anyway.
-    async fn with_fingerprint(
-        &self,
-        policy: &ResourcePath,
-        calls: Vec<provider::CallRecord>,
-    ) -> Result<Written, Failed> {
-        match self.policy(policy).await {
-            Ok(held) => Ok(Written { calls, fingerprint: held.fingerprint }),
-            Err(error) => Err(Failed { calls, error }),
-        }
-    }
+/// Makes an edit in a list; says whether it changed anything.
+fn run(edit: &Edit, rules: &mut Vec<PolicyRule>) -> Result<bool, ProviderError> {
+    let after = edit(rules)?;
+    let is_changed = !is_same(rules, &after);
+    *rules = after;
+    Ok(is_changed)
 }
 
 /// The id of a method on a policy.

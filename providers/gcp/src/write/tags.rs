@@ -54,7 +54,7 @@ impl Writer {
         };
         let body = json!({ "parent": parent, "shortName": short_name, "description": description,
             "purpose": "GCE_FIREWALL", "purposeData": data });
-        let _lock = self.locks.take(&format!("{parent} {short_name}")).await;
+        let _lock = self.turn(&format!("{parent} {short_name}")).await;
         if let Some(held) = self.tag_key(parent, short_name).await? {
             let is_alike = held.is_for_firewalls() && self.is_for(&held, scope).await?;
             if !is_alike {
@@ -76,7 +76,7 @@ impl Writer {
         description: &str,
     ) -> Result<Made, Failed> {
         let body = json!({ "parent": key, "shortName": short_name, "description": description });
-        let _lock = self.locks.take(&format!("{key} {short_name}")).await;
+        let _lock = self.turn(&format!("{key} {short_name}")).await;
         self.create_tag("tagValues", key, short_name, description, body).await
     }
 
@@ -89,11 +89,11 @@ impl Writer {
     pub async fn delete_tag(&self, name: &str) -> Result<Written, Failed> {
         let word = if name.starts_with("tagKeys/") { "tagKeys" } else { "tagValues" };
         let action = format!("cloudresourcemanager.{word}.delete");
-        let _lock = self.locks.take(name).await;
+        let _lock = self.turn(name).await;
         let (method, body) = (Method::DELETE, Value::Null);
         let change = Change { method, action: &action, path: name, query: &[], body };
         let (calls, _) = self.manage(&Service::Manager, change).await?;
-        Ok(Written { calls, fingerprint: String::new() })
+        Ok(Written { calls })
     }
 
     /// Binds a tag value (`tagValues/N`) to an instance.
@@ -102,7 +102,7 @@ impl Writer {
     /// [`ErrorKind::Conflict`] when the instance has another value of that key, or as many as it may have.
     pub async fn bind(&self, instance: &FullName, value: &str) -> Result<Written, Failed> {
         const ACTION: &str = "cloudresourcemanager.tagBindings.create";
-        let _lock = self.locks.take(instance.as_str()).await;
+        let _lock = self.turn(instance.as_str()).await;
         if self.is_bound(instance, value).await? {
             return Ok(Written::default());
         }
@@ -118,7 +118,7 @@ impl Writer {
     /// By what the caller does next; what is not bound stays so.
     pub async fn unbind(&self, instance: &FullName, value: &str) -> Result<Written, Failed> {
         const ACTION: &str = "cloudresourcemanager.tagBindings.delete";
-        let _lock = self.locks.take(instance.as_str()).await;
+        let _lock = self.turn(instance.as_str()).await;
         if !self.is_bound(instance, value).await? {
             return Ok(Written::default());
         }
@@ -137,11 +137,9 @@ impl Writer {
     ) -> Result<Written, Failed> {
         let service = Service::ManagerOf(instance.zone().to_owned());
         match self.manage(&service, change).await {
-            Ok((calls, _)) => Ok(Written { calls, fingerprint: String::new() }),
+            Ok((calls, _)) => Ok(Written { calls }),
             Err(failed) if is_lost(&failed.error) => match self.is_bound(instance, value).await {
-                Ok(is) if is == (wanted == Bound::Yes) => {
-                    Ok(Written { calls: failed.calls, fingerprint: String::new() })
-                }
+                Ok(is) if is == (wanted == Bound::Yes) => Ok(Written { calls: failed.calls }),
                 _ => Err(failed),
             },
             Err(failed) => Err(failed),
@@ -169,10 +167,7 @@ impl Writer {
         }
         let (method, path) = (Method::POST, word);
         let change = Change { method, action: &action, path, query: &[], body };
-        let made = |calls: Vec<CallRecord>, name: String| Made {
-            written: Written { calls, fingerprint: String::new() },
-            name,
-        };
+        let made = |calls: Vec<CallRecord>, name: String| Made { written: Written { calls }, name };
         match self.manage(&Service::Manager, change).await {
             Ok((calls, response)) => match serde_json::from_value::<Tag>(response) {
                 Ok(tag) => Ok(made(calls, tag.name)),

@@ -15,10 +15,10 @@ async fn a_policy_is_made_once_with_its_mark_and_rules() {
     let rules = [rule("100 allow 443 10.0.0.0/8 *")];
     for at in ["pol/p", "rpol/p"] {
         let made = sim.writer.create_policy(&path(at), &mark, &rules).await.unwrap();
-        assert_eq!((made.calls.len(), json!(made.fingerprint)), (1, sim.show(at)["fingerprint"].clone()));
+        assert_eq!(made.calls.len(), 1);
         assert!(made.calls[0].request_id.starts_with("operation-"), "{made:?}");
         let again = sim.writer.create_policy(&path(at), &mark, &rules).await.unwrap();
-        assert_eq!((again.calls.len(), &again.fingerprint), (0, &made.fingerprint));
+        assert_eq!(again.calls.len(), 0);
         let other = sim.writer.create_policy(&path(at), "theirs", &rules).await.unwrap_err();
         assert_eq!((other.error.kind, other.calls.len()), (ErrorKind::Conflict, 0));
         assert_eq!(sim.show(at)["rules"][0]["priority"], 100);
@@ -49,8 +49,9 @@ async fn rules_are_replaced_whole_and_foreign_ones_survive() {
     let shown = sim.show("pol/p");
     assert_eq!(shown["rules"][0]["match"]["srcRegionCodes"], json!(["DE"]), "what we do not know is kept");
     assert_eq!(shown["rules"][1]["targetSecureTags"][0]["name"], json!(value));
-    let again = sim.writer.patch_policy(&path("pol/p"), Some(&done.fingerprint), swap).await.unwrap();
-    assert_eq!((again.calls.len(), again.fingerprint), (0, done.fingerprint.clone()));
+    let now = shown["fingerprint"].as_str();
+    let again = sim.writer.patch_policy(&path("pol/p"), now, swap).await.unwrap();
+    assert_eq!(again.calls.len(), 0);
     let none = sim.writer.patch_policy(&path("pol/p"), None, |_| Vec::new()).await.unwrap();
     assert_eq!(
         (none.calls.len(), sim.show("pol/p")["rules"].as_array().unwrap().len()),

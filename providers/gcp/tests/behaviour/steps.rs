@@ -1,7 +1,7 @@
 //! Every step: applied, seen, and applied again without a call.
 
-use plan::{Direction, GroupId, Owner, StepAction};
-use provider::{CloudReader, ErrorKind};
+use plan::{Direction, GroupId, Owner, RuleService, StepAction};
+use provider::{CloudReader, CloudWriter, ErrorKind};
 use provider_gcp::ids;
 use serde_json::json;
 
@@ -52,6 +52,56 @@ async fn every_step_is_made_true_once() {
     let tags = ["cloudresourcemanager.tagValues.delete", "cloudresourcemanager.tagKeys.delete"];
     assert_eq!(gone, [&patch[..], &tags[..]].concat(), "its rules go with it");
     driver.sim.assert_no_complaints();
+}
+
+#[tokio::test]
+async fn steps_at_one_policy_share_a_call_and_each_tells_it() {
+    let mut driver = Driver::start(slow()).await;
+    driver.make(create("web", false)).await;
+    driver.make(create("db", false)).await;
+    let current = [driver.look().await];
+    let at_one_time = async |actions: Vec<StepAction>| {
+        let steps: Vec<plan::Step> = actions.into_iter().map(step).collect();
+        let documents: Vec<Option<String>> = steps
+            .iter()
+            .map(|step| driver.writer.document(&driver.scope, step, &current, &driver.ids))
+            .collect();
+        assert!(documents[0].is_some() && documents.iter().all(|document| *document == documents[0]));
+        let done = steps.iter().map(|step| driver.writer.apply(&driver.scope, step, &current, &driver.ids));
+        let done = futures_util::future::join_all(done).await;
+        let calls: Vec<_> =
+            done.into_iter().map(|done| done.map(|d| d.calls).map_err(|failed| failed.error.kind)).collect();
+        let observed = driver.look().await;
+        let seen: Vec<bool> = steps.iter().map(|step| plan::holds(step, &observed, &driver.ids)).collect();
+        (calls, seen)
+    };
+    let three = vec![
+        add("db", IN, "web tcp/5432"),
+        add("web", IN, "10.0.0.0/8 tcp/22"),
+        add("web", OUT, "10.0.0.0/8 tcp/443"),
+    ];
+    let (calls, seen) = at_one_time(three).await;
+    assert!(calls.iter().all(|told| *told == calls[0] && told.as_ref().is_ok_and(|told| told.len() == 1)));
+    assert_eq!(seen, [true; 3]);
+    let (calls, seen) = at_one_time(vec![add("db", IN, "web tcp/5432"), add("db", IN, "web tcp/80")]).await;
+    let told: Vec<usize> = calls.iter().map(|told| told.as_ref().unwrap().len()).collect();
+    assert_eq!((told, seen), (vec![0, 1], vec![true; 2]), "what is true already tells no call");
+    // One that no rule can say is left out.
+    let echo = RuleService::Icmp { protocol: 1, kind: 8, code: None };
+    let mut unsaid = add("web", IN, "web tcp/1");
+    if let StepAction::AddRules { rules, .. } = &mut unsaid {
+        rules[0].service = echo;
+    }
+    let (calls, seen) = at_one_time(vec![unsaid, add("web", IN, "web tcp/81")]).await;
+    assert_eq!(
+        (calls[0].clone(), calls[1].is_ok(), seen),
+        (Err(ErrorKind::Rejected), true, vec![false, true])
+    );
+    // A call that fails fails for everybody.
+    let patch = "compute.networkFirewallPolicies.patch";
+    driver.sim.front.world().faults.plant(patch, 1, mock_cloud::Fault::ServerError);
+    let (calls, _) = at_one_time(vec![add("web", IN, "web tcp/90"), add("web", IN, "web tcp/91")]).await;
+    assert_eq!(calls, [Err(ErrorKind::Transient), Err(ErrorKind::Transient)]);
 }
 
 #[tokio::test]
@@ -208,8 +258,9 @@ async fn calls_are_estimated_as_they_are_made() {
         StepAction::Mark { group: class("db") },
     ];
     let steps: Vec<plan::Step> = actions.into_iter().map(step).collect();
-    let all: Vec<&plan::Step> = steps.iter().collect();
-    let estimate = driver.reader.estimate(&driver.scope, &all);
+    let all: Vec<Vec<&plan::Step>> = steps.iter().map(|step| vec![step]).collect();
+    let observed = driver.look().await;
+    let estimate = driver.reader.estimate(&driver.scope, &observed, &all);
     let mut made = std::collections::BTreeMap::new();
     for step in &steps {
         for call in driver.apply(step).await.unwrap().calls {
@@ -218,9 +269,9 @@ async fn calls_are_estimated_as_they_are_made() {
     }
     assert_eq!(estimate.calls, made);
     assert_eq!(estimate.duration_ms, 0, "it fits into the first minute");
-    let many: Vec<&plan::Step> = std::iter::repeat_n(&steps[5], 1000).collect();
+    let many: Vec<Vec<&plan::Step>> = std::iter::repeat_n(vec![&steps[5]], 1000).collect();
     assert_eq!(
-        driver.reader.estimate(&driver.scope, &many).duration_ms,
+        driver.reader.estimate(&driver.scope, &observed, &many).duration_ms,
         4 * 60_000,
         "3,000 calls, 600 a minute"
     );

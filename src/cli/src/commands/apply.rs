@@ -7,7 +7,7 @@ use plan::guard::GuardSettings;
 use plan::report::{self, Style};
 use plan::{GroupId, Observed, Plan, Step};
 use provider::WallClock;
-use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome, StepStatus};
+use reconcile::applying::{Applier, CONCURRENT_MAX, Progress, StepOutcome, StepStatus, calls_made};
 use reconcile::last_applied::LastApplied;
 use reconcile::planning::{make_plan, observe};
 
@@ -91,7 +91,7 @@ pub(super) async fn run(
 
 fn say_done(steps: &[StepStatus]) {
     let count = |wanted: fn(&StepOutcome) -> bool| steps.iter().filter(|step| wanted(&step.outcome)).count();
-    let calls: usize = steps.iter().map(|step| step.calls.len()).sum();
+    let calls = calls_made(steps);
     anstream::println!("{} of {} steps done, {calls} calls", count(StepOutcome::is_done), steps.len());
     let untried = count(|outcome| *outcome == StepOutcome::Stopped);
     if untried > 0 {

@@ -213,7 +213,7 @@ impl Stage {
         for line in show::rounds(plan, &self.events) {
             anstream::println!("{line}");
         }
-        let calls: usize = status.steps.iter().map(|step| step.calls.len()).sum();
+        let calls = reconcile::applying::calls_made(&status.steps);
         let waits = report::settle_waits(plan);
         anstream::println!(
             "steps: {}; calls: {calls}; waits for the data plane ({} s each): {waits}; converged: {}",

@@ -37,6 +37,16 @@ impl CloudWriter for Noting<'_> {
         }
         result
     }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        self.writer.document(scope, step, current, ids)
+    }
 }
 
 fn not_noted(error: &std::io::Error) -> ProviderError {

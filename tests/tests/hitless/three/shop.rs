@@ -325,8 +325,8 @@ impl CloudReader for Fearful {
         self.inner.holds(step, observed, ids)
     }
 
-    fn estimate(&self, scope: &Scope, steps: &[&Step]) -> CallEstimate {
-        self.inner.estimate(scope, steps)
+    fn estimate(&self, scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        self.inner.estimate(scope, observed, batches)
     }
 }
 
@@ -369,6 +369,16 @@ impl CloudWriter for FearfulWriter {
             return applied.and(Err(dead()));
         }
         applied
+    }
+
+    fn document(
+        &self,
+        scope: &Scope,
+        step: &Step,
+        current: &[Observed],
+        ids: &BTreeMap<GroupId, GroupId>,
+    ) -> Option<String> {
+        self.inner.document(scope, step, current, ids)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tokens that somebody else makes: the metadata server, a file, `gcloud`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,7 +45,7 @@ impl Fetch for Metadata {
         let unreachable = |error: reqwest::Error| {
             let message = "the metadata server could not be reached";
             let mut failed = ProviderError::new(ErrorKind::Transient, ACTION, message);
-            failed.source = Some(Box::new(error.without_url()));
+            failed.source = Some(Arc::new(error.without_url()));
             failed
         };
         let asked = self.http.for_scheme("http").get(&self.url).header("Metadata-Flavor", "Google");
@@ -72,7 +73,7 @@ impl TokenSource for File {
     async fn token(&self) -> Result<Token, ProviderError> {
         let text = tokio::fs::read_to_string(&self.path).await.map_err(|error| {
             let mut failed = denied(format!("`{}` could not be read", self.path.display()));
-            failed.source = Some(Box::new(error));
+            failed.source = Some(Arc::new(error));
             failed
         })?;
         one_word(&text).ok_or_else(|| denied(format!("`{}` holds no token", self.path.display())))
@@ -91,7 +92,7 @@ impl Fetch for Gcloud {
         let ran = tokio::time::timeout(TOKEN_TIMEOUT, command.output()).await;
         let output = ran.map_err(|_| denied("`gcloud` did not answer"))?.map_err(|error| {
             let mut failed = denied("`gcloud` could not be run");
-            failed.source = Some(Box::new(error));
+            failed.source = Some(Arc::new(error));
             failed
         })?;
         let token = one_word(&String::from_utf8_lossy(&output.stdout)).filter(|_| output.status.success());

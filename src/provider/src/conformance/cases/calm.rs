@@ -158,8 +158,11 @@ async fn calls_fit(world: &dyn World, policy: Policy) -> Outcome {
     let before = world.writes().len();
     let done = Pass::new(world).run(policy).await?;
     ensure(done.is_complete() && !done.steps.is_empty(), || done.why())?;
-    let steps: Vec<&Step> = done.steps.iter().map(|(step, _)| step).collect();
-    let estimate = world.reader().estimate(&world.scope(), &steps);
+    let observed =
+        done.read.as_ref().map(|(before, _)| before).ok_or_else(|| "nothing was read".to_owned())?;
+    // A pass sends one step at a time.
+    let batches: Vec<Vec<&Step>> = done.steps.iter().map(|(step, _)| vec![step]).collect();
+    let estimate = world.reader().estimate(&world.scope(), observed, &batches);
     let (most, made) = (estimate.calls.values().sum::<u32>() as usize, world.writes().len() - before);
     ensure(made <= most, || format!("{policy:?}: estimated {:?}, made {made} calls", estimate.calls))
 }

@@ -70,9 +70,9 @@ impl CloudReader for Reader {
         plan::after(observed, steps.iter().filter(is_seen).copied())
     }
 
-    fn estimate(&self, _scope: &Scope, steps: &[&Step]) -> CallEstimate {
+    fn estimate(&self, _scope: &Scope, _observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
         let mut estimate = CallEstimate::default();
-        for step in steps {
+        for step in batches.iter().flatten() {
             let (name, count) = self.0.flaw.calls(&step.action);
             *estimate.calls.entry(name.to_owned()).or_default() += count;
         }

@@ -5,24 +5,33 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Gate, OwnedMutexGuard};
 
-use crate::resources::ArmId;
+/// The gates of all resources under a write, by id; a gate lives as long as somebody holds it or waits for it.
+pub struct Locks<K> {
+    gates: Arc<Mutex<BTreeMap<K, Weak<Gate<()>>>>>,
+}
 
-/// The gates of all resources under a write; a gate lives as long as somebody holds it or waits for it.
-#[derive(Clone, Default)]
-pub(crate) struct Locks {
-    gates: Arc<Mutex<BTreeMap<ArmId, Weak<Gate<()>>>>>,
+impl<K> Clone for Locks<K> {
+    fn clone(&self) -> Self {
+        Self { gates: self.gates.clone() }
+    }
+}
+
+impl<K> Default for Locks<K> {
+    fn default() -> Self {
+        Self { gates: Arc::default() }
+    }
 }
 
 /// Held while a write is under way.
-pub(crate) struct Held {
+pub struct Held {
     _gates: Vec<OwnedMutexGuard<()>>,
 }
 
-impl Locks {
+impl<K: Ord + Clone> Locks<K> {
     /// Waits until nobody else writes any of these. Taken in the order of ids, so that two writes cannot wait for each
     /// other. A gate is meant to be held across waiting: the operation of a write is what it keeps alone.
-    pub(crate) async fn take(&self, ids: &[&ArmId]) -> Held {
-        let mut wanted: Vec<&ArmId> = ids.to_vec();
+    pub async fn take(&self, ids: &[&K]) -> Held {
+        let mut wanted: Vec<&K> = ids.to_vec();
         wanted.sort();
         wanted.dedup();
         let mut held = Vec::new();
@@ -33,7 +42,7 @@ impl Locks {
         Held { _gates: held }
     }
 
-    fn gate(&self, id: &ArmId) -> Arc<Gate<()>> {
+    fn gate(&self, id: &K) -> Arc<Gate<()>> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = gates.get(id).and_then(Weak::upgrade) {
             return gate;
@@ -57,11 +66,10 @@ mod tests {
             .map(|n| {
                 let (locks, inside) = (locks.clone(), inside.clone());
                 tokio::spawn(async move {
-                    let (a, b) = (ArmId::new("/A"), ArmId::new(if n % 2 == 0 { "/b" } else { "/B" }));
                     let _held = if n % 3 == 0 {
-                        locks.take(&[&b, &a, &b]).await
+                        locks.take(&[&"b", &"a", &"b"]).await
                     } else {
-                        locks.take(&[&a, &b]).await
+                        locks.take(&[&"a", &"b"]).await
                     };
                     let others = inside.fetch_add(1, Ordering::SeqCst);
                     tokio::task::yield_now().await;
@@ -73,7 +81,7 @@ mod tests {
         for task in tasks {
             assert_eq!(task.await.ok(), Some(0));
         }
-        let _other = locks.take(&[&ArmId::new("/c")]).await;
+        let _other = locks.take(&[&"c"]).await;
         assert_eq!(locks.gates.lock().map_or(0, |gates| gates.len()), 1, "nothing is kept for later");
     }
 }

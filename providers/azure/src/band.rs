@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use plan::{Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
 
-pub use closed::{close, closed_group, is_closing};
+pub use closed::{PROBES, close, closed_group, is_closing, lets_probes};
 pub(crate) use edited::{Edited, edited};
 pub use place::{Count, Full, check_limits, counts};
 pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
@@ -45,6 +45,8 @@ pub struct Band {
     pub first: u32,
     /// The last one.
     pub last: u32,
+    /// Whether the platform's health probes go on when an interface is closed.
+    pub keeps_probes: bool,
 }
 
 /// Rules to write and to delete, by name; everything else stays as it is.

@@ -46,7 +46,7 @@ impl CloudReader for AzureReader {
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {
-        crate::lower::lower(input)
+        crate::lower::lower(&self.settings, input)
     }
 
     fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
@@ -77,7 +77,7 @@ impl CloudReader for AzureReader {
     }
 
     fn estimate(&self, _scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
-        estimate::estimate(observed, batches, self.arm.share())
+        estimate::estimate(&self.settings, observed, batches, self.arm.share())
     }
 }
 

@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{GroupId, Observed, RuleService, RuleSpec, Step, StepAction};
+use plan::{Direction, GroupId, Observed, RuleService, RuleSpec, Step, StepAction};
 use provider::CallEstimate;
 
 use crate::after::find_list;
 use crate::arm::pace::{Class, Plane, predict_ms};
 use crate::ids::{self, GroupKind};
 use crate::resources::kind;
+use crate::settings::AzureSettings;
 
 /// Reads around one write: the resource, a group that is made once more, a look at the operation.
 const READS_PER_WRITE: u32 = 3;
 
 /// Counts from above: closing an interface counts the group and the rule of its list once, whether or not they are there.
 /// What one batch changes in one security group is one call.
-pub fn estimate(observed: &Observed, batches: &[Vec<&Step>], share: f64) -> CallEstimate {
+pub fn estimate(
+    settings: &AzureSettings,
+    observed: &Observed,
+    batches: &[Vec<&Step>],
+    share: f64,
+) -> CallEstimate {
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
     let mut closing: BTreeSet<&GroupId> = BTreeSet::new();
     let mut count = |action: String| *calls.entry(action).or_default() += 1;
@@ -36,10 +42,14 @@ pub fn estimate(observed: &Observed, batches: &[Vec<&Step>], share: f64) -> Call
             StepAction::Attach { .. } => count(kind::INTERFACE.writing()),
             StepAction::Detach { remove, .. } => {
                 count(kind::INTERFACE.writing());
-                let rests = remove.iter().filter(|id| matches!(ids::kind_of(id), GroupKind::Rest { .. }));
-                for _ in rests.filter(|rest| closing.insert(rest)) {
+                for rest in remove {
+                    let GroupKind::Rest { direction, .. } = ids::kind_of(rest) else { continue };
+                    if !closing.insert(rest) {
+                        continue;
+                    }
                     count(kind::APPLICATION_GROUP.writing());
-                    count(kind::RULE.writing());
+                    let are_two = settings.keeps_probes && direction == Direction::Ingress;
+                    count(if are_two { kind::SECURITY_GROUP.writing() } else { kind::RULE.writing() });
                 }
             }
             StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {

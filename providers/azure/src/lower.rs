@@ -10,8 +10,8 @@
 //! wanted as they are. Pure; what is not about Azure is in `provider::lowering`.
 //!
 //! No rule of Azure can tell ICMP types apart: path MTU messages have no rule of ours and pass with the connection
-//! that they belong to. Whoever wants a load balancer's probes to pass says so in the policy; closing interfaces to
-//! them is a warning.
+//! that they belong to. Health probes of load balancers are let through where interfaces are closed (`band::close`), unless
+//! the settings leave them to the policy; then closing interfaces to them is a warning.
 //!
 //! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed is a blocking finding; nothing is widened
 //! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
@@ -29,13 +29,14 @@ use provider::lowering::{Identity, Lowering};
 
 use crate::ids;
 use crate::marks::{HASH_LENGTH, owned_name};
+use crate::settings::AzureSettings;
 use paths::Paths;
 
 /// Lowers one scope of a domain. Cost follows rules × classes in it × security groups in force, and members.
-pub fn lower(input: &LowerInput<'_>) -> Desired {
+pub fn lower(settings: &AzureSettings, input: &LowerInput<'_>) -> Desired {
     let name = |hash: &str| owned_name(input.installation, &hash[..HASH_LENGTH]);
     let lowering = Lowering::new(input, Identity::BothEnds, is_enforceable, name);
-    let paths = Paths::new(&lowering);
+    let paths = Paths::new(settings.band(), &lowering);
     let mut desired = Desired::default();
     let mut by_address = BTreeSet::new();
     let mut refused = BTreeSet::new();

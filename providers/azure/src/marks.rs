@@ -37,6 +37,8 @@ pub enum Form {
     Hashed,
     /// What closes interfaces.
     Closed(Direction),
+    /// A rule that lets the platform's health probes through to closed interfaces.
+    Probes,
     /// Our prefix, and then nothing that we write.
     Half,
 }
@@ -55,6 +57,11 @@ pub fn digits(text: &str, length: usize) -> String {
 pub fn closed_name(installation: &str, network: &str, direction: Direction) -> String {
     let word = if direction == Direction::Ingress { "in" } else { "out" };
     owned_name(installation, &format!("closed-{word}-{}", digits(network, NETWORK_LENGTH)))
+}
+
+/// The name of the rule that lets health probes through to the closed interfaces of a virtual network.
+pub fn probes_name(installation: &str, network: &str) -> String {
+    owned_name(installation, &format!("probes-{}", digits(network, NETWORK_LENGTH)))
 }
 
 /// What a name says, if it begins as ours do and is not one of another installation.
@@ -90,6 +97,7 @@ fn exact_form(parts: &[&str]) -> Option<Form> {
         ["closed", "out", network] if is_hex(network, NETWORK_LENGTH) => {
             Some(Form::Closed(Direction::Egress))
         }
+        ["probes", network] if is_hex(network, NETWORK_LENGTH) => Some(Form::Probes),
         [hash, numbers @ ..] if is_hex(hash, HASH_LENGTH) && numbers.iter().all(is_number) => {
             Some(Form::Hashed)
         }
@@ -97,11 +105,13 @@ fn exact_form(parts: &[&str]) -> Option<Form> {
     }
 }
 
-/// Whose a rule is, by its name and whether its last write has ended well.
+/// Whose a rule is, by its name and whether its last write has ended well. What lets health probes through is the
+/// platform's, and no policy asks for it: it counts as foreign, and the proof shows it as exposure.
 pub fn rule_owner(installation: &str, name: &str, is_settled: bool) -> Owner {
     match form(installation, name) {
         None => Owner::Foreign,
         Some(Form::Half) => Owner::Suspect("our prefix, but not a name that we give".to_owned()),
+        Some(Form::Probes) if is_settled => Owner::Foreign,
         Some(_) if is_settled => Owner::Ours,
         Some(_) => Owner::Suspect(UNSETTLED.to_owned()),
     }

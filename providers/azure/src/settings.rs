@@ -16,6 +16,9 @@ pub struct AzureSettings {
     pub priorities: (u32, u32),
     /// What happens to open connections when a rule of ours goes.
     pub flush: Flush,
+    /// Whether health probes of load balancers (168.63.129.16) reach closed interfaces, whatever the policy says:
+    /// without them a load balancer takes every machine behind it for dead.
+    pub keeps_probes: bool,
 }
 
 impl AzureSettings {
@@ -26,12 +29,18 @@ impl AzureSettings {
             extra_tags: BTreeMap::new(),
             priorities: (1000, 3999),
             flush: Flush::AsIs,
+            keeps_probes: true,
         }
     }
 
     /// Our places in every list.
     pub fn band(&self) -> Band {
         let (first, last) = self.priorities;
-        Band { installation: self.installation.clone(), first: first.max(100), last: last.min(3999) }
+        Band {
+            installation: self.installation.clone(),
+            first: first.max(100),
+            last: last.min(3999),
+            keeps_probes: self.keeps_probes,
+        }
     }
 }

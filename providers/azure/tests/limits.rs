@@ -39,7 +39,8 @@ impl Lab {
                 "networkSecurityGroup": { "id": id(&format!("nsg/{nsg}")) } } });
             sim.seed(&format!("vnet/{subnet}"), body);
         }
-        let settings = AzureSettings::new("shop");
+        // What closes interfaces is then one rule.
+        let settings = AzureSettings { keeps_probes: false, ..AzureSettings::new("shop") };
         let reader = AzureReader::new(sim.arm.clone(), settings.clone());
         let writer = AzureWriter::new(Writer::new(sim.arm.clone()), settings);
         Self { sim, reader, writer, scope: scope() }

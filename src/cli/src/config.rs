@@ -4,6 +4,7 @@
 //! is bounded and done by [`Config::read`] and [`Config::read_policy`]. No cloud type occurs here.
 
 mod credential;
+mod drivers;
 mod files;
 mod labels;
 mod place;
@@ -20,6 +21,7 @@ use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, Value, 
 use reconcile::mapping::Mapping;
 
 pub use credential::Credential;
+pub use drivers::{Azure, Gcp, OpenConnections};
 use files::read_file;
 pub use files::read_folder;
 pub use quota::Quota;
@@ -39,6 +41,10 @@ pub struct Config {
     pub scopes: Vec<ScopeConfig>,
     /// Tags → labels.
     pub mapping: Mapping,
+    /// What is particular to Azure.
+    pub azure: Azure,
+    /// What is particular to Google Cloud.
+    pub gcp: Gcp,
     /// When a plan is too much to be applied without a word.
     pub guards: GuardSettings,
     /// The period of `bulkhead run`.
@@ -86,8 +92,8 @@ pub enum ConfigError {
     Mistakes(Vec<FileError>),
 }
 
-const KEYS: [&str; 8] =
-    ["installation", "policy", "state", "extra_tags", "scopes", "labels", "guards", "run"];
+const KEYS: [&str; 10] =
+    ["installation", "policy", "state", "extra_tags", "scopes", "labels", "azure", "gcp", "guards", "run"];
 
 impl Config {
     /// Reads and checks a configuration; relative paths in it are relative to its folder.
@@ -133,6 +139,8 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
     let extra_tags = fields.get("extra_tags").map(|node| read_extra_tags(problems, node));
     let scopes = scopes::read(problems, &fields);
     let mapping = labels::read(problems, &fields);
+    let azure = drivers::azure(problems, &fields);
+    let gcp = drivers::gcp(problems, &fields);
     let guards = read_guards(problems, &fields);
     let every = read_run(problems, &fields);
     Some(Config {
@@ -142,6 +150,8 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
         extra_tags: extra_tags.unwrap_or_default(),
         scopes,
         mapping,
+        azure,
+        gcp,
         guards: guards.unwrap_or_default(),
         every: every.unwrap_or(EVERY),
     })

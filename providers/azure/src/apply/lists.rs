@@ -4,7 +4,7 @@ use plan::{Direction, GroupId, PathRule, Peer, RuleSpec};
 use provider::{CallRecord, ErrorKind, Failed, ProviderError};
 
 use super::{Applier, refused, render};
-use crate::band::{self, Change, Edited, Refusal};
+use crate::band::{self, Band, Change, Edited, Refusal};
 use crate::ids;
 use crate::observed::as_written;
 use crate::resources::{ArmId, Rule, SecurityGroup, kind};
@@ -113,7 +113,8 @@ impl Applier<'_> {
         if change.is_empty() {
             return Ok(Vec::new());
         }
-        let put = change.put.iter().map(rendered).collect::<Result<Vec<Rule>, _>>()?;
+        let put =
+            change.put.iter().map(|rule| rendered(&self.band, rule)).collect::<Result<Vec<Rule>, _>>()?;
         let change = RuleChange { put, delete: change.delete, flush: self.settings.flush };
         let writer = self.writer.accounting();
         match writer.write_rules(held, &change).await {
@@ -143,7 +144,7 @@ fn after(calls: &[CallRecord], answer: EditAnswer) -> EditAnswer {
     }
 }
 
-fn rendered(rule: &PathRule) -> Result<Rule, ProviderError> {
+fn rendered(band: &Band, rule: &PathRule) -> Result<Rule, ProviderError> {
     let real = |id: &GroupId| (!ids::asg_name(id).is_empty()).then(|| ArmId::new(id.as_str()));
-    render::rule(rule, real).ok_or_else(|| refused(&Refusal::Inexpressible(rule.name.clone())))
+    render::rule(band, rule, real).ok_or_else(|| refused(&Refusal::Inexpressible(rule.name.clone())))
 }

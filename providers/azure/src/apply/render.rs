@@ -2,12 +2,16 @@
 
 use plan::{Direction, GroupId, PathEffect, PathRule, Peer};
 
+use crate::band::{self, Band};
 use crate::observed::services::words_of;
 use crate::resources::rule::RuleProperties;
 use crate::resources::{ArmId, Reference, Rule};
 
 /// Said in every rule of ours, for people.
 const DESCRIPTION: &str = "managed by bulkhead";
+
+/// The service tag of health probes: the platform's address is its only one.
+const PROBES_TAG: &str = "AzureLoadBalancer";
 
 /// One side of a rule.
 #[derive(Default)]
@@ -18,7 +22,7 @@ struct Written {
 }
 
 /// A rule of our band; `real` gives the application security group of a group. None if no rule can say it.
-pub(super) fn rule(rule: &PathRule, real: impl Fn(&GroupId) -> Option<ArmId>) -> Option<Rule> {
+pub(super) fn rule(band: &Band, rule: &PathRule, real: impl Fn(&GroupId) -> Option<ArmId>) -> Option<Rule> {
     let words = rule.services.iter().map(|service| words_of(*service)).collect::<Option<Vec<_>>>()?;
     let (protocol, _) = words.first()?;
     if words.iter().any(|(word, _)| word != protocol) {
@@ -27,7 +31,10 @@ pub(super) fn rule(rule: &PathRule, real: impl Fn(&GroupId) -> Option<ArmId>) ->
     let mut ports: Vec<String> = words.iter().map(|(_, ports)| ports.clone()).collect();
     let (port, ports) = if ports.len() == 1 { (ports.pop(), None) } else { (None, Some(ports)) };
     let targets: Option<Vec<Peer>> = Some(rule.targets.iter().cloned().map(Peer::Group).collect());
-    let (own, far) = (side(&targets?, &real)?, side(&rule.peers, &real)?);
+    let (own, mut far) = (side(&targets?, &real)?, side(&rule.peers, &real)?);
+    if band::lets_probes(band, rule) {
+        far.prefix = Some(PROBES_TAG.to_owned());
+    }
     let (direction, source, destination) = match rule.direction {
         Direction::Ingress => ("Inbound", far, own),
         Direction::Egress => ("Outbound", own, far),

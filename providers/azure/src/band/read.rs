@@ -104,8 +104,11 @@ pub fn shared_protocol(service: RuleService) -> Option<u8> {
 
 /// Whether a rule has a name of ours, whatever it says.
 pub fn is_of_band(band: &Band, rule: &PathRule) -> bool {
-    is_settled(rule).is_some()
-        && matches!(marks::form(&band.installation, &rule.name), Some(Form::Hashed | Form::Closed(_)))
+    match marks::form(&band.installation, &rule.name) {
+        Some(Form::Hashed | Form::Closed(_)) => is_settled(rule).is_some(),
+        Some(Form::Probes) => true,
+        Some(Form::Half) | None => false,
+    }
 }
 
 /// Whether a rule with a name of ours does not say what one of ours says, or may not be in force.
@@ -113,6 +116,7 @@ pub fn is_damaged(band: &Band, rule: &PathRule) -> bool {
     is_of_band(band, rule)
         && !read(band, rule).is_some_and(|entry| entry.is_settled)
         && !closed::is_whole(band, rule)
+        && !closed::lets_probes(band, rule)
 }
 
 /// The facts of a carrier in one direction, sorted. Rules that may not be in force say nothing.

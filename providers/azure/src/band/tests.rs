@@ -12,7 +12,7 @@ use crate::resources::ArmId;
 const TARGET: &str = "/s/asgs/bulkhead-shop-000000000001";
 
 fn band() -> Band {
-    Band { installation: "shop".to_owned(), first: 1000, last: 3999 }
+    Band { installation: "shop".to_owned(), first: 1000, last: 3999, keeps_probes: true }
 }
 
 fn target() -> GroupId {
@@ -168,22 +168,63 @@ fn a_rule_that_may_not_be_in_force_is_written_again_in_its_place() {
     assert_eq!(list[0].owner, Owner::Ours);
 }
 
+fn network() -> ArmId {
+    ArmId::new("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v")
+}
+
 #[test]
 fn denies_stand_below_every_allow_of_ours() {
-    let mut list = vec![foreign(4000)];
-    let network =
-        ArmId::new("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v");
+    let mut list = vec![foreign(4048)];
+    let network = network();
+    let band = || Band { keeps_probes: false, ..band() };
     let group = closed_group(&band(), &network, Direction::Ingress);
     assert!(!is_closing(&band(), &list, &group, Direction::Ingress));
     let change = close(&band(), &list, &network, Direction::Ingress).unwrap();
     change.apply_to(&mut list);
     assert!(is_closing(&band(), &list, &group, Direction::Ingress));
-    assert_eq!(list.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [4000, 4001]);
+    assert_eq!(list.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [4048, 4049]);
     assert!(close(&band(), &list, &network, Direction::Ingress).unwrap().is_empty());
     list[1].services = vec![tcp(1)];
     assert!(is_damaged(&band(), &list[1]));
     close(&band(), &list, &network, Direction::Ingress).unwrap().apply_to(&mut list);
     assert!(is_closing(&band(), &list, &group, Direction::Ingress) && list.len() == 2);
+}
+
+#[test]
+fn health_probes_pass_before_the_deny_and_whatever_becomes_of_their_rule_is_put_right() {
+    let (network, closed) = (network(), closed_group(&band(), &network(), Direction::Ingress));
+    let is_closed = |band: &Band, list: &[PathRule]| is_closing(band, list, &closed, Direction::Ingress);
+    let mut list = vec![foreign(4000)];
+    close(&band(), &list, &network, Direction::Ingress).unwrap().apply_to(&mut list);
+    assert_eq!(list.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [4000, 4001, 4048]);
+    let (probes, deny) = (list[1].clone(), list[2].clone());
+    assert!(is_closed(&band(), &list) && lets_probes(&band(), &probes) && probes.owner == Owner::Foreign);
+    assert!(list.iter().all(|rule| !is_damaged(&band(), rule)));
+    type Spoil = fn(&mut PathRule);
+    let spoiled: [Spoil; 5] = [
+        |rule| rule.peers = Vec::new(),
+        |rule| rule.peers = vec![Peer::Cidr("168.63.129.0/24".parse().unwrap())],
+        |rule| rule.targets = Vec::new(),
+        |rule| rule.priority = 4090,
+        |rule| rule.owner = Owner::Suspect(crate::marks::UNSETTLED.to_owned()),
+    ];
+    for spoil in spoiled {
+        let mut list = vec![foreign(4000), probes.clone(), deny.clone()];
+        spoil(&mut list[1]);
+        assert!(is_damaged(&band(), &list[1]) && !is_closed(&band(), &list), "{:?}", list[1]);
+        let change = close(&band(), &list, &network, Direction::Ingress).unwrap();
+        assert_eq!(change.put, std::slice::from_ref(&probes), "the deny is not touched");
+        change.apply_to(&mut list);
+        assert!(is_closed(&band(), &list));
+    }
+    // Left to the policy by choice: the rule goes as one that is not as it should be, and nothing else is touched.
+    let policy = Band { keeps_probes: false, ..band() };
+    assert!(is_closed(&policy, &list) && is_damaged(&policy, &probes));
+    assert_eq!(clear_damaged(&policy, &list).delete, std::slice::from_ref(&probes.name));
+    assert!(close(&policy, &list, &network, Direction::Ingress).unwrap().is_empty());
+    // What leaves has no probes.
+    let change = close(&band(), &list, &network, Direction::Egress).unwrap();
+    assert_eq!(change.put.len(), 1);
 }
 
 /// Facts of one block on many ports, as rules; they are more than fit one by one.

@@ -10,7 +10,6 @@ use rustc_hash::FxHashMap;
 use crate::band::Band;
 use crate::ids::{self, GroupKind};
 use crate::observed::derive;
-use crate::settings::AzureSettings;
 
 /// What is on the paths of a scope.
 pub(super) struct Paths<'a> {
@@ -24,10 +23,10 @@ pub(super) struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
-    pub(super) fn new(lowering: &Lowering<'a>) -> Self {
+    pub(super) fn new(band: Band, lowering: &Lowering<'a>) -> Self {
         let observed = lowering.observed();
         let mut paths = Self {
-            band: AzureSettings::new(lowering.input.installation).band(),
+            band,
             filters: observed.path_filters.iter().map(|filter| (filter.id.as_str(), filter)).collect(),
             rests: BTreeMap::new(),
             in_force: BTreeMap::new(),
@@ -55,6 +54,11 @@ impl<'a> Paths<'a> {
             }
         }
         paths
+    }
+
+    /// Our places in every list.
+    pub(super) fn band(&self) -> &Band {
+        &self.band
     }
 
     /// The security groups of which a network has carriers, sorted.

@@ -1,22 +1,20 @@
 //! What the policy wants and Azure, or this version, cannot say; and what people should know.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use plan::{Desired, Direction};
 use policy::{AddressSet, Finding, WorkloadId};
 use provider::lowering::{Lowering, Words};
 
 use super::paths::Paths;
+use crate::band::PROBES;
 
 const WORDS: Words = Words {
     selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
     deny: "a deny rule matters here, and this version does not lower deny rules to network security groups",
 };
 const EXCLUSIVE: &str = "rules of others in a network security group cannot be taken off one interface";
-
-/// From where a load balancer's probes come, and the platform's own messages.
-const PROBES: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 
 /// All findings.
 pub(super) fn findings(
@@ -38,6 +36,8 @@ pub(super) fn findings(
             .map(|rest| paths.ingress_of(&rest))
             .unwrap_or_default()
     };
-    findings.extend(lowering.probes_finding(desired, &AddressSet::from(PROBES), open));
+    if !paths.band().keeps_probes {
+        findings.extend(lowering.probes_finding(desired, &AddressSet::from(IpAddr::V4(PROBES)), open));
+    }
     findings
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mock_azure::Settings;
+use mock_azure::{End, Packet, Settings};
 use mock_cloud::Fault;
 use plan::{Direction, GroupId, RuleService, StepAction};
 use provider::{CloudReader, CloudWriter, ErrorKind};
@@ -170,6 +170,22 @@ async fn a_step_that_is_refused_is_left_out_and_a_call_that_fails_is_everybodys(
 }
 
 #[tokio::test]
+async fn a_closed_interface_still_hears_health_probes_and_nobody_else() {
+    let mut scene = Scene::start().await;
+    let passes = |scene: &Scene, from: &str, port: u16| {
+        let shown = scene.sim.show("nic/b");
+        let address = shown["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"].as_str();
+        let destination = End::Interface(id("nic/b").to_string(), address.unwrap().parse().unwrap());
+        let packet =
+            Packet { source: End::External(from.parse().unwrap()), destination, protocol: 6, detail: port };
+        scene.sim.front.world().allows_by_api(&packet)
+    };
+    scene.apply(&detach("b", vec![rest("n", Direction::Ingress)])).await;
+    assert!(passes(&scene, "168.63.129.16", 80) && passes(&scene, "168.63.129.16", 65_535));
+    assert!(!passes(&scene, "168.63.129.17", 80) && !passes(&scene, "10.0.0.99", 80));
+}
+
+#[tokio::test]
 async fn a_closing_waits_for_the_group_that_another_one_is_making() {
     let scene = Scene::start_with(Settings { operation_ms: 120_000, ..slow() }).await;
     let current = [scene.observe().await];
@@ -281,7 +297,7 @@ async fn whatever_fails_is_said_with_the_calls_before_and_the_next_pass_converge
         (Fault::LostAnswer, ErrorKind::Transient),
         (Fault::AccessDenied, ErrorKind::Denied),
     ] {
-        for (place, action) in [PUT_GROUP, PUT_RULE, PUT_INTERFACE].into_iter().enumerate() {
+        for (place, action) in [PUT_GROUP, PUT_LIST, PUT_INTERFACE].into_iter().enumerate() {
             let mut scene = Scene::start().await;
             scene.sim.front.world().faults.plant(action, 1, fault);
             let failed = scene.try_apply(&closing).await.unwrap_err();
@@ -337,7 +353,8 @@ async fn calls_are_estimated_as_they_are_made() {
     let count = |action: &str| found.calls.get(&format!("Microsoft.Network/{action}")).copied().unwrap_or(0);
     assert_eq!(count("networkInterfaces/write"), 3);
     assert_eq!(count("applicationSecurityGroups/write"), 4);
-    assert_eq!(count("networkSecurityGroups/securityRules/write"), 3);
+    assert_eq!(count("networkSecurityGroups/securityRules/write"), 2);
+    assert_eq!(count("networkSecurityGroups/write"), 2, "two facts, and probes with a deny");
     assert_eq!(found.duration_ms, 0, "the buckets are full");
     let many: Vec<Vec<&plan::Step>> = std::iter::repeat_n(vec![&steps[4]], 1_200).collect();
     let long = scene.reader.estimate(&scene.scope, &observed, &many);

@@ -83,7 +83,7 @@ impl Estate {
     }
 
     pub fn lower(&self) -> Desired {
-        self.with_input(provider_azure::lower::lower)
+        self.with_input(|input| provider_azure::lower::lower(&AzureSettings::new(input.installation), input))
     }
 
     pub fn steps(&self, desired: &Desired) -> Steps {

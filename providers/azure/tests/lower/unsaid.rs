@@ -1,8 +1,9 @@
 //! What Azure cannot say is said to people, and blocks.
 
 use policy::Severity;
+use provider_azure::AzureSettings;
 
-use crate::estate::Estate;
+use crate::estate::{Estate, INSTALLATION};
 use crate::text::text;
 
 fn policy(mode: &str, rule: &str) -> String {
@@ -93,14 +94,18 @@ fn exclusive_selective_and_denies_block_with_the_reason() {
 fn probes_that_will_be_cut_are_a_warning() {
     let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
     let estate = Estate::new(&policy("full", rule), V4);
-    let desired = estate.lower();
     let warnings = |desired: &plan::Desired| -> Vec<String> {
         let warned = desired.findings.iter().filter(|finding| finding.severity == Severity::Warning);
         warned.map(ToString::to_string).collect()
     };
+    assert_eq!(warnings(&estate.lower()), [""; 0], "they are kept unless the policy is asked");
+    let by_policy = AzureSettings { keeps_probes: false, ..AzureSettings::new(INSTALLATION) };
+    let desired = estate.with_input(|input| provider_azure::lower::lower(&by_policy, input));
     assert_eq!(warnings(&desired), ["azure: health probes of a load balancer will not reach role=web"]);
     // Once it is closed nothing is cut any more.
-    assert_eq!(warnings(&estate.after(&estate.steps(&desired)).lower()), [""; 0]);
+    let closed = estate.after(&estate.steps(&desired));
+    let desired = closed.with_input(|input| provider_azure::lower::lower(&by_policy, input));
+    assert_eq!(warnings(&desired), [""; 0]);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use provider::{Clock, CloudReader, CloudWriter, ProviderError};
 use provider_azure::arm::CredentialSettings;
+use provider_azure::write::Flush;
 use provider_azure::{Arm, ArmSettings, AzureReader, AzureSettings, AzureWriter, Endpoint, Writer};
 
 use super::environment;
-use crate::config::{Config, Credential};
+use crate::config::{Config, Credential, OpenConnections};
 
 /// Another endpoint than the public cloud's: a simulator's.
 pub const ENDPOINT: &str = "BULKHEAD_AZURE_ENDPOINT";
@@ -47,6 +48,13 @@ impl Connection {
     fn over(arm: Arm, config: &Config) -> Result<Self, ProviderError> {
         let mut settings = AzureSettings::new(&config.installation);
         settings.extra_tags.clone_from(&config.extra_tags);
+        settings.priorities = config.azure.priorities;
+        settings.keeps_probes = config.azure.keeps_probes;
+        settings.flush = match config.azure.open_connections {
+            OpenConnections::AsIs => Flush::AsIs,
+            OpenConnections::Keep => Flush::KeepOpen,
+            OpenConnections::JudgeAgain => Flush::JudgeAgain,
+        };
         Ok(Self { writer: Writer::new(arm), settings })
     }
 

@@ -47,7 +47,12 @@ impl Connection {
     }
 
     fn over(api: Api, config: &Config) -> Self {
-        let settings = GcpSettings::new(&config.installation);
+        let settings = GcpSettings {
+            priorities: config.gcp.priorities,
+            attributes_max: config.gcp.policy_attributes as usize,
+            tag_keys_max: config.gcp.tag_keys,
+            ..GcpSettings::new(&config.installation)
+        };
         Self { writer: GcpWriter::new(api.clone(), settings.clone()), api, settings }
     }
 

@@ -83,11 +83,14 @@ fn the_example_shows_every_option_and_says_the_default() {
                 "case:",
                 "values:",
                 "allow:",
-            ]);
+            ])
+            .chain(["azure:", "priorities:", "open_connections:", "health_probes:"])
+            .chain(["gcp:", "policy_attributes:", "tag_keys:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
     assert_eq!(config.scopes[0].quota.over(plan::Limits::default()), Ok(plan::Limits::default()));
+    assert_eq!((config.azure, config.gcp), (Azure::default(), Gcp::default()));
     let tags = BTreeMap::from([("Name".to_owned(), "shop-web-01".to_owned())]);
     assert_eq!(config.mapping.labels(&tags).get("app").map(LabelValue::as_str), Some("shop"));
     let read = Config::read(&folder().join("bulkhead.yaml")).unwrap();
@@ -275,6 +278,13 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("guards: { lose_peer_percent: 101 }", "cannot be above 100", "percentage");
     check("guards: { lose_all_ingress: few }", "`lose_all_ingress` cannot be `few`", "whole number");
     check("guards: { allow: [all] }", "unknown guard `all`", "lose-peer");
+    check("azure: { priorities: [1000] }", "`priorities` cannot be this", "within 100 and 3999");
+    check("azure: { priorities: [1000, 4000] }", "`priorities` cannot be this", "within 100 and 3999");
+    check("azure: { priorities: [2000, 1000] }", "bulkhead.yaml:2:", "[1000, 3999]");
+    check("azure: { health_probes: yes }", "`health_probes` cannot be `yes`", "`keep` or `policy`");
+    check("azure: { open_connections: cut }", "`open_connections` cannot be `cut`", "judge-again");
+    check("gcp: { priorities: few }", "`priorities` cannot be this", "2147483547");
+    check("gcp: { tag_keys: 0 }", "`tag_keys` cannot be below 1", "quota page");
     check("run: { every: 60 }", "`every` cannot be `60`", "unit");
     check("run: { every: 10ms }", "below one second", "60s");
     check("labels: [{ key: role }]", "`tag` is missing in a label mapping", "add `tag: …`");

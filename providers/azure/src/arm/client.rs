@@ -18,7 +18,7 @@ use crate::arm::endpoint::Endpoint;
 use crate::arm::errors::{self, ErrorBody, Seen};
 use crate::arm::pace::{Buckets, Class, Pace, Plane};
 use crate::arm::stack::{Paced, Timeout, within};
-use crate::arm::transport::{Http, read_bounded};
+use crate::arm::transport::{Http, Transport, read_bounded};
 
 /// Calls in flight at most.
 const CALLS_MAX: usize = 8;
@@ -57,7 +57,7 @@ pub struct Arm {
 }
 
 struct Shared {
-    http: Http,
+    transport: Arc<dyn Transport>,
     settings: ArmSettings,
     credential: Arc<dyn TokenCredential>,
     clock: Arc<dyn Clock>,
@@ -85,7 +85,7 @@ impl Arm {
     ) -> Result<Self, ProviderError> {
         let http = Http::new()?;
         let credential = credential.connect(&http)?;
-        Ok(Self::over(http, settings, credential, clock))
+        Ok(Self::over(Arc::new(http), settings, credential, clock))
     }
 
     /// Connects with a given credential and clock: for simulators.
@@ -97,18 +97,19 @@ impl Arm {
         credential: Arc<dyn TokenCredential>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProviderError> {
-        Ok(Self::over(Http::new()?, settings, credential, clock))
+        Ok(Self::over(Arc::new(Http::new()?), settings, credential, clock))
     }
 
-    fn over(
-        http: Http,
+    /// Connects over a given transport: for answers that were recorded.
+    pub fn over(
+        transport: Arc<dyn Transport>,
         settings: ArmSettings,
         credential: Arc<dyn TokenCredential>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let pace = Arc::new(Pace::new(clock.clone(), settings.share));
         let limit = Arc::new(tokio::sync::Semaphore::new(CALLS_MAX));
-        Self { shared: Arc::new(Shared { http, settings, credential, clock, pace, limit }) }
+        Self { shared: Arc::new(Shared { transport, settings, credential, clock, pace, limit }) }
     }
 
     /// Reads one resource.
@@ -183,15 +184,20 @@ impl Arm {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.token.secret()))
             .map_err(|_| ProviderError::new(ErrorKind::Denied, action, "the token is no header value"))?;
         bearer.set_sensitive(true);
-        let http = self.shared.http.for_scheme(url.scheme());
-        let mut sent = http.request(request.method.clone(), url).header(AUTHORIZATION, bearer);
+        let mut sent = reqwest::Request::new(request.method.clone(), url);
+        sent.headers_mut().insert(AUTHORIZATION, bearer);
         if let Some(etag) = &request.if_match {
-            sent = sent.header(IF_MATCH, etag);
+            let etag = HeaderValue::from_str(etag).map_err(|_| {
+                ProviderError::new(ErrorKind::Rejected, action, "the etag is no header value")
+            })?;
+            sent.headers_mut().insert(IF_MATCH, etag);
         }
         if !request.body.is_empty() {
-            sent = sent.header(CONTENT_TYPE, "application/json").body(request.body.clone());
+            sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *sent.body_mut() = Some(request.body.clone().into());
         }
-        let mut response = sent.send().await.map_err(|error| lost(action, error.without_url()))?;
+        let carried = self.shared.transport.carry(sent).await;
+        let mut response = carried.map_err(|error| lost(action, error.without_url()))?;
         let heard = Heard::read(&response, &request);
         let body = match read_bounded(&mut response, ANSWER_BYTES_MAX).await {
             Ok(body) => body,

@@ -13,6 +13,20 @@ use provider::{ErrorKind, ProviderError};
 use reqwest::redirect::Policy;
 use rustls_platform_verifier::BuilderVerifierExt;
 
+/// What carries a call to the cloud and brings its answer back: connections, or answers that were recorded.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// One call, once.
+    async fn carry(&self, request: reqwest::Request) -> reqwest::Result<reqwest::Response>;
+}
+
+#[async_trait]
+impl Transport for Http {
+    async fn carry(&self, request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
+        self.for_scheme(request.url().scheme()).execute(request).await
+    }
+}
+
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the identity service may take.

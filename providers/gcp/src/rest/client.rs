@@ -16,7 +16,7 @@ use crate::rest::endpoint::{Endpoint, Service, may_see_token};
 use crate::rest::errors::{self, ErrorBody, Seen};
 use crate::rest::pace::{Buckets, Group, Pace, Rates};
 use crate::rest::stack::{Paced, Timeout, within};
-use crate::rest::transport::{Http, read_bounded};
+use crate::rest::transport::{Http, Transport, read_bounded};
 
 /// Calls in flight at most.
 const CALLS_MAX: usize = 8;
@@ -61,7 +61,7 @@ pub struct Api {
 }
 
 struct Shared {
-    http: Http,
+    transport: Arc<dyn Transport>,
     settings: ApiSettings,
     credential: Arc<dyn TokenSource>,
     clock: Arc<dyn Clock>,
@@ -99,7 +99,7 @@ impl Api {
     ) -> Result<Self, ProviderError> {
         let http = Http::new()?;
         let credential = credential.connect(&http)?;
-        Ok(Self::over(http, settings, credential, clock))
+        Ok(Self::over(Arc::new(http), settings, credential, clock))
     }
 
     /// Connects with a given credential and clock: for simulators.
@@ -111,18 +111,19 @@ impl Api {
         credential: Arc<dyn TokenSource>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProviderError> {
-        Ok(Self::over(Http::new()?, settings, credential, clock))
+        Ok(Self::over(Arc::new(Http::new()?), settings, credential, clock))
     }
 
-    fn over(
-        http: Http,
+    /// Connects over a given transport: for answers that were recorded.
+    pub fn over(
+        transport: Arc<dyn Transport>,
         settings: ApiSettings,
         credential: Arc<dyn TokenSource>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let pace = Arc::new(Pace::new(clock.clone(), settings.share, settings.rates));
         let limit = Arc::new(tokio::sync::Semaphore::new(CALLS_MAX));
-        Self { shared: Arc::new(Shared { http, settings, credential, clock, pace, limit }) }
+        Self { shared: Arc::new(Shared { transport, settings, credential, clock, pace, limit }) }
     }
 
     /// Reads one resource of Compute Engine by its path.
@@ -226,17 +227,21 @@ impl Api {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret()))
             .map_err(|_| ProviderError::new(ErrorKind::Denied, action, "the token is no header value"))?;
         bearer.set_sensitive(true);
-        let http = self.shared.http.for_scheme(request.url.scheme());
-        let mut sent =
-            http.request(request.method.clone(), request.url.clone()).header(AUTHORIZATION, bearer);
+        let mut sent = reqwest::Request::new(request.method.clone(), request.url.clone());
+        sent.headers_mut().insert(AUTHORIZATION, bearer);
         if let Some(project) = &self.shared.settings.quota_project {
-            sent = sent.header("x-goog-user-project", project);
+            let project = HeaderValue::from_str(project).map_err(|_| {
+                ProviderError::new(ErrorKind::Rejected, action, "the quota project is no header value")
+            })?;
+            sent.headers_mut().insert("x-goog-user-project", project);
         }
         if request.method != Method::GET && request.method != Method::DELETE {
             // Also without a body: a POST of nothing needs its length.
-            sent = sent.header(CONTENT_TYPE, "application/json").body(request.body.clone());
+            sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *sent.body_mut() = Some(request.body.clone().into());
         }
-        let mut response = sent.send().await.map_err(|error| lost(action, error.without_url()))?;
+        let carried = self.shared.transport.carry(sent).await;
+        let mut response = carried.map_err(|error| lost(action, error.without_url()))?;
         let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
         let body =
             read_bounded(&mut response, ANSWER_BYTES_MAX).await.map_err(|error| lost(action, error))?;

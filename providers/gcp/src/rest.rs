@@ -20,6 +20,7 @@ pub mod transport;
 
 mod answer;
 pub(crate) mod long_operation;
+mod page;
 mod stack;
 
 pub(crate) use answer::Answer;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use url::Url;
 
 use crate::rest::pace::Buckets;
@@ -45,7 +45,17 @@ impl Answer {
     /// # Errors
     /// [`ErrorKind::Transient`] when it is not what it should be: whatever was done has been done.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        self.read_as(std::marker::PhantomData)
+    }
+
+    /// The body as what a seed makes of it.
+    ///
+    /// # Errors
+    /// As [`Answer::read`].
+    pub fn read_as<'de, S: DeserializeSeed<'de>>(&'de self, seed: S) -> Result<S::Value, ProviderError> {
+        let mut body = serde_json::Deserializer::from_slice(&self.body);
+        let read = seed.deserialize(&mut body).and_then(|read| body.end().map(|()| read));
+        read.map_err(|error| {
             let message = format!("the answer could not be read at byte {}", error.column());
             let mut failed = ProviderError::new(ErrorKind::Transient, &self.action, message);
             // Without the text of the error: it may quote the answer.

@@ -33,10 +33,8 @@ pub(super) fn findings(
         findings.extend(lowering.fallback_finding(by_address));
     }
     let open = |interface: &plan::InterfaceState| {
-        let rest = paths.rest_of(interface, Direction::Ingress);
-        rest.filter(|rest| interface.groups.contains(rest))
-            .map(|rest| paths.ingress_of(&rest))
-            .unwrap_or_default()
+        let rest = paths.held_rest(interface, Direction::Ingress);
+        rest.map(|rest| paths.ingress_of(rest)).unwrap_or_default()
     };
     findings.extend(lowering.probes_finding(desired, &AddressSet::from(PROBES), open));
     findings

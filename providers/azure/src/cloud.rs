@@ -57,19 +57,27 @@ impl CloudReader for AzureReader {
         after::after(&self.settings, observed, steps)
     }
 
-    /// A carrier is there as long as its application security group is: it is as good as deleted without rules and
-    /// members.
+    /// A carrier can be used as long as its application security group is there. It is seen with rules or members only,
+    /// and without them as good as deleted.
     fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
-        let StepAction::DeleteGroup { group, .. } = &step.action else {
+        let (StepAction::CreateGroup { group, .. } | StepAction::DeleteGroup { group, .. }) = &step.action
+        else {
             return plan::holds(step, observed, ids);
         };
         let real = ids.get(group).unwrap_or(group);
-        if !matches!(ids::kind_of(real), GroupKind::Carrier { .. }) {
+        let GroupKind::Carrier { asg, .. } = ids::kind_of(real) else {
             return plan::holds(step, observed, ids);
+        };
+        let held = |id: &GroupId| observed.groups.iter().find(|held| held.id == *id);
+        match (&step.action, held(real)) {
+            (StepAction::CreateGroup { open_egress: false, .. }, None) => held(&ids::of_asg(&asg)).is_some(),
+            (StepAction::DeleteGroup { .. }, Some(carrier)) => {
+                carrier.ingress.is_empty()
+                    && carrier.egress.is_empty()
+                    && !observed.interfaces.iter().any(|interface| interface.groups.contains(real))
+            }
+            _ => plan::holds(step, observed, ids),
         }
-        let has_rules = |held: &plan::GroupState| !held.ingress.is_empty() || !held.egress.is_empty();
-        !observed.groups.iter().any(|held| held.id == *real && has_rules(held))
-            && !observed.interfaces.iter().any(|interface| interface.groups.contains(real))
     }
 
     fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {

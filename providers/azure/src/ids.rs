@@ -92,7 +92,7 @@ pub fn kind_of(id: &GroupId) -> GroupKind {
 
 /// An application security group as a group.
 pub fn of_asg(asg: &ArmId) -> GroupId {
-    GroupId::from(asg.key())
+    GroupId::from(asg.shared())
 }
 
 /// The carrier of an application security group, planned or there, behind a security group.
@@ -101,6 +101,15 @@ pub fn carrier(nsg: &str, nsg_name: &str, asg: &GroupId, network: &NetworkId) ->
         Some(name) => GroupId::planned(network, &carrier_name(name, nsg_name)),
         None => GroupId::from(format!("{nsg}|{asg}")),
     }
+}
+
+/// Whether a group is the carrier of an application security group behind a list, without making its id.
+pub fn is_carrier(id: &GroupId, nsg: &str, nsg_name: &str, asg: &GroupId, network: &NetworkId) -> bool {
+    if asg.is_planned() {
+        return *id == carrier(nsg, nsg_name, asg, network);
+    }
+    let tail = id.as_str().strip_prefix(nsg).and_then(|tail| tail.strip_prefix('|'));
+    tail == Some(asg.as_str())
 }
 
 /// The name of a carrier.
@@ -119,6 +128,16 @@ pub fn rest(nsg: &str, direction: Direction, applying: &[&str]) -> GroupId {
     GroupId::from(format!("{word}{nsg}#{suffix}"))
 }
 
+/// The direction of a rest; none for other groups.
+pub fn direction_of_rest(id: &GroupId) -> Option<Direction> {
+    let is = |word: &str| id.as_str().starts_with(word);
+    match (is(REST_IN), is(REST_OUT)) {
+        (true, _) => Some(Direction::Ingress),
+        (_, true) => Some(Direction::Egress),
+        _ => None,
+    }
+}
+
 /// The damaged rules of ours in a security group.
 pub fn damaged(nsg: &str) -> GroupId {
     GroupId::from(format!("{DAMAGED}{nsg}"))
@@ -135,9 +154,14 @@ pub fn admin(network: &str) -> String {
     format!("{ADMIN}{network}")
 }
 
+/// Whether a path filter holds security admin rules.
+pub fn is_admin(path_filter: &str) -> bool {
+    path_filter.starts_with(ADMIN)
+}
+
 /// The security group whose rules decide who is behind it: the subnet's, or the interface's where the subnet has none.
 pub fn managed(path_filters: &[String]) -> Option<&str> {
-    path_filters.iter().map(String::as_str).find(|id| !id.starts_with(ADMIN))
+    path_filters.iter().map(String::as_str).find(|id| !is_admin(id))
 }
 
 /// Whether a group is an application security group, planned or there.
@@ -148,11 +172,12 @@ pub fn is_asg(id: &GroupId) -> bool {
 
 /// The name of an application security group, planned or there, in lower case; empty for other groups.
 pub fn asg_name(id: &GroupId) -> String {
-    match kind_of(id) {
-        GroupKind::Asg(asg) => asg.name().to_lowercase(),
-        GroupKind::PlannedAsg { name, .. } => name.to_lowercase(),
-        _ => String::new(),
-    }
+    asg_word(id).to_lowercase()
+}
+
+/// The name of an application security group as its id spells it; empty for other groups.
+pub fn asg_word(id: &GroupId) -> &str {
+    if is_asg(id) { id.as_str().rsplit('/').next().unwrap_or_default() } else { "" }
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub async fn observe(arm: &Arm, subscriptions: &[String]) -> Result<Estate, Prov
     }
     let mut raw = read::Raw::read(arm, subscriptions).await?;
     gaps::fill(arm, &mut raw).await?;
-    assemble::assemble(&raw)
+    assemble::assemble(raw)
 }
 
 /// The subscriptions that the identity can see.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! class × virtual network ─▶ class group (no rules)
-//! class group × security group in force ─▶ carrier (the rules of the class, where it has members)
+//! class group × security group with members of the class behind it ─▶ carrier (the rules of the class)
 //! interface ─▶ class group, carrier, and the open rest of a direction that is not enforced
 //! ```
 //!
@@ -45,7 +45,7 @@ pub fn lower(settings: &AzureSettings, input: &LowerInput<'_>) -> Desired {
         by_address.extend(lowering.fallbacks(&reaches));
         for &class in &reaches.classes {
             let rules = carriers::class_rules(&lowering, &reaches, class, &mut refused);
-            desired.groups.extend(carriers::groups(&lowering, &paths, &reaches, class, &rules));
+            desired.groups.extend(carriers::groups(&lowering, &paths, &reaches, class, rules));
         }
     }
     desired.groups.extend(paths.rests());

@@ -25,6 +25,8 @@ pub const CLOSED_GROUP: &str = "closed-group";
 /// Why a rule of ours is suspect whose last write has not ended well: interfaces may not have heard of it.
 pub const UNSETTLED: &str = "its last write has not ended well";
 
+/// What all names of ours begin with, of every installation.
+const PREFIX: &str = "bulkhead-";
 /// Hexadecimal digits of the hash in a name of a class group or of a rule.
 pub const HASH_LENGTH: usize = 12;
 /// Hexadecimal digits of the network in a name.
@@ -45,7 +47,7 @@ pub enum Form {
 
 /// A name of ours.
 pub fn owned_name(installation: &str, suffix: &str) -> String {
-    format!("bulkhead-{installation}-{suffix}")
+    format!("{PREFIX}{installation}-{suffix}")
 }
 
 /// The first digits of a hash, in hexadecimal.
@@ -66,8 +68,12 @@ pub fn probes_name(installation: &str, network: &str) -> String {
 
 /// What a name says, if it begins as ours do and is not one of another installation.
 pub fn form(installation: &str, name: &str) -> Option<Form> {
-    let (name, prefix) = (name.to_lowercase(), owned_name(installation, "").to_lowercase());
-    let rest = name.strip_prefix(&prefix)?;
+    let rest = strip(strip(strip(name, PREFIX)?, installation)?, "-")?;
+    // Nearly all names of ours; every rule of every list is asked.
+    if rest.len() == HASH_LENGTH && rest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Some(Form::Hashed);
+    }
+    let rest = rest.to_lowercase();
     let parts: Vec<&str> = rest.split('-').collect();
     let exact = exact_form(&parts);
     let is_anothers =
@@ -77,6 +83,12 @@ pub fn form(installation: &str, name: &str) -> Option<Form> {
         None if is_anothers => None,
         None => Some(Form::Half),
     }
+}
+
+/// What follows a beginning, letter case aside.
+fn strip<'a>(text: &'a str, beginning: &str) -> Option<&'a str> {
+    let (head, tail) = text.split_at_checked(beginning.len())?;
+    head.eq_ignore_ascii_case(beginning).then_some(tail)
 }
 
 fn exact_form(parts: &[&str]) -> Option<Form> {

@@ -24,8 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::{Limits, NetworkState, Observed, Peering, Scope};
 use policy::NetworkId;
 use provider::{ErrorKind, ProviderError};
+use rustc_hash::FxHashMap;
 
 use crate::inventory::{ACTION, Estate, estate};
+use crate::observed::spaces::Space;
 use crate::resources::ArmId;
 use crate::settings::AzureSettings;
 
@@ -38,20 +40,19 @@ pub use lists::as_written;
 pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Result<Observed, ProviderError> {
     let networks = networks_of(estate, scope)?;
     let view = View::new(estate, settings, networks);
+    let groups = groups::groups(&view);
     let mut observed = Observed {
         scope: Some(scope.id.clone()),
         networks: view.networks.iter().map(|(id, network)| network_state(id, network)).collect(),
-        interfaces: interfaces::interfaces(&view),
-        groups: Vec::new(),
+        interfaces: interfaces::interfaces(&view, &groups),
+        groups,
         path_filters: Vec::new(),
         limits: Limits::UNCOUNTED,
     };
-    observed.groups = groups::groups(&view);
     observed.path_filters = filters::filters(&view, &mut observed.interfaces);
     observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
     observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
-    interfaces::mark_whole(&view, &mut observed);
     Ok(derive::derive(&settings.band(), observed))
 }
 
@@ -60,10 +61,15 @@ struct View<'a> {
     estate: &'a Estate,
     settings: &'a AzureSettings,
     networks: BTreeMap<&'a ArmId, &'a estate::Network>,
-    /// Interfaces of the scope behind each security group, the two on a path alike.
-    behind: BTreeMap<&'a ArmId, Vec<(&'a ArmId, &'a estate::Interface)>>,
-    /// The members of each application security group, in all networks.
-    members: BTreeMap<&'a ArmId, Vec<&'a ArmId>>,
+    /// What tags mean in each of them.
+    spaces: BTreeMap<&'a ArmId, Space>,
+    nowhere: Space,
+    /// Interfaces of the scope in order of their ids, with the security groups on their paths, the nearest last.
+    interfaces: Vec<(&'a ArmId, &'a estate::Interface, Vec<&'a ArmId>)>,
+    /// The networks of the scope with an interface behind each security group, the two on a path alike.
+    behind: FxHashMap<&'a ArmId, BTreeSet<&'a ArmId>>,
+    /// The first member of each application security group, in all networks.
+    first_members: FxHashMap<&'a ArmId, &'a estate::Interface>,
 }
 
 impl<'a> View<'a> {
@@ -72,15 +78,27 @@ impl<'a> View<'a> {
         settings: &'a AzureSettings,
         networks: BTreeMap<&'a ArmId, &'a estate::Network>,
     ) -> Self {
-        let mut view = Self { estate, settings, networks, behind: BTreeMap::new(), members: BTreeMap::new() };
+        let spaces = networks.iter().map(|(id, network)| (*id, Space::new(network))).collect();
+        let mut view = Self {
+            estate,
+            settings,
+            networks,
+            spaces,
+            nowhere: Space::default(),
+            interfaces: Vec::new(),
+            behind: FxHashMap::default(),
+            first_members: FxHashMap::default(),
+        };
         for (id, interface) in &estate.interfaces {
-            let groups: BTreeSet<&ArmId> =
-                interface.configurations.iter().flat_map(|one| &one.groups).collect();
-            groups.into_iter().for_each(|group| view.members.entry(group).or_default().push(id));
+            for group in interface.configurations.iter().flat_map(|one| &one.groups) {
+                view.first_members.entry(group).or_insert(interface);
+            }
             if view.networks.contains_key(&interface.network) {
-                for nsg in view.path(interface) {
-                    view.behind.entry(nsg).or_default().push((id, interface));
+                let path = view.path(interface);
+                for nsg in &path {
+                    view.behind.entry(nsg).or_default().insert(&interface.network);
                 }
+                view.interfaces.push((id, interface, path));
             }
         }
         view
@@ -100,7 +118,7 @@ impl<'a> View<'a> {
 
     /// The networks of the scope that have an interface behind a security group, sorted.
     fn networks_behind(&self, nsg: &ArmId) -> BTreeSet<&'a ArmId> {
-        self.behind.get(nsg).into_iter().flatten().map(|(_, interface)| &interface.network).collect()
+        self.behind.get(nsg).cloned().unwrap_or_default()
     }
 }
 
@@ -133,14 +151,14 @@ fn network_state(id: &ArmId, network: &estate::Network) -> NetworkState {
     let active = network.peerings.iter().filter(|peering| peering.is_connected && peering.has_access);
     let mut peerings: Vec<Peering> = active
         .map(|peering| Peering {
-            peer: NetworkId::from(peering.remote.key()),
+            peer: NetworkId::from(peering.remote.shared()),
             handle: peering.id.key().to_owned(),
             identity: false,
         })
         .collect();
     peerings.sort_by(|a, b| a.peer.cmp(&b.peer));
     NetworkState {
-        id: NetworkId::from(id.key()),
+        id: NetworkId::from(id.shared()),
         name: id.name().to_owned(),
         cidrs: network.blocks.iter().copied().collect(),
         peerings,

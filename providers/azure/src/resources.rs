@@ -17,8 +17,12 @@ pub mod rule;
 pub mod security_group;
 pub mod writable;
 
+mod kept;
+
 use std::collections::BTreeMap;
 
+use kept::kept;
+pub use kept::{Passed, Unknown};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -40,70 +44,64 @@ pub type Rest = Map<String, Value>;
 pub type Tags = BTreeMap<String, String>;
 
 /// A resource with a place and tags: everything around its properties.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Tracked<P> {
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Tracked<P, R = Rest> {
     /// Its id; empty for one that is not there yet.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "ArmId::is_empty"
-    )]
+    #[serde(skip_serializing_if = "ArmId::is_empty")]
     pub id: ArmId,
     /// Its own name.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The version that `If-Match` compares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// Such as `westeurope`.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub location: String,
     /// Tags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Tags>,
     /// What it is.
-    #[serde(default)]
     pub properties: P,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
 
+kept!(Tracked of P {
+    id: "id",
+    name: "name",
+    etag: "etag",
+    location: "location",
+    tags: "tags",
+    properties: "properties",
+});
+
 /// A resource inside another one: a rule, a subnet, a peering, an IP configuration.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Part<P> {
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Part<P, R = Rest> {
     /// Its id; empty for one that is not there yet.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "ArmId::is_empty"
-    )]
+    #[serde(skip_serializing_if = "ArmId::is_empty")]
     pub id: ArmId,
     /// Its own name.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The version that `If-Match` compares: that of the resource around it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// What it is.
-    #[serde(default)]
     pub properties: P,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
+
+kept!(Part of P {
+    id: "id",
+    name: "name",
+    etag: "etag",
+    properties: "properties",
+});
 
 /// What the cloud shows as `null` where it means nothing.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -115,9 +113,9 @@ where
 }
 
 /// Whether something is as it was last written: no operation is under way on it, and none has failed.
-pub(crate) fn is_settled(rest_of_properties: &Rest) -> bool {
-    let state = rest_of_properties.get("provisioningState").and_then(Value::as_str);
-    state.is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+pub(crate) fn is_settled(rest_of_properties: &impl Unknown) -> bool {
+    let state = rest_of_properties.provisioning_state();
+    state.is_none_or(|state| state.eq_ignore_ascii_case(kept::SUCCEEDED))
 }
 
 impl<P> Tracked<P> {
@@ -133,7 +131,9 @@ impl<P> Tracked<P> {
             rest: Rest::new(),
         }
     }
+}
 
+impl<P, R> Tracked<P, R> {
     /// Its tags, also where the cloud shows none.
     pub fn tags(&self) -> Tags {
         self.tags.clone().unwrap_or_default()

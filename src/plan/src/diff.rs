@@ -17,7 +17,7 @@ use crate::scope::{Direction, Scope, ScopeId};
 use crate::state::{
     AttachClass, Desired, DesiredGroup, GroupId, GroupState, Observed, Owner, Peer, RuleSpec,
 };
-use parts::{assign_parts, part};
+use parts::{assign_parts, keep_parts, part, whole_of};
 
 /// One scope with what is and what should be.
 #[derive(Clone, Copy)]
@@ -163,6 +163,7 @@ fn assign(input: &ScopeInput<'_>, blocks: &mut Vec<Block>) -> BTreeMap<GroupId, 
         assigned.insert(group.id.clone(), id);
     }
     assign_parts(groups().filter(|g| g.id.is_planned() && part(&g.name).is_some()), &ours, &mut assigned);
+    keep_parts(&ours, &mut assigned);
     assigned
 }
 
@@ -282,7 +283,11 @@ fn diff_groups(input: &ScopeInput<'_>, leaving: &BTreeSet<GroupId>, changes: &mu
         changes.groups.extend(Some(change).filter(changes_something));
     }
     for group in input.observed.groups.iter().filter(|g| g.owner == Owner::Ours && !kept.contains(&g.id)) {
-        changes.groups.extend(Some(unwanted_group(input, group, leaving)).filter(changes_something));
+        let change = match assignment.contains_key(&group.id) {
+            true => emptied_part(input, group, &assignment),
+            false => unwanted_group(input, group, leaving),
+        };
+        changes.groups.extend(Some(change).filter(changes_something));
     }
     for group in &input.observed.groups {
         if let Owner::Suspect(missing) = &group.owner {
@@ -439,6 +444,20 @@ fn unwanted_group(input: &ScopeInput<'_>, group: &GroupState, leaving: &BTreeSet
             .map(|(d, spec)| (d, spec.clone()))
             .collect(),
     }
+}
+
+/// A part of a group that stays, in a place where nobody needs it any more: it is nothing but its rules, and they go.
+fn emptied_part(input: &ScopeInput<'_>, group: &GroupState, assignment: &Assignment<'_>) -> GroupChange {
+    let mut change = unwanted_group(input, group, &BTreeSet::new());
+    change.remove = rules_of(group).map(|(direction, spec)| (direction, spec.clone())).collect();
+    let stands = |wanted: &&DesiredGroup| {
+        let whole = assignment.get(&wanted.id);
+        whole.is_some_and(|id| input.observed.groups.iter().any(|g| g.id == **id && whole_of(group, g)))
+    };
+    if let Some(wanted) = input.desired.groups.iter().find(stands) {
+        change.title.clone_from(&wanted.description);
+    }
+    change
 }
 
 /// How the groups of interfaces change; `held` collects the groups that interfaces hold at the end.

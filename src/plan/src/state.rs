@@ -220,7 +220,19 @@ impl RuleService {
 
 impl fmt::Display for RuleService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.to_set().to_string())
+        use std::fmt::Write;
+        let plain = f.width().is_none() && f.precision().is_none();
+        match *self {
+            // As the set would be written, without making it.
+            Self::Ports { protocol, first, last }
+                if plain && has_ports(protocol) && first <= last && (first, last) != (0, u16::MAX) =>
+            {
+                f.write_str(if protocol == protocol::TCP { "tcp" } else { "udp" })?;
+                f.write_char('/')?;
+                if first == last { write!(f, "{first}") } else { write!(f, "{first}-{last}") }
+            }
+            _ => f.pad(&self.to_set().to_string()),
+        }
     }
 }
 

@@ -10,58 +10,86 @@ use crate::inventory::read::Raw;
 use crate::inventory::{ACTION, attach, owner};
 use crate::resources::normal::{self, Unreadable};
 use crate::resources::{
-    ActiveAdminRule, ArmId, Interface, Network, NormalRule, Peering, Reference, Rule, SecurityGroup, Subnet,
-    Tags, is_settled,
+    ActiveAdminRule, ArmId, Interface, Machine, Network, NormalRule, Passed, Peering, Reference,
+    ResourceGroup, Rule, ScaleSet, SecurityGroup, Subnet, Tags, is_settled,
 };
 
-/// The estate.
-pub(crate) fn assemble(raw: &Raw) -> Result<Estate, ProviderError> {
-    let mut estate = Estate::default();
-    for (key, found) in &raw.subscriptions {
+/// The estate. Takes what was read apart: most of it is moved.
+pub(crate) fn assemble(raw: Raw) -> Result<Estate, ProviderError> {
+    let subscriptions = raw.subscriptions.iter().map(|(key, found)| {
         let subscription = estate::Subscription {
             id: found.subscription_id.clone(),
             name: found.display_name.clone(),
             tenant: found.tenant_id.clone().unwrap_or_default(),
             tags: found.tags.clone().unwrap_or_default(),
         };
-        estate.subscriptions.insert(key.clone(), subscription);
-    }
-    for (id, found) in &raw.resource_groups {
-        let managed_by = found.managed_by.clone().filter(|id| !id.is_empty());
-        let group = estate::ResourceGroup { tags: found.tags.clone().unwrap_or_default(), managed_by };
-        estate.resource_groups.insert(id.clone(), group);
-    }
-    for (id, found) in &raw.networks {
+        (key.clone(), subscription)
+    });
+    let subscriptions = subscriptions.collect();
+    let subnets = raw.networks.iter().flat_map(|(id, found)| {
+        found.properties.subnets.iter().map(move |part| Ok((part.id.clone(), subnet(id, part)?)))
+    });
+    let subnets = subnets.collect::<Result<_, ProviderError>>()?;
+    let networks = raw.networks.iter().map(|(id, found)| {
         let rules = raw.admin_rules.get(id).map(Vec::as_slice).unwrap_or_default();
-        estate.networks.insert(id.clone(), network(found, rules)?);
-        for part in &found.properties.subnets {
-            estate.subnets.insert(part.id.clone(), subnet(id, part)?);
-        }
-    }
-    for (id, found) in &raw.machines {
-        let interfaces = found.properties.network_profile.network_interfaces.iter();
+        Ok((id.clone(), network(found, rules)?))
+    });
+    let networks = networks.collect::<Result<_, ProviderError>>()?;
+    let around = Around {
+        resource_groups: &raw.resource_groups,
+        machines: &raw.machines,
+        scale_sets: &raw.scale_sets,
+    };
+    let interfaces = raw.interfaces.into_iter().map(|(id, found)| Ok((id, interface(&around, found)?)));
+    let interfaces = interfaces.collect::<Result<_, ProviderError>>()?;
+    let groups = raw.security_groups.into_iter().map(|(id, found)| Ok((id, security_group(&around, found)?)));
+    let security_groups = groups.collect::<Result<_, ProviderError>>()?;
+    let resource_groups = raw.resource_groups.into_iter().map(|(id, found)| {
+        let managed_by = found.managed_by.filter(|id| !id.is_empty());
+        (id, estate::ResourceGroup { tags: found.tags.unwrap_or_default(), managed_by })
+    });
+    let resource_groups = resource_groups.collect();
+    let machines = raw.machines.into_iter().map(|(id, found)| {
+        let said = found.properties;
+        let interfaces = said.network_profile.network_interfaces.into_iter().map(|one| one.id);
         let machine = estate::Machine {
-            tags: found.tags(),
-            scale_set: id_of(&found.properties.virtual_machine_scale_set),
-            interfaces: interfaces.map(|one| one.id.clone()).filter(|one| !raw.gone.contains(one)).collect(),
+            tags: found.tags.unwrap_or_default(),
+            scale_set: id_of(&said.virtual_machine_scale_set),
+            interfaces: interfaces.filter(|one| !raw.gone.contains(one)).collect(),
         };
-        estate.machines.insert(id.clone(), machine);
-    }
-    for (id, found) in &raw.interfaces {
-        estate.interfaces.insert(id.clone(), interface(raw, found)?);
-    }
-    for (id, found) in &raw.security_groups {
-        estate.security_groups.insert(id.clone(), security_group(raw, found)?);
-    }
-    for (id, found) in &raw.application_groups {
-        let (etag, location) = (found.etag.clone().unwrap_or_default(), found.location.clone());
-        let group = estate::ApplicationGroup { etag, location, tags: found.tags() };
-        estate.application_groups.insert(id.clone(), group);
-    }
-    Ok(estate)
+        (id, machine)
+    });
+    let machines = machines.collect();
+    let application_groups = raw.application_groups.into_iter().map(|(id, found)| {
+        let (etag, location) = (found.etag.unwrap_or_default(), found.location);
+        (id, estate::ApplicationGroup { etag, location, tags: found.tags.unwrap_or_default() })
+    });
+    Ok(Estate {
+        subscriptions,
+        resource_groups,
+        networks,
+        subnets,
+        interfaces,
+        machines,
+        security_groups,
+        application_groups: application_groups.collect(),
+    })
 }
 
-fn network(found: &Network, rules: &[ActiveAdminRule]) -> Result<estate::Network, ProviderError> {
+/// What interfaces and security groups are looked at together with.
+struct Around<'a> {
+    resource_groups: &'a BTreeMap<ArmId, ResourceGroup>,
+    machines: &'a BTreeMap<ArmId, Machine<Passed>>,
+    scale_sets: &'a BTreeMap<ArmId, ScaleSet>,
+}
+
+impl Around<'_> {
+    fn resource_group(&self, id: &ArmId) -> Option<&ResourceGroup> {
+        self.resource_groups.get(&id.resource_group_id()?)
+    }
+}
+
+fn network(found: &Network<Passed>, rules: &[ActiveAdminRule]) -> Result<estate::Network, ProviderError> {
     let said = &found.properties;
     let read = |rule: &ActiveAdminRule| {
         let normal = rule.normal().map_err(unreadable)?;
@@ -96,7 +124,7 @@ fn peering(found: &Peering) -> Result<estate::Peering, ProviderError> {
     })
 }
 
-fn subnet(network: &ArmId, found: &Subnet) -> Result<estate::Subnet, ProviderError> {
+fn subnet(network: &ArmId, found: &Subnet<Passed>) -> Result<estate::Subnet, ProviderError> {
     let said = &found.properties;
     let words = said.address_prefixes.iter().flatten().chain(&said.address_prefix).cloned();
     let occupants = said.ip_configurations.iter().filter_map(|user| {
@@ -113,14 +141,14 @@ fn subnet(network: &ArmId, found: &Subnet) -> Result<estate::Subnet, ProviderErr
     })
 }
 
-fn interface(raw: &Raw, found: &Interface) -> Result<estate::Interface, ProviderError> {
+fn interface(around: &Around<'_>, found: Interface<Passed>) -> Result<estate::Interface, ProviderError> {
     let said = &found.properties;
-    let group = found.id.resource_group_id().and_then(|id| raw.resource_groups.get(&id));
+    let group = around.resource_group(&found.id);
     let machine = id_of(&said.virtual_machine);
-    let holder = machine.as_ref().and_then(|id| raw.machines.get(id));
+    let holder = machine.as_ref().and_then(|id| around.machines.get(id));
     let of_set = attach::scale_set_of(&found.id);
     let set = of_set.clone().or_else(|| id_of(&holder?.properties.virtual_machine_scale_set));
-    let set_tags = of_set.as_ref().and_then(|id| raw.scale_sets.get(id)).map(|set| set.tags());
+    let set_tags = of_set.as_ref().and_then(|id| around.scale_sets.get(id)).map(|set| set.tags());
     let configurations = said.ip_configurations.iter().filter_map(|one| {
         let word = one.properties.private_ip_address.as_deref().filter(|word| !word.is_empty());
         let address = word.map(|word| word.parse().map_err(|_| no_address(&found.id, word))).transpose();
@@ -137,17 +165,17 @@ fn interface(raw: &Raw, found: &Interface) -> Result<estate::Interface, Provider
     let network = configurations.first().and_then(|one| one.subnet.parent());
     let attach = match network {
         None => Attach::Never { why: "the interface is in no subnet" },
-        Some(_) => attach::of_interface(found, group),
+        Some(_) => attach::of_interface(&found, group),
     };
     Ok(estate::Interface {
-        etag: found.etag.clone().unwrap_or_default(),
-        location: found.location.clone(),
+        etag: found.etag.unwrap_or_default(),
+        location: found.location,
         network: network.unwrap_or_default(),
         security_group: id_of(&said.network_security_group),
         configurations,
         machine,
         scale_set: set,
-        tags: found.tags(),
+        tags: found.tags.unwrap_or_default(),
         machine_tags: holder.map(|holder| holder.tags()).or(set_tags).unwrap_or_default(),
         resource_group_tags: group.and_then(|group| group.tags.clone()).unwrap_or_default(),
         is_settled: is_settled(&said.rest),
@@ -155,16 +183,26 @@ fn interface(raw: &Raw, found: &Interface) -> Result<estate::Interface, Provider
     })
 }
 
-fn security_group(raw: &Raw, found: &SecurityGroup) -> Result<estate::SecurityGroup, ProviderError> {
-    let said = &found.properties;
-    let tags: Tags = found.tags();
-    let group = found.id.resource_group_id().and_then(|id| raw.resource_groups.get(&id));
-    let rules = said.security_rules.iter().map(|rule| Ok((rule.name.clone(), security_rule(rule)?)));
+fn security_group(
+    around: &Around<'_>,
+    found: SecurityGroup<Passed>,
+) -> Result<estate::SecurityGroup, ProviderError> {
+    let group = around.resource_group(&found.id);
+    let tags: Tags = found.tags.unwrap_or_default();
+    let said = found.properties;
+    let rules = said.security_rules.into_iter().map(|rule| {
+        let rule = security_rule(rule)?;
+        Ok((rule.name.clone(), rule))
+    });
     Ok(estate::SecurityGroup {
-        etag: found.etag.clone().unwrap_or_default(),
-        location: found.location.clone(),
+        etag: found.etag.unwrap_or_default(),
+        location: found.location,
         rules: rules.collect::<Result<BTreeMap<_, _>, ProviderError>>()?,
-        default_rules: said.default_security_rules.iter().map(security_rule).collect::<Result<_, _>>()?,
+        default_rules: said
+            .default_security_rules
+            .into_iter()
+            .map(security_rule)
+            .collect::<Result<_, _>>()?,
         is_flushing: said.flush_connection.unwrap_or(false),
         is_settled: is_settled(&said.rest),
         owner: owner::of_resource(&found.id, &tags, group),
@@ -172,17 +210,17 @@ fn security_group(raw: &Raw, found: &SecurityGroup) -> Result<estate::SecurityGr
     })
 }
 
-fn security_rule(rule: &Rule) -> Result<estate::SecurityRule, ProviderError> {
+fn security_rule(rule: Rule<Passed>) -> Result<estate::SecurityRule, ProviderError> {
     Ok(estate::SecurityRule {
-        name: rule.name.clone(),
-        description: rule.properties.description.clone().unwrap_or_default(),
-        rule: NormalRule::of(rule).map_err(unreadable)?,
+        rule: NormalRule::of(&rule).map_err(unreadable)?,
         is_settled: is_settled(&rule.properties.rest),
         owner: owner::of_rule(&rule.name),
+        name: rule.name,
+        description: rule.properties.description.unwrap_or_default(),
     })
 }
 
-fn id_of(reference: &Option<Reference>) -> Option<ArmId> {
+fn id_of<R>(reference: &Option<Reference<R>>) -> Option<ArmId> {
     reference.as_ref().map(|reference| reference.id.clone()).filter(|id| !id.is_empty())
 }
 

@@ -5,7 +5,7 @@ use crate::inventory::owner;
 use crate::resources::{ArmId, Interface, ResourceGroup};
 
 /// The class of an interface.
-pub fn of_interface(interface: &Interface, group: Option<&ResourceGroup>) -> Attach {
+pub fn of_interface<R>(interface: &Interface<R>, group: Option<&ResourceGroup>) -> Attach {
     let said = &interface.properties;
     let owner = group.and_then(owner::of_group);
     let manager = group.and_then(|group| group.managed_by.clone()).filter(|id| !id.is_empty());

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use provider::{ErrorKind, ProviderError};
+use rustc_hash::FxHashSet;
 use serde::de::DeserializeOwned;
 
 use crate::arm::{Arm, versions};
@@ -112,26 +113,31 @@ fn explain(error: ProviderError, from: &ArmId, missing: &ArmId) -> ProviderError
 
 /// What is missing, with one thing that refers to it.
 fn find(raw: &Raw) -> BTreeMap<ArmId, (Bond, ArmId)> {
-    let mut gaps = Gaps { raw, found: BTreeMap::new() };
+    let mut gaps = Gaps { raw, here: here(raw), found: BTreeMap::new() };
     for (id, network) in &raw.networks {
         for subnet in &network.properties.subnets {
             gaps.note(&subnet.properties.network_security_group, &subnet.id, Bond::Firm);
             for user in &subnet.properties.ip_configurations {
                 // `…/networkInterfaces/n/ipConfigurations/c`
+                if user.id.parent_key().is_some_and(|key| gaps.here.contains(key)) {
+                    continue;
+                }
                 let interface = user.id.parent().filter(|one| one.kind().ends_with("networkinterfaces"));
-                gaps.note(&interface.as_ref().map(Reference::to), id, Bond::Loose);
+                gaps.add(interface, id, Bond::Loose);
             }
         }
     }
     for (id, interface) in &raw.interfaces {
         gaps.note(&interface.properties.network_security_group, id, Bond::Firm);
-        let machine = &interface.properties.virtual_machine;
-        gaps.note(&machine.clone().filter(|one| one.id.kind() == "virtualmachines"), id, Bond::Loose);
+        let machine = interface.properties.virtual_machine.as_ref().map(|one| &one.id);
+        if let Some(machine) = machine.filter(|id| !gaps.is_here(id) && id.kind() == "virtualmachines") {
+            gaps.add(Some(machine.clone()), id, Bond::Loose);
+        }
         for one in &interface.properties.ip_configurations {
             for group in one.properties.application_security_groups.iter().flatten() {
-                gaps.note(&Some(group.clone()), id, Bond::Firm);
+                gaps.note([group], id, Bond::Firm);
             }
-            if let Some(subnet) = one.properties.subnet.as_ref().filter(|one| !has_subnet(raw, &one.id)) {
+            if let Some(subnet) = one.properties.subnet.as_ref().filter(|one| !gaps.is_here(&one.id)) {
                 // A subnet that its network does not show: the network is read again.
                 gaps.add(subnet.id.parent(), id, Bond::Firm);
             }
@@ -139,27 +145,41 @@ fn find(raw: &Raw) -> BTreeMap<ArmId, (Bond, ArmId)> {
     }
     for (id, machine) in &raw.machines {
         for interface in &machine.properties.network_profile.network_interfaces {
-            gaps.note(&Some(interface.clone()), id, Bond::Loose);
+            gaps.note([interface], id, Bond::Loose);
         }
     }
     gaps.found
 }
 
+/// The keys of everything that was read and that something may refer to. Ids tell their types, so one set is enough.
+fn here(raw: &Raw) -> FxHashSet<&str> {
+    let subnets = raw.networks.values().flat_map(|network| &network.properties.subnets);
+    let named = raw.security_groups.keys().chain(raw.application_groups.keys());
+    let named = named.chain(raw.interfaces.keys()).chain(raw.machines.keys());
+    named.chain(subnets.map(|subnet| &subnet.id)).map(ArmId::key).collect()
+}
+
 struct Gaps<'a> {
     raw: &'a Raw,
+    here: FxHashSet<&'a str>,
     found: BTreeMap<ArmId, (Bond, ArmId)>,
 }
 
 impl Gaps<'_> {
-    fn note(&mut self, reference: &Option<Reference>, from: &ArmId, bond: Bond) {
-        let Some(id) = reference.as_ref().map(|reference| &reference.id) else { return };
-        let raw = self.raw;
-        let is_here = raw.security_groups.contains_key(id)
-            || raw.application_groups.contains_key(id)
-            || raw.interfaces.contains_key(id)
-            || raw.machines.contains_key(id);
-        if !is_here {
-            self.add(Some(id.clone()), from, bond);
+    fn is_here(&self, id: &ArmId) -> bool {
+        self.here.contains(id.key())
+    }
+
+    fn note<'r, R: 'r>(
+        &mut self,
+        references: impl IntoIterator<Item = &'r Reference<R>>,
+        from: &ArmId,
+        bond: Bond,
+    ) {
+        for reference in references {
+            if !self.is_here(&reference.id) {
+                self.add(Some(reference.id.clone()), from, bond);
+            }
         }
     }
 
@@ -169,9 +189,4 @@ impl Gaps<'_> {
         let entry = self.found.entry(id).or_insert_with(|| (bond, from.clone()));
         entry.0 = entry.0.max(bond);
     }
-}
-
-fn has_subnet(raw: &Raw, id: &ArmId) -> bool {
-    let network = id.parent().and_then(|network| raw.networks.get(&network));
-    network.is_some_and(|network| network.properties.subnets.iter().any(|subnet| subnet.id == *id))
 }

@@ -73,8 +73,9 @@ pub fn of_group(group: &ResourceGroup) -> Option<Owner> {
 
 /// Who seems to have made a rule, by its name.
 pub fn of_rule(name: &str) -> Option<Owner> {
-    let lower = name.to_lowercase();
-    let (prefix, who) = RULES.iter().find(|(prefix, _)| lower.starts_with(prefix))?;
+    let begins =
+        |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let (prefix, who) = RULES.iter().find(|(prefix, _)| begins(prefix))?;
     Some(Owner { who: *who, evidence: format!("rule name `{prefix}…`") })
 }
 

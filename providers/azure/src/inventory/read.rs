@@ -9,20 +9,20 @@ use serde_json::json;
 
 use crate::arm::{Arm, versions};
 use crate::resources::{
-    ActiveAdminRule, ApplicationGroup, ArmId, Interface, Kind, Machine, Network, ResourceGroup, ScaleSet,
-    SecurityGroup, Subscription, Tracked, kind,
+    ActiveAdminRule, ApplicationGroup, ArmId, Interface, Kind, Machine, Network, Passed, ResourceGroup,
+    ScaleSet, SecurityGroup, Subscription, Tracked, Unknown, kind,
 };
 
-/// Everything that was read, as it came, by id.
+/// Everything that was read, by id. Fields that we do not know are passed over: nothing of this is written back.
 #[derive(Default)]
 pub(crate) struct Raw {
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     pub(crate) resource_groups: BTreeMap<ArmId, ResourceGroup>,
-    pub(crate) networks: BTreeMap<ArmId, Network>,
-    pub(crate) security_groups: BTreeMap<ArmId, SecurityGroup>,
+    pub(crate) networks: BTreeMap<ArmId, Network<Passed>>,
+    pub(crate) security_groups: BTreeMap<ArmId, SecurityGroup<Passed>>,
     pub(crate) application_groups: BTreeMap<ArmId, ApplicationGroup>,
-    pub(crate) interfaces: BTreeMap<ArmId, Interface>,
-    pub(crate) machines: BTreeMap<ArmId, Machine>,
+    pub(crate) interfaces: BTreeMap<ArmId, Interface<Passed>>,
+    pub(crate) machines: BTreeMap<ArmId, Machine<Passed>>,
     pub(crate) scale_sets: BTreeMap<ArmId, ScaleSet>,
     /// By network.
     pub(crate) admin_rules: BTreeMap<ArmId, Vec<ActiveAdminRule>>,
@@ -90,7 +90,7 @@ impl Raw {
         let reads = uniform.map(|(id, _)| async move {
             let action = "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read";
             let path = format!("{id}/networkInterfaces");
-            arm.list::<Interface>(action, &path, versions::SCALE_SET_INTERFACES).await
+            arm.list::<Interface<Passed>>(action, &path, versions::SCALE_SET_INTERFACES).await
         });
         let found = try_join_all(reads).await?;
         self.interfaces.extend(found.into_iter().flatten().map(|one| (one.id.clone(), one)));
@@ -111,11 +111,11 @@ impl Raw {
     }
 }
 
-async fn list<P: DeserializeOwned + Default>(
+async fn list<P: DeserializeOwned + Default, R: Unknown>(
     arm: &Arm,
     kind: Kind,
     subscription: &str,
-) -> Result<BTreeMap<ArmId, Tracked<P>>, ProviderError> {
-    let all = arm.list::<Tracked<P>>(&kind.reading(), &kind.all_in(subscription), kind.version).await?;
+) -> Result<BTreeMap<ArmId, Tracked<P, R>>, ProviderError> {
+    let all = arm.list::<Tracked<P, R>>(&kind.reading(), &kind.all_in(subscription), kind.version).await?;
     Ok(all.into_iter().map(|one| (one.id.clone(), one)).collect())
 }

@@ -10,6 +10,7 @@ use super::paths::Paths;
 use super::services;
 
 /// The rules of a class in a network, the same behind every security group.
+#[derive(Clone, Default)]
 pub(super) struct ClassRules {
     ingress: Rules,
     egress: Rules,
@@ -34,13 +35,13 @@ pub(super) fn class_rules(
     ClassRules { ingress, egress: rules(Direction::Egress) }
 }
 
-/// The class group, and a carrier for every security group in force; one without members behind it is empty.
+/// The class group, and a carrier for every security group that has an enforced member behind it.
 pub(super) fn groups(
     lowering: &Lowering<'_>,
     paths: &Paths<'_>,
     reaches: &Reaches<'_>,
     class: ClassId,
-    rules: &ClassRules,
+    mut rules: ClassRules,
 ) -> Vec<DesiredGroup> {
     let network = reaches.network;
     let Some(id) = lowering.groups.id_of(network, class) else { return Vec::new() };
@@ -53,11 +54,13 @@ pub(super) fn groups(
         egress,
     };
     let mut groups = vec![group(id, BTreeMap::new(), BTreeMap::new())];
-    for nsg in paths.in_force(network) {
+    let occupied = paths.occupied(network, class);
+    let last = occupied.len().saturating_sub(1);
+    for (number, nsg) in occupied.iter().enumerate() {
         let carrier = paths.carrier(nsg, id, network);
-        let is_occupied = paths.is_occupied(network, class, nsg);
-        let of = |rules: &Rules| if is_occupied { rules.clone() } else { Rules::new() };
-        groups.push(group(&carrier, of(&rules.ingress), of(&rules.egress)));
+        // Mostly there is one: it takes the rules.
+        let own = if number == last { std::mem::take(&mut rules) } else { rules.clone() };
+        groups.push(group(&carrier, own.ingress, own.egress));
     }
     groups
 }

@@ -1,6 +1,6 @@
 //! The security groups in force, by their ids: where carriers stand, and which rests there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use plan::{DesiredGroup, Direction, GroupId, GroupState, InterfaceState, Owner, PathFilter, RuleSpec};
 use policy::{ClassId, NetworkId};
@@ -8,47 +8,35 @@ use provider::lowering::{Lowering, as_observed};
 use rustc_hash::FxHashMap;
 
 use crate::band::Band;
-use crate::ids::{self, GroupKind};
+use crate::ids;
 use crate::observed::derive;
 
 /// What is on the paths of a scope.
 pub(super) struct Paths<'a> {
     band: Band,
     filters: FxHashMap<&'a str, &'a PathFilter>,
-    rests: BTreeMap<&'a GroupId, &'a GroupState>,
-    /// The security groups of which a network has carriers.
-    in_force: BTreeMap<&'a NetworkId, BTreeSet<&'a str>>,
-    /// Those with an enforced interface of a class behind them.
-    occupied: BTreeMap<(&'a NetworkId, ClassId), BTreeSet<&'a str>>,
+    /// In order of their ids, as all groups.
+    rests: Vec<&'a GroupState>,
+    rests_by_id: FxHashMap<&'a GroupId, &'a GroupState>,
+    /// The security groups with an enforced interface of a class behind them.
+    occupied: FxHashMap<(&'a NetworkId, ClassId), BTreeSet<&'a str>>,
 }
 
 impl<'a> Paths<'a> {
     pub(super) fn new(band: Band, lowering: &Lowering<'a>) -> Self {
         let observed = lowering.observed();
+        let is_rest =
+            |group: &&GroupState| group.owner == Owner::Ours && ids::direction_of_rest(&group.id).is_some();
+        let rests: Vec<&GroupState> = observed.groups.iter().filter(is_rest).collect();
         let mut paths = Self {
             band,
             filters: observed.path_filters.iter().map(|filter| (filter.id.as_str(), filter)).collect(),
-            rests: BTreeMap::new(),
-            in_force: BTreeMap::new(),
-            occupied: BTreeMap::new(),
+            rests_by_id: rests.iter().map(|group| (&group.id, *group)).collect(),
+            rests,
+            occupied: FxHashMap::default(),
         };
-        let ours = observed.groups.iter().filter(|group| group.owner == Owner::Ours);
-        for group in ours {
-            match ids::kind_of(&group.id) {
-                GroupKind::Rest { .. } => {
-                    paths.rests.insert(&group.id, group);
-                }
-                // A security group on a subnet without interfaces is known by the carriers that are there already.
-                GroupKind::Carrier { .. } => {
-                    let nsg = group.id.as_str().split_once('|').map(|(nsg, _)| nsg);
-                    paths.in_force.entry(&group.network).or_default().extend(nsg);
-                }
-                _ => {}
-            }
-        }
         for interface in &observed.interfaces {
             let Some(nsg) = ids::managed(&interface.path_filters) else { continue };
-            paths.in_force.entry(&interface.network).or_default().insert(nsg);
             if let Some(class) = lowering.enforced_class(interface) {
                 paths.occupied.entry((&interface.network, class)).or_default().insert(nsg);
             }
@@ -61,14 +49,9 @@ impl<'a> Paths<'a> {
         &self.band
     }
 
-    /// The security groups of which a network has carriers, sorted.
-    pub(super) fn in_force(&self, network: &NetworkId) -> impl Iterator<Item = &'a str> + '_ {
-        self.in_force.get(network).into_iter().flatten().copied()
-    }
-
-    /// Whether an enforced interface of a class is behind a security group.
-    pub(super) fn is_occupied(&self, network: &NetworkId, class: ClassId, nsg: &str) -> bool {
-        self.occupied.get(&(network, class)).is_some_and(|behind| behind.contains(nsg))
+    /// The security groups with an enforced interface of a class behind them, sorted.
+    pub(super) fn occupied(&self, network: &'a NetworkId, class: ClassId) -> Vec<&'a str> {
+        self.occupied.get(&(network, class)).into_iter().flatten().copied().collect()
     }
 
     /// The name of a security group, as carriers have it.
@@ -87,25 +70,33 @@ impl<'a> Paths<'a> {
 
     /// The rest that an interface is in, or comes to be in when it is opened.
     pub(super) fn rest_of(&self, interface: &InterfaceState, direction: Direction) -> Option<GroupId> {
-        let is_rest = |id: &&GroupId| {
-            self.rests.contains_key(id)
-                && matches!(ids::kind_of(id), GroupKind::Rest { direction: its, .. } if its == direction)
-        };
-        if let Some(held) = interface.groups.iter().find(is_rest) {
+        if let Some(held) = self.held_rest(interface, direction) {
             return Some(held.clone());
         }
         let filter = self.filters.get(ids::managed(&interface.path_filters)?)?;
         let id = derive::rest_of(&self.band, filter, interface, direction);
-        self.rests.contains_key(&id).then_some(id)
+        self.rests_by_id.contains_key(&id).then_some(id)
+    }
+
+    /// The rest that an interface is in; none if it is closed.
+    pub(super) fn held_rest<'i>(
+        &self,
+        interface: &'i InterfaceState,
+        direction: Direction,
+    ) -> Option<&'i GroupId> {
+        let is_rest = |id: &&GroupId| {
+            ids::direction_of_rest(id) == Some(direction) && self.rests_by_id.contains_key(id)
+        };
+        interface.groups.iter().find(is_rest)
     }
 
     /// What a rest lets pass towards its members.
     pub(super) fn ingress_of(&self, rest: &GroupId) -> &'a [RuleSpec] {
-        self.rests.get(rest).map(|group| group.ingress.as_slice()).unwrap_or_default()
+        self.rests_by_id.get(rest).map(|group| group.ingress.as_slice()).unwrap_or_default()
     }
 
     /// Every rest as it is.
     pub(super) fn rests(&self) -> impl Iterator<Item = DesiredGroup> + '_ {
-        self.rests.values().map(|group| as_observed(group, "not enforced"))
+        self.rests.iter().map(|group| as_observed(group, "not enforced"))
     }
 }

@@ -31,10 +31,8 @@ pub(super) fn findings(
         findings.extend(lowering.fallback_finding(by_address));
     }
     let open = |interface: &plan::InterfaceState| {
-        let rest = paths.rest_of(interface, Direction::Ingress);
-        rest.filter(|rest| interface.groups.contains(rest))
-            .map(|rest| paths.ingress_of(&rest))
-            .unwrap_or_default()
+        let rest = paths.held_rest(interface, Direction::Ingress);
+        rest.map(|rest| paths.ingress_of(rest)).unwrap_or_default()
     };
     if !paths.band().keeps_probes {
         findings.extend(lowering.probes_finding(desired, &AddressSet::from(IpAddr::V4(PROBES)), open));

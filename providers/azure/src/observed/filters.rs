@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use plan::{GroupId, InterfaceState, Owner, PathEffect, PathFilter, PathRule};
 use policy::{AddressSet, InterfaceId};
+use rustc_hash::FxHashMap;
 
 use crate::band;
 use crate::ids;
@@ -27,8 +28,12 @@ pub(super) fn filters(view: &View<'_>, interfaces: &mut [InterfaceState]) -> Vec
     let mut filters = Vec::new();
     let listed: Vec<(&ArmId, &SecurityGroup)> =
         view.estate.security_groups.iter().filter(|(id, nsg)| is_listed(view, id, nsg)).collect();
+    let mut alike: FxHashMap<String, usize> = FxHashMap::default();
+    for (id, _) in &listed {
+        *alike.entry(id.name().to_ascii_lowercase()).or_default() += 1;
+    }
     for (id, nsg) in &listed {
-        let name = list_name(id, &listed);
+        let name = list_name(id, &alike);
         filters.push(Lister { view, id, interfaces, places: &mut places }.security_group(name, nsg));
     }
     for (id, network) in view.networks.iter().filter(|(_, network)| !network.admin_rules.is_empty()) {
@@ -59,9 +64,12 @@ fn is_listed(view: &View<'_>, id: &ArmId, nsg: &SecurityGroup) -> bool {
 }
 
 /// The name of a security group, with its resource group where two of the scope are named alike.
-fn list_name(id: &ArmId, listed: &[(&ArmId, &SecurityGroup)]) -> String {
-    let alike = listed.iter().filter(|(other, _)| other.name().eq_ignore_ascii_case(id.name())).count();
-    if alike > 1 { format!("{}~{}", id.name(), id.resource_group()) } else { id.name().to_owned() }
+fn list_name(id: &ArmId, alike: &FxHashMap<String, usize>) -> String {
+    if alike.get(&id.name().to_ascii_lowercase()).is_some_and(|count| *count > 1) {
+        format!("{}~{}", id.name(), id.resource_group())
+    } else {
+        id.name().to_owned()
+    }
 }
 
 /// What no security admin rule decides is left to the security groups.
@@ -108,9 +116,9 @@ impl Lister<'_, '_> {
         let installation = &self.view.settings.installation;
         let differs = networks.len() > 1 && (depends_on_network(own) || depends_on_network(far));
         if !differs {
-            let space = networks.first().map(|network| self.view.space(network)).unwrap_or_default();
-            let targets = self.targets(rule, own, &space, None);
-            rules.push(path_rule(installation, rule, targets, &space));
+            let space = networks.first().map_or(&self.view.nowhere, |network| self.view.space(network));
+            let targets = self.targets(rule, own, space, None);
+            rules.push(path_rule(installation, rule, targets, space));
             return;
         }
         for network in networks {
@@ -121,10 +129,10 @@ impl Lister<'_, '_> {
                         groups.iter().filter(|group| self.view.network_of_group(group) == Some(*network));
                     here.map(ids::of_asg).collect()
                 }
-                _ => self.targets(rule, own, &space, Some(network)),
+                _ => self.targets(rule, own, space, Some(network)),
             };
             if !targets.is_empty() {
-                rules.push(path_rule(installation, rule, targets, &space));
+                rules.push(path_rule(installation, rule, targets, space));
             }
         }
     }
@@ -138,13 +146,13 @@ impl Lister<'_, '_> {
             is_settled: true,
             owner: None,
         };
-        let targets = self.targets(&found, ends_of(rule).0, &space, None);
+        let targets = self.targets(&found, ends_of(rule).0, space, None);
         let effect = match rule.access {
             Access::Allow => PathEffect::Next,
             Access::AlwaysAllow => PathEffect::Allow,
             Access::Deny => PathEffect::Deny,
         };
-        PathRule { effect, owner: Owner::Foreign, ..path_rule("", &found, targets, &space) }
+        PathRule { effect, owner: Owner::Foreign, ..path_rule("", &found, targets, space) }
     }
 
     /// Whom a rule is for; none is everybody behind the list. `only` is the network that it is written for.

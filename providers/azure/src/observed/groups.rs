@@ -13,8 +13,7 @@ use crate::resources::ArmId;
 impl<'a> View<'a> {
     /// The virtual network of an application security group: that of its members, else what our tag says.
     pub(super) fn network_of_group(&self, group: &ArmId) -> Option<&'a ArmId> {
-        let member = self.members.get(group).and_then(|members| members.first());
-        if let Some(interface) = member.and_then(|member| self.estate.interfaces.get(*member)) {
+        if let Some(interface) = self.first_members.get(group) {
             return Some(&interface.network);
         }
         let word = self.estate.application_groups.get(group)?.tags.get(NETWORK_TAG)?;
@@ -22,9 +21,9 @@ impl<'a> View<'a> {
         networks.find(|id| id.subscription() == group.subscription() && marks::network_word(id) == *word)
     }
 
-    /// What tags mean in a network.
-    pub(super) fn space(&self, network: &ArmId) -> Space {
-        self.estate.networks.get(network).map(Space::new).unwrap_or_default()
+    /// What tags mean in a network of the scope.
+    pub(super) fn space(&self, network: &ArmId) -> &Space {
+        self.spaces.get(network).unwrap_or(&self.nowhere)
     }
 }
 
@@ -47,7 +46,7 @@ fn group_state(view: &View<'_>, id: &ArmId, group: &ApplicationGroup) -> Option<
     }
     Some(GroupState {
         id: ids::of_asg(id),
-        network: NetworkId::from(network.key()),
+        network: NetworkId::from(network.shared()),
         name: id.name().to_owned(),
         owner,
         ingress: Vec::new(),

@@ -1,9 +1,11 @@
 //! Interfaces of a scope with the application security groups that they are in.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use plan::{AttachClass, GroupId, InterfaceState, Observed};
+use plan::{AttachClass, GroupId, GroupState, InterfaceState, Owner};
 use policy::{InterfaceId, NetworkId, WorkloadId};
+use rustc_hash::FxHashSet;
 
 use crate::ids;
 use crate::inventory::estate::{Attach, Interface, Service};
@@ -14,13 +16,31 @@ use crate::resources::{ArmId, Tags};
 /// Why an interface without a security group on its path cannot be enforced.
 const UNFILTERED: &str = "no network security group is on its path";
 
-/// Every interface in the networks of the scope; sorted by id.
-pub(super) fn interfaces(view: &View<'_>) -> Vec<InterfaceState> {
-    let own = view.estate.interfaces.iter().filter(|(_, i)| view.networks.contains_key(&i.network));
-    own.map(|(id, interface)| state_of(view, id, interface)).collect()
+/// Every interface in the networks of the scope; sorted by id. Those that are in a class group with all of their
+/// addresses are in its carrier.
+pub(super) fn interfaces(view: &View<'_>, groups: &[GroupState]) -> Vec<InterfaceState> {
+    let ours = groups.iter().filter(|group| group.owner == Owner::Ours);
+    let classes: FxHashSet<&str> = ours.map(|group| group.id.as_str()).collect();
+    let state = |(id, interface, path): &(&ArmId, &Interface, Vec<&ArmId>)| {
+        let mut state = state_of(view, id, interface, path);
+        if let Some(nsg) = path.first() {
+            state.groups.extend(carriers(interface, nsg, &classes));
+        }
+        state
+    };
+    view.interfaces.iter().map(state).collect()
 }
 
-fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> InterfaceState {
+/// The carriers behind a security group of the class groups that all of an interface is in.
+fn carriers(interface: &Interface, nsg: &ArmId, classes: &FxHashSet<&str>) -> Vec<GroupId> {
+    let groups: BTreeSet<&ArmId> = interface.configurations.iter().flat_map(|one| &one.groups).collect();
+    let whole =
+        groups.into_iter().filter(|group| classes.contains(group.key()) && is_whole(interface, group));
+    let network = NetworkId::from(interface.network.shared());
+    whole.map(|group| ids::carrier(nsg.key(), "", &ids::of_asg(group), &network)).collect()
+}
+
+fn state_of(view: &View<'_>, id: &ArmId, interface: &Interface, path: &[&ArmId]) -> InterfaceState {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in interface.configurations.iter().filter_map(|one| one.address) {
         if !addresses.contains(&address) {
@@ -30,7 +50,7 @@ fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> Int
     let network = view.networks.get(&interface.network);
     let admin = network.filter(|network| !network.admin_rules.is_empty());
     let admin = admin.map(|_| ids::admin(interface.network.key()));
-    let path: Vec<String> = view.path(interface).into_iter().map(|nsg| nsg.key().to_owned()).collect();
+    let path: Vec<String> = path.iter().map(|nsg| nsg.key().to_owned()).collect();
     // Nothing filters there, and the oracle has to know.
     let attach = match attach_of(&interface.attach) {
         AttachClass::Direct if path.is_empty() => AttachClass::Never(UNFILTERED.to_owned()),
@@ -38,9 +58,9 @@ fn state_of<'a>(view: &View<'a>, id: &'a ArmId, interface: &'a Interface) -> Int
     };
     let workload = interface.machine.as_ref().unwrap_or(id);
     InterfaceState {
-        id: InterfaceId::from(id.key()),
-        network: NetworkId::from(interface.network.key()),
-        workload: WorkloadId::from(workload.key()),
+        id: InterfaceId::from(id.shared()),
+        network: NetworkId::from(interface.network.shared()),
+        workload: WorkloadId::from(workload.shared()),
         name: name_of(view, id, interface),
         addresses,
         groups: groups_of(view, interface),
@@ -59,9 +79,13 @@ fn name_of(view: &View<'_>, id: &ArmId, interface: &Interface) -> String {
 
 /// Those of the resource group, overridden by those of the machine, overridden by its own.
 fn tags_of(interface: &Interface) -> Tags {
-    let mut tags = interface.resource_group_tags.clone();
-    tags.extend(interface.machine_tags.clone());
-    tags.extend(interface.tags.clone());
+    let by_rank = [&interface.resource_group_tags, &interface.machine_tags, &interface.tags];
+    let mut tags = Tags::new();
+    for (name, value) in by_rank.into_iter().rev().flatten() {
+        if !tags.contains_key(name) {
+            tags.insert(name.clone(), value.clone());
+        }
+    }
     tags
 }
 
@@ -101,22 +125,4 @@ fn groups_of(view: &View<'_>, interface: &Interface) -> Vec<GroupId> {
 /// Whether all of an interface is in a group, and its last write has ended well.
 fn is_whole(interface: &Interface, group: &ArmId) -> bool {
     interface.is_settled && interface.configurations.iter().all(|one| one.groups.contains(group))
-}
-
-/// Puts interfaces that are in a class group with all of their addresses into its carrier.
-pub(super) fn mark_whole(view: &View<'_>, observed: &mut Observed) {
-    let classes: Vec<&GroupId> = observed
-        .groups
-        .iter()
-        .filter(|group| group.owner == plan::Owner::Ours)
-        .map(|group| &group.id)
-        .collect();
-    for state in &mut observed.interfaces {
-        let Some(interface) = view.estate.interfaces.get(&ArmId::new(state.id.as_str())) else { continue };
-        let Some(nsg) = ids::managed(&state.path_filters) else { continue };
-        let whole = classes.iter().filter(|id| state.groups.contains(id));
-        let whole = whole.filter(|id| is_whole(interface, &ArmId::new(id.as_str())));
-        let carriers: Vec<GroupId> = whole.map(|id| ids::carrier(nsg, "", id, &state.network)).collect();
-        state.groups.extend(carriers);
-    }
 }

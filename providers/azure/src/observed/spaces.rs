@@ -30,6 +30,8 @@ pub struct Space {
     pub network: AddressSet,
     /// `Internet`.
     pub internet: AddressSet,
+    network_blocks: Vec<IpNet>,
+    internet_blocks: Vec<IpNet>,
 }
 
 /// One side of a rule as addresses, blocks as they were written.
@@ -50,7 +52,8 @@ impl Space {
         let elsewhere: AddressSet =
             NOT_PUBLIC.into_iter().chain([PROBES]).filter_map(|b| b.parse::<IpNet>().ok()).collect();
         let internet = AddressSet::any().difference(&elsewhere).difference(&network);
-        Self { network, internet }
+        let (network_blocks, internet_blocks) = (network.to_cidrs(), internet.to_cidrs());
+        Self { network, internet, network_blocks, internet_blocks }
     }
 
     /// The addresses of a side that names blocks or tags; none for the other sides.
@@ -59,8 +62,8 @@ impl Space {
         let mut found = Addresses { blocks: blocks.iter().copied().collect(), opaque: Vec::new() };
         for tag in tags {
             match tag.as_str() {
-                "virtualnetwork" => found.blocks.extend(self.network.to_cidrs()),
-                "internet" => found.blocks.extend(self.internet.to_cidrs()),
+                "virtualnetwork" => found.blocks.extend(&self.network_blocks),
+                "internet" => found.blocks.extend(&self.internet_blocks),
                 "azureloadbalancer" => found.blocks.extend(PROBES.parse::<IpNet>()),
                 _ => found.opaque.push(tag.clone()),
             }

@@ -9,8 +9,8 @@ pub type ApplicationGroup = Tracked<ApplicationGroupProperties>;
 
 /// An application security group holds nothing but its name; its members say that they are in it.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ApplicationGroupProperties {
     /// What the cloud shows.
-    #[serde(flatten)]
     pub rest: Rest,
 }

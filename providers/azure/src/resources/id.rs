@@ -3,22 +3,36 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::resources::Rest;
+use crate::resources::kept::kept;
 
-/// The id of a resource, with the spelling that it came in.
+/// The id of a resource, with the spelling that it came in; cheap to clone.
 #[derive(Clone, Default)]
 pub struct ArmId {
-    text: String,
-    key: String,
+    text: Arc<str>,
+    key: Arc<str>,
 }
 
 impl ArmId {
     /// An id by its text.
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), key: text.to_lowercase() }
+        let text: Arc<str> = Arc::from(text);
+        if !text.is_ascii() {
+            return Self { key: text.to_lowercase().into(), text };
+        }
+        if !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Self { key: text.clone(), text };
+        }
+        let mut key: Arc<str> = Arc::from(&*text);
+        if let Some(key) = Arc::get_mut(&mut key) {
+            key.make_ascii_lowercase();
+        }
+        Self { text, key }
     }
 
     /// As it came.
@@ -29,6 +43,11 @@ impl ArmId {
     /// In lower case: what ids are compared by.
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// The key, shared: the text of the ids that `plan` and `policy` know things by.
+    pub fn shared(&self) -> Arc<str> {
+        self.key.clone()
     }
 
     /// Whether there is none.
@@ -62,6 +81,11 @@ impl ArmId {
     /// The id of the resource that it is a part of: without its last type and name.
     pub fn parent(&self) -> Option<Self> {
         self.text.rsplitn(3, '/').nth(2).filter(|text| !text.is_empty()).map(Self::new)
+    }
+
+    /// The key of [`ArmId::parent`].
+    pub fn parent_key(&self) -> Option<&str> {
+        self.key.rsplitn(3, '/').nth(2).filter(|key| !key.is_empty())
     }
 
     /// A part of this resource.
@@ -129,24 +153,34 @@ impl Serialize for ArmId {
 
 impl<'de> Deserialize<'de> for ArmId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self::new(&text))
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = ArmId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the id of a resource")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<ArmId, E> {
+                Ok(ArmId::new(text))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
 /// A reference to a resource.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Reference {
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Reference<R = Rest> {
     /// What is referred to.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "ArmId::is_empty"
-    )]
+    #[serde(skip_serializing_if = "ArmId::is_empty")]
     pub id: ArmId,
     /// Everything else: the cloud sometimes shows the whole resource here.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
+
+kept!(Reference { id: "id" });
 
 impl Reference {
     /// A reference by id.

@@ -1,62 +1,74 @@
 //! Network interfaces and their IP configurations.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::resources::kept::kept;
 use crate::resources::{Part, Reference, Rest, Tracked};
 
 /// A network interface.
-pub type Interface = Tracked<InterfaceProperties>;
+pub type Interface<R = Rest> = Tracked<InterfaceProperties<R>, R>;
 /// One IP configuration of an interface: an address in a subnet.
-pub type IpConfiguration = Part<IpConfigurationProperties>;
+pub type IpConfiguration<R = Rest> = Part<IpConfigurationProperties<R>, R>;
 
 /// What an interface is.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct InterfaceProperties {
+pub struct InterfaceProperties<R = Rest> {
     /// Its addresses.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
-    pub ip_configurations: Vec<IpConfiguration>,
+    pub ip_configurations: Vec<IpConfiguration<R>>,
     /// Its own security group, beside that of its subnet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_security_group: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_security_group: Option<Reference<R>>,
     /// The machine that holds it; only read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub virtual_machine: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_machine: Option<Reference<R>>,
     /// The private endpoint that it belongs to; only read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_endpoint: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_endpoint: Option<Reference<R>>,
     /// The private link service that it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub private_link_service: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_link_service: Option<Reference<R>>,
     /// Services whose traffic goes through it; only read.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosted_workloads: Vec<String>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
 
+kept!(InterfaceProperties {
+    ip_configurations: "ipConfigurations",
+    network_security_group: "networkSecurityGroup",
+    virtual_machine: "virtualMachine",
+    private_endpoint: "privateEndpoint",
+    private_link_service: "privateLinkService",
+    hosted_workloads: "hostedWorkloads",
+});
+
 /// What an IP configuration is.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct IpConfigurationProperties {
+pub struct IpConfigurationProperties<R = Rest> {
     /// Its private address; a machine that never ran may have none.
-    #[serde(default, rename = "privateIPAddress", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "privateIPAddress", skip_serializing_if = "Option::is_none")]
     pub private_ip_address: Option<String>,
     /// Its subnet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subnet: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Reference<R>>,
     /// The application security groups that it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub application_security_groups: Option<Vec<Reference>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub application_security_groups: Option<Vec<Reference<R>>>,
     /// Whether it is the first of its interface.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<bool>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
+
+kept!(IpConfigurationProperties {
+    private_ip_address: "privateIPAddress",
+    subnet: "subnet",
+    application_security_groups: "applicationSecurityGroups",
+    primary: "primary",
+});

@@ -2,39 +2,45 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::resources::kept::kept;
 use crate::resources::{Reference, Rest, Tracked};
 
 /// A virtual machine.
-pub type Machine = Tracked<MachineProperties>;
+pub type Machine<R = Rest> = Tracked<MachineProperties<R>, R>;
 /// A scale set.
 pub type ScaleSet = Tracked<ScaleSetProperties>;
 
 /// What a virtual machine is.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MachineProperties {
+pub struct MachineProperties<R = Rest> {
     /// The flexible scale set that it is in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub virtual_machine_scale_set: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_machine_scale_set: Option<Reference<R>>,
     /// Its interfaces.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
-    pub network_profile: NetworkProfile,
+    pub network_profile: NetworkProfile<R>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
 
+kept!(MachineProperties {
+    virtual_machine_scale_set: "virtualMachineScaleSet",
+    network_profile: "networkProfile",
+});
+
 /// The interfaces of a machine.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NetworkProfile {
+pub struct NetworkProfile<R = Rest> {
     /// By reference.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
-    pub network_interfaces: Vec<Reference>,
+    pub network_interfaces: Vec<Reference<R>>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
+
+kept!(NetworkProfile { network_interfaces: "networkInterfaces" });
 
 /// What a scale set is.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -2,72 +2,81 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::resources::kept::kept;
 use crate::resources::{Part, Reference, Rest, Tracked};
 
 /// A virtual network.
-pub type Network = Tracked<NetworkProperties>;
+pub type Network<R = Rest> = Tracked<NetworkProperties<R>, R>;
 /// A subnet.
-pub type Subnet = Part<SubnetProperties>;
+pub type Subnet<R = Rest> = Part<SubnetProperties<R>, R>;
 /// One side of a peering.
 pub type Peering = Part<PeeringProperties>;
 
 /// Blocks of addresses.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AddressSpace {
+pub struct AddressSpace<R = Rest> {
     /// As text.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub address_prefixes: Vec<String>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
 
+kept!(AddressSpace { address_prefixes: "addressPrefixes" });
+
 /// What a virtual network is.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NetworkProperties {
+pub struct NetworkProperties<R = Rest> {
     /// Its addresses.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
-    pub address_space: AddressSpace,
+    pub address_space: AddressSpace<R>,
     /// Its subnets.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
-    pub subnets: Vec<Subnet>,
+    pub subnets: Vec<Subnet<R>>,
     /// Its sides of peerings.
-    #[serde(default, deserialize_with = "crate::resources::null_as_default")]
     pub virtual_network_peerings: Vec<Peering>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
 
+kept!(NetworkProperties {
+    address_space: "addressSpace",
+    subnets: "subnets",
+    virtual_network_peerings: "virtualNetworkPeerings",
+});
+
 /// What a subnet is.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SubnetProperties {
+pub struct SubnetProperties<R = Rest> {
     /// Its block, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address_prefix: Option<String>,
     /// Its blocks, if it has several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address_prefixes: Option<Vec<String>>,
     /// Its security group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_security_group: Option<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_security_group: Option<Reference<R>>,
     /// Who has an address in it; only read.
-    #[serde(
-        default,
-        deserialize_with = "crate::resources::null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub ip_configurations: Vec<Reference>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ip_configurations: Vec<Reference<R>>,
     /// The services that it is handed to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub delegations: Option<Vec<Delegation>>,
     /// Everything else.
     #[serde(flatten)]
-    pub rest: Rest,
+    pub rest: R,
 }
+
+kept!(SubnetProperties {
+    address_prefix: "addressPrefix",
+    address_prefixes: "addressPrefixes",
+    network_security_group: "networkSecurityGroup",
+    ip_configurations: "ipConfigurations",
+    delegations: "delegations",
+});
 
 /// A service that a subnet is handed to.
 pub type Delegation = Part<DelegationProperties>;

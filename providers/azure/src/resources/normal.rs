@@ -84,7 +84,7 @@ impl NormalRule {
     ///
     /// # Errors
     /// When a field holds something that no rule can hold.
-    pub fn of(rule: &Rule) -> Result<Self, Unreadable> {
+    pub fn of<R>(rule: &Rule<R>) -> Result<Self, Unreadable> {
         let name = if rule.id.is_empty() { rule.name.as_str() } else { rule.id.as_str() };
         let said = &rule.properties;
         let access = access(name, &said.access)?;
@@ -106,49 +106,59 @@ impl NormalRule {
 
 /// Reads a direction.
 pub(crate) fn direction(rule: &str, word: &str) -> Result<Direction, Unreadable> {
-    match word.to_ascii_lowercase().as_str() {
-        "inbound" => Ok(Direction::Inbound),
-        "outbound" => Ok(Direction::Outbound),
+    match word {
+        _ if word.eq_ignore_ascii_case("inbound") => Ok(Direction::Inbound),
+        _ if word.eq_ignore_ascii_case("outbound") => Ok(Direction::Outbound),
         _ => Err(unreadable(rule, "direction", word)),
     }
 }
 
 /// Reads what a rule decides.
 pub(crate) fn access(rule: &str, word: &str) -> Result<Access, Unreadable> {
-    match word.to_ascii_lowercase().as_str() {
-        "allow" => Ok(Access::Allow),
-        "deny" => Ok(Access::Deny),
-        "alwaysallow" => Ok(Access::AlwaysAllow),
+    match word {
+        _ if word.eq_ignore_ascii_case("allow") => Ok(Access::Allow),
+        _ if word.eq_ignore_ascii_case("deny") => Ok(Access::Deny),
+        _ if word.eq_ignore_ascii_case("alwaysallow") => Ok(Access::AlwaysAllow),
         _ => Err(unreadable(rule, "access", word)),
     }
 }
 
 /// Reads a protocol: a word or a number.
 pub(crate) fn protocol(rule: &str, word: &str) -> Result<Option<u8>, Unreadable> {
-    match word.to_ascii_lowercase().as_str() {
-        "*" | "any" | "all" => Ok(None),
-        "tcp" => Ok(Some(6)),
-        "udp" => Ok(Some(17)),
-        "icmp" => Ok(Some(1)),
-        "esp" => Ok(Some(50)),
-        "ah" => Ok(Some(51)),
-        other => other.parse().map(Some).map_err(|_| unreadable(rule, "protocol", word)),
+    const WORDS: [(&str, Option<u8>); 8] = [
+        ("Tcp", Some(6)),
+        ("Udp", Some(17)),
+        ("*", None),
+        ("Icmp", Some(1)),
+        ("Esp", Some(50)),
+        ("Ah", Some(51)),
+        ("any", None),
+        ("all", None),
+    ];
+    match WORDS.iter().find(|(known, _)| word.eq_ignore_ascii_case(known)) {
+        Some((_, number)) => Ok(*number),
+        None => word.parse().map(Some).map_err(|_| unreadable(rule, "protocol", word)),
     }
 }
 
-fn source(rule: &str, said: &RuleProperties) -> Result<Side, Unreadable> {
+fn source<R>(rule: &str, said: &RuleProperties<R>) -> Result<Side, Unreadable> {
     let groups = said.source_application_security_groups.as_deref().unwrap_or_default();
     let many = said.source_address_prefixes.as_deref().unwrap_or_default();
     side(rule, said.source_address_prefix.as_deref(), many, groups)
 }
 
-fn destination(rule: &str, said: &RuleProperties) -> Result<Side, Unreadable> {
+fn destination<R>(rule: &str, said: &RuleProperties<R>) -> Result<Side, Unreadable> {
     let groups = said.destination_application_security_groups.as_deref().unwrap_or_default();
     let many = said.destination_address_prefixes.as_deref().unwrap_or_default();
     side(rule, said.destination_address_prefix.as_deref(), many, groups)
 }
 
-fn side(rule: &str, one: Option<&str>, many: &[String], groups: &[Reference]) -> Result<Side, Unreadable> {
+fn side<R>(
+    rule: &str,
+    one: Option<&str>,
+    many: &[String],
+    groups: &[Reference<R>],
+) -> Result<Side, Unreadable> {
     let words: Vec<&str> =
         one.into_iter().chain(many.iter().map(String::as_str)).filter(|word| !word.is_empty()).collect();
     match (words.is_empty(), groups.is_empty()) {
@@ -234,7 +244,8 @@ mod tests {
         for (field, value) in change.as_object().unwrap() {
             properties[field] = value.clone();
         }
-        NormalRule::of(&serde_json::from_value(json!({ "name": "r", "properties": properties })).unwrap())
+        let rule: Rule = serde_json::from_value(json!({ "name": "r", "properties": properties })).unwrap();
+        NormalRule::of(&rule)
     }
 
     #[test]

@@ -59,11 +59,24 @@ impl Chooser {
         state.groups.iter().filter(|group| group.owner == Owner::Ours && is_class(&group.id)).collect()
     }
 
-    fn carriers<'a>(&self, state: &'a Observed) -> Vec<&'a plan::GroupState> {
+    /// Every carrier that rules can be put into: those that are seen, and the pairs of a class and a list without any.
+    fn carriers(&self, state: &Observed) -> Vec<plan::GroupState> {
         let is_carrier = |id: &GroupId| {
             matches!(ids::kind_of(id), GroupKind::Carrier { .. } | GroupKind::PlannedCarrier { .. })
         };
-        state.groups.iter().filter(|group| is_carrier(&group.id)).collect()
+        let mut found: Vec<_> = state.groups.iter().filter(|group| is_carrier(&group.id)).cloned().collect();
+        for class in self.classes(state) {
+            let own = state.interfaces.iter().filter(|interface| interface.network == class.network);
+            let lists: Vec<&str> = own.filter_map(|i| ids::managed(&i.path_filters)).collect();
+            for filter in state.path_filters.iter().filter(|filter| lists.contains(&filter.id.as_str())) {
+                let id = ids::carrier(&filter.id, &filter.name, &class.id, &class.network);
+                if found.iter().all(|held| held.id != id) {
+                    let name = ids::carrier_name(&class.name, &filter.name);
+                    found.push(plan::GroupState { id, name, ..class.clone() });
+                }
+            }
+        }
+        found
     }
 
     fn direction(&mut self) -> Direction {
@@ -72,7 +85,7 @@ impl Chooser {
 
     fn add_rules(&mut self, state: &Observed) -> Option<StepAction> {
         let carriers = self.carriers(state);
-        let carrier = *self.pick(&carriers)?;
+        let carrier = self.pick(&carriers)?.clone();
         let direction = self.direction();
         let peers: Vec<GroupId> = state
             .groups
@@ -103,7 +116,7 @@ impl Chooser {
         let carriers = self.carriers(state);
         let full: Vec<_> =
             carriers.into_iter().filter(|c| !c.ingress.is_empty() || !c.egress.is_empty()).collect();
-        let carrier = *self.pick(&full)?;
+        let carrier = self.pick(&full)?.clone();
         let (direction, list) = if carrier.ingress.is_empty() {
             (Direction::Egress, &carrier.egress)
         } else {
@@ -163,7 +176,7 @@ impl Chooser {
     }
 
     fn delete(&mut self, state: &Observed, whole: bool) -> Option<StepAction> {
-        let is_free = |group: &&&plan::GroupState| {
+        let is_free = |group: &&plan::GroupState| {
             !state.interfaces.iter().any(|interface| interface.groups.contains(&group.id))
                 && !state
                     .path_filters
@@ -171,8 +184,9 @@ impl Chooser {
                     .flat_map(|f| &f.rules)
                     .any(|r| r.peers.contains(&Peer::Group(group.id.clone())))
         };
-        let all = if whole { self.classes(state) } else { self.carriers(state) };
-        let free: Vec<&plan::GroupState> = all.iter().filter(is_free).copied().collect();
+        let classes = || self.classes(state).into_iter().cloned().collect();
+        let all: Vec<plan::GroupState> = if whole { classes() } else { self.carriers(state) };
+        let free: Vec<&plan::GroupState> = all.iter().filter(is_free).collect();
         let group = *self.pick(&free)?;
         Some(StepAction::DeleteGroup { group: group.id.clone(), name: group.name.clone() })
     }

@@ -40,9 +40,7 @@ group (role=app @a)|back
   in (role=web @a) tcp/8080-8081 [back]
   in 10.1.0.4/31 tcp/8080-8081 [back]
   in 168.63.129.16/32 tcp/80 [probe]
-group (role=app @a)|front
 group (role=web @a)
-group (role=web @a)|back
 group (role=web @a)|front
   in 168.63.129.16/32 tcp/80 [probe]
   in 203.0.113.0/24 icmp [front]

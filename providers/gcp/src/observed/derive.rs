@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, PathRule};
+use plan::{Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, PathRule, RuleSpec};
 use policy::{AddressSet, NetworkId};
+use rustc_hash::FxHashMap;
 
 use crate::band::{self, Band};
 use crate::ids::{self, GroupKind};
@@ -30,11 +31,17 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
     let lists: BTreeMap<&str, &PathFilter> =
         observed.path_filters.iter().map(|filter| (filter.id.as_str(), filter)).collect();
     let rules_of = |network: &NetworkId| our_rules(band, &lists, network);
+    let mut by_target: FxHashMap<(&NetworkId, &GroupId), Vec<&PathRule>> = FxHashMap::default();
+    for network in &observed.networks {
+        for rule in rules_of(&network.id).iter().filter(|rule| band::is_of_band(band, rule)) {
+            for target in &rule.targets {
+                by_target.entry((&network.id, target)).or_default().push(rule);
+            }
+        }
+    }
     for group in observed.groups.iter_mut().filter(|group| is_class(group)) {
-        let facts = |direction| {
-            band::facts_of(band, rules_of(&group.network), &group.id, direction).into_iter().collect()
-        };
-        (group.ingress, group.egress) = (facts(Direction::Ingress), facts(Direction::Egress));
+        let own = by_target.get(&(&group.network, &group.id)).map(Vec::as_slice).unwrap_or_default();
+        (group.ingress, group.egress) = (facts(own, Direction::Ingress), facts(own, Direction::Egress));
     }
     let classes: BTreeSet<GroupId> =
         observed.groups.iter().filter(|group| is_class(group)).map(|group| group.id.clone()).collect();
@@ -57,6 +64,18 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
     observed.groups.extend(derived);
     observed.groups.sort_by(|a, b| a.id.cmp(&b.id));
     observed
+}
+
+/// What some rules of our band say in one direction, sorted.
+fn facts(rules: &[&PathRule], direction: Direction) -> Vec<RuleSpec> {
+    let own = rules.iter().filter(|rule| rule.direction == direction);
+    let mut facts: Vec<RuleSpec> = own
+        .flat_map(|rule| rule.peers.iter().flat_map(|peer| rule.services.iter().map(move |s| (peer, *s))))
+        .map(|(peer, service)| RuleSpec { peer: peer.clone(), service })
+        .collect();
+    facts.sort_unstable();
+    facts.dedup();
+    facts
 }
 
 /// Whether a group is the tag of a class of ours.
@@ -96,10 +115,10 @@ fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
 }
 
 struct Rests<'a> {
-    band: &'a Band,
-    lists: &'a BTreeMap<&'a str, &'a PathFilter>,
     /// By list: its rules that are not of our band, in their order.
     rules: BTreeMap<&'a str, Vec<&'a PathRule>>,
+    /// By network: whether our denies are there, for each of [`BOTH`].
+    closing: FxHashMap<NetworkId, [bool; 2]>,
     addresses: BTreeMap<GroupId, AddressSet>,
 }
 
@@ -112,7 +131,15 @@ impl<'a> Rests<'a> {
         let is_ours = |rule: &PathRule| band::is_of_band(band, rule) || band::is_whole(band, rule);
         let rest = |list: &'a PathFilter| list.rules.iter().filter(|rule| !is_ours(rule)).collect();
         let rules = lists.iter().map(|(id, list)| (*id, rest(list))).collect();
-        Self { band, lists, rules, addresses: addresses(interfaces) }
+        let mut closing: FxHashMap<NetworkId, [bool; 2]> = FxHashMap::default();
+        for network in interfaces.iter().map(|interface| &interface.network) {
+            if !closing.contains_key(network) {
+                let own = our_rules(band, lists, network);
+                let found = BOTH.map(|direction| band::is_closing(band, own, network, direction));
+                closing.insert(network.clone(), found);
+            }
+        }
+        Self { rules, closing, addresses: addresses(interfaces) }
     }
 
     /// The rests that an interface is in; adds the groups that are new, also those of closed interfaces.
@@ -168,8 +195,9 @@ impl<'a> Rests<'a> {
     /// Whether our denies meet an interface.
     fn is_closed(&self, interface: &InterfaceState, direction: Direction) -> bool {
         let network = &interface.network;
-        interface.groups.contains(&ids::closed(network, direction))
-            && band::is_closing(self.band, our_rules(self.band, self.lists, network), network, direction)
+        let both = BOTH.iter().zip(self.closing.get(network).into_iter().flatten());
+        both.into_iter().any(|(its, closing)| *its == direction && *closing)
+            && interface.groups.contains(&ids::closed(network, direction))
     }
 }
 

@@ -91,10 +91,15 @@ impl<'a> Lists<'a> {
     fn number(&mut self, line: Line, rules: &Rules<'_>) -> usize {
         let written = &mut self.written;
         *self.lines.entry(line).or_insert_with_key(|line| {
-            let (parts, is_exact) = without(rules, line.rule, &line.without);
             let text = rules.text(line.rule);
             let entries = |part: &Match| part.entries(text, line.effect, line.reading);
-            written.push(Written { entries: parts.iter().flat_map(entries).collect(), is_exact });
+            written.push(if line.without.is_empty() {
+                let whole = rules.get(line.rule);
+                Written { entries: entries(whole), is_exact: !whole.unread }
+            } else {
+                let (parts, is_exact) = without(rules, line.rule, &line.without);
+                Written { entries: parts.iter().flat_map(entries).collect(), is_exact }
+            });
             written.len() - 1
         })
     }

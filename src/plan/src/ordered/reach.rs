@@ -1,7 +1,5 @@
 //! Who is in which group, and from where a rule may name him.
 
-use std::collections::BTreeSet;
-
 use policy::NetworkId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -41,7 +39,7 @@ impl<'a> Reach<'a> {
         groups: impl Iterator<Item = &'g GroupId>,
         here: &NetworkId,
     ) -> Vec<NodeIndex> {
-        let mut named = BTreeSet::new();
+        let mut named = Vec::new();
         for group in groups {
             let far = self.over_peerings.contains(group);
             let members = self.members.get(group).map(Vec::as_slice).unwrap_or_default();
@@ -50,6 +48,8 @@ impl<'a> Reach<'a> {
                 .filter(|(_, there)| *there == here || (far && self.peered.contains(&(here, *there))));
             named.extend(reached.map(|(node, _)| *node));
         }
-        named.into_iter().collect()
+        named.sort_unstable();
+        named.dedup();
+        named
     }
 }

@@ -12,6 +12,9 @@ use crate::state::{PathEffect, PathRule, Peer};
 /// Far ends that are written out for people; of longer lists the rest is counted.
 const PEERS_TEXT_MAX: usize = 3;
 
+/// About the length of the text of a rule.
+const TEXT_BYTES: usize = 192;
+
 /// Index into [`Rules`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct RuleIndex(u32);
@@ -124,18 +127,34 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Every rule of every list is written out, in as few pieces as there can be.
 fn text(rule: &PathRule) -> String {
+    use std::fmt::Write;
+    let comma = |number: usize| if number == 0 { "" } else { ", " };
+    let mut text = String::with_capacity(TEXT_BYTES);
     let effect = match rule.effect {
         PathEffect::Allow => "allows",
         PathEffect::Deny => "denies",
         PathEffect::Next => "leaves to the next list",
     };
-    let mut peers: Vec<String> = rule.peers.iter().take(PEERS_TEXT_MAX).map(ToString::to_string).collect();
-    match rule.peers.len().checked_sub(PEERS_TEXT_MAX) {
-        None if peers.is_empty() => peers.push("everybody".to_owned()),
-        None | Some(0) => {}
-        Some(more) => peers.push(format!("{more} more")),
+    let mut write = |arguments: std::fmt::Arguments<'_>| {
+        // Writing to a text cannot fail.
+        let _ = text.write_fmt(arguments);
+    };
+    write(format_args!("rule {} {effect} ", rule.name));
+    for (number, peer) in rule.peers.iter().take(PEERS_TEXT_MAX).enumerate() {
+        write(format_args!("{}{peer}", comma(number)));
     }
-    let services: Vec<String> = rule.services.iter().map(ToString::to_string).collect();
-    format!("rule {} {effect} {} {}", rule.name, peers.join(", "), services.join(", "))
+    match rule.peers.len().checked_sub(PEERS_TEXT_MAX) {
+        None if rule.peers.is_empty() => write(format_args!("everybody")),
+        None | Some(0) => {}
+        Some(more) => write(format_args!(", {more} more")),
+    }
+    for (number, service) in rule.services.iter().enumerate() {
+        write(format_args!("{}{service}", if number == 0 { " " } else { ", " }));
+    }
+    if rule.services.is_empty() {
+        write(format_args!(" "));
+    }
+    text
 }

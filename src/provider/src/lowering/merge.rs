@@ -67,7 +67,10 @@ fn exists_in(number: u8, is_ipv6: bool) -> bool {
 
 fn existing(services: &ServiceSet, is_ipv6: bool) -> ServiceSet {
     let absent = (0..=u8::MAX).filter(|&number| !exists_in(number, is_ipv6));
-    absent.fold(services.clone(), |left, number| left.difference(&ServiceSet::protocol(number)))
+    absent.fold(services.clone(), |left, number| {
+        let absent = ServiceSet::protocol(number);
+        if left.intersects(&absent) { left.difference(&absent) } else { left }
+    })
 }
 
 /// The address rules of one end, with the policy rules behind each.
@@ -103,6 +106,14 @@ fn fewest(grants: &[&Grant]) -> BTreeSet<RuleSpec> {
 fn regions(grants: &[&Grant]) -> Vec<(AddressSet, ServiceSet)> {
     let mut regions: Vec<(AddressSet, ServiceSet)> = Vec::new();
     for (addresses, services, _) in grants {
+        // Mostly nobody there was granted anything yet.
+        if !regions.iter().any(|(region, _)| region.intersects(addresses)) {
+            match regions.iter_mut().find(|(_, known)| known == services) {
+                Some((region, _)) => *region = region.union(addresses),
+                None => regions.push((addresses.clone(), services.clone())),
+            }
+            continue;
+        }
         let mut fresh = addresses.clone();
         let mut next = Vec::with_capacity(regions.len() + 2);
         for (region, known) in regions {
@@ -150,15 +161,16 @@ fn cover_by_region(regions: &[(AddressSet, ServiceSet)]) -> BTreeSet<RuleSpec> {
 fn cover_by_piece(regions: &[(AddressSet, ServiceSet)]) -> BTreeSet<RuleSpec> {
     let all: BTreeSet<RuleService> = regions.iter().flat_map(|(_, services)| pieces(services)).collect();
     let wide = |service: RuleService| {
-        let using = regions.iter().filter(move |(_, services)| service.to_set().is_subset(services));
-        using.fold(AddressSet::empty(), |sum, (region, _)| sum.union(region))
+        let own = service.to_set();
+        let using = regions.iter().filter(|(_, services)| own.is_subset(services));
+        let wide = using.fold(AddressSet::empty(), |sum, (region, _)| sum.union(region));
+        (service, own, wide)
     };
-    let reach: Vec<(RuleService, AddressSet)> = all.iter().map(|&service| (service, wide(service))).collect();
-    let needed = |(service, addresses): &(RuleService, AddressSet)| {
+    let reach: Vec<(RuleService, ServiceSet, AddressSet)> = all.into_iter().map(wide).collect();
+    let needed = |(service, own, addresses): &(RuleService, ServiceSet, AddressSet)| {
         // A piece inside a wider piece covers nothing that the wider one covers already.
-        let covered =
-            reach.iter().filter(|(other, _)| other != service && service.to_set().is_subset(&other.to_set()));
-        let covered = covered.fold(AddressSet::empty(), |sum, (_, wider)| sum.union(wider));
+        let covered = reach.iter().filter(|(other, wider, _)| other != service && own.is_subset(wider));
+        let covered = covered.fold(AddressSet::empty(), |sum, (_, _, wider)| sum.union(wider));
         let left = addresses.difference(&covered);
         (!left.is_empty()).then(|| {
             let blocks = addresses.to_cidrs();

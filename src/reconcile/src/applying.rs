@@ -16,8 +16,9 @@ use serde::Serialize;
 
 use crate::waiting::wait_or_stop;
 
-/// Steps that are sent at the same time, unless the caller says otherwise.
-pub const CONCURRENT_MAX: usize = 8;
+/// Steps that are sent at the same time, unless the caller says otherwise: many more than calls, of which each driver
+/// has its own bound. Most of them wait for the end of an operation, at the rate that a cloud takes calls.
+pub const CONCURRENT_MAX: usize = 64;
 /// How often a step's effect is looked for, and how long between looks.
 const LOOKS_MAX: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(500);

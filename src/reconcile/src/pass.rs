@@ -11,7 +11,7 @@ use provider::{Clock, CloudReader, CloudWriter};
 
 use crate::applying::{Applier, Progress, StepStatus, StopFlag};
 use crate::last_applied::LastApplied;
-use crate::planning::{Intent, Planned, make_plan, observe};
+use crate::planning::{Intent, Planned, Reading, make_plan, observe};
 use crate::waiting::wait_or_stop;
 
 /// What one pass did.
@@ -86,16 +86,17 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// Runs one pass.
     pub async fn run(&self, intent: &Intent, last: Option<&LastApplied>) -> PassStatus {
-        self.run_after(intent, last, self.quiet_since_ms).await
+        let reading = observe(self.reader, self.scopes).await;
+        self.run_on(reading, intent, last, self.quiet_since_ms).await
     }
 
-    async fn run_after(
+    async fn run_on(
         &self,
+        reading: Reading,
         intent: &Intent,
         last: Option<&LastApplied>,
         quiet_since_ms: Option<u64>,
     ) -> PassStatus {
-        let reading = observe(self.reader, self.scopes).await;
         let unobserved =
             reading.unobserved.iter().map(|(id, error)| (id.clone(), error.to_string())).collect();
         let planned = make_plan(self.reader, intent, &reading, last);
@@ -124,7 +125,8 @@ impl Pass<'_> {
         PassStatus { planned, unobserved, steps, held_back, observed, memory }
     }
 
-    /// Runs passes until a stop is asked for; `after` hears of each.
+    /// Runs passes until a stop is asked for; `after` hears of each. Where nothing has changed since a pass that found
+    /// nothing to do, its plan and proof stand, and are not made again.
     pub async fn run_loop(
         &self,
         every: Duration,
@@ -133,20 +135,50 @@ impl Pass<'_> {
         mut after: impl FnMut(&PassStatus),
     ) {
         let mut quiet_since_ms = self.quiet_since_ms;
+        let mut steady: Option<Steady> = None;
         let started_ms = self.clock.now_ms();
         while !self.stop.load(Ordering::Relaxed) {
             if let Some(intent) = intent() {
-                let status = self.run_after(&intent, last.as_ref(), quiet_since_ms).await;
-                quiet_since_ms = if status.may_have_written() {
-                    Some(self.clock.now_ms())
+                let reading = observe(self.reader, self.scopes).await;
+                if let Some(steady) = steady.as_ref().filter(|steady| steady.stands(&intent, &reading)) {
+                    after(&steady.status);
                 } else {
-                    quiet_since_ms.or(Some(started_ms))
-                };
-                last = Some(status.memory.clone());
-                after(&status);
+                    let status = self.run_on(reading, &intent, last.as_ref(), quiet_since_ms).await;
+                    quiet_since_ms = if status.may_have_written() {
+                        Some(self.clock.now_ms())
+                    } else {
+                        quiet_since_ms.or(Some(started_ms))
+                    };
+                    after(&status);
+                    let before = last.replace(status.memory.clone());
+                    steady = Steady::of(intent, before.as_ref(), status);
+                }
             }
             wait_or_stop(self.clock, &self.stop, every).await;
         }
+    }
+}
+
+/// A pass that found nothing to do, with what it was made from.
+///
+/// INVARIANT: a plan is a function of the intent, of what is observed and of what is remembered. While these are the same, so
+/// are the plan and its proof.
+struct Steady {
+    intent: Intent,
+    status: PassStatus,
+}
+
+impl Steady {
+    fn of(intent: Intent, remembered: Option<&LastApplied>, status: PassStatus) -> Option<Self> {
+        let is_steady = status.held_back == Some(HeldBack::Nothing)
+            && status.unobserved.is_empty()
+            && remembered == Some(&status.memory);
+        is_steady.then_some(Self { intent, status })
+    }
+
+    fn stands(&self, intent: &Intent, reading: &Reading) -> bool {
+        let now = reading.observed.iter().map(|(_, observed)| observed);
+        reading.unobserved.is_empty() && self.intent == *intent && now.eq(&self.status.observed)
     }
 }
 
@@ -161,3 +193,7 @@ fn held_back(plan: &Plan) -> Option<HeldBack> {
         None
     }
 }
+
+#[cfg(test)]
+#[path = "pass/tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@ use crate::last_applied::{LastApplied, Object, object_of};
 use crate::mapping::Mapping;
 
 /// What a plan is made from, besides what is observed.
+#[derive(Clone, PartialEq, Debug)]
 pub struct Intent {
     /// The installation whose objects are made.
     pub installation: String,

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+mod changes;
 mod estate;
 mod parse;
 mod replay;
@@ -37,6 +38,15 @@ fn main() {
         grown(|times| times.observe),
         grown(|times| times.plan)
     );
+    println!(
+        "\n| change | security groups | calls that write | least | reads | floor of the rates | time |\n|---|---:|---:|---:|---:|---:|---:|"
+    );
+    let jumping =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    jumping.block_on(async {
+        changes::print(50).await;
+        changes::print(500).await;
+    });
 }
 
 struct Times {

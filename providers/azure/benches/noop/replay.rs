@@ -42,8 +42,12 @@ impl Replay {
 
     /// A client over this transport, on the simulator's time.
     pub fn arm(&self) -> Arm {
+        self.arm_on(Arc::new(Simulated(self.front.clone())))
+    }
+
+    /// The same, on another time.
+    pub fn arm_on(&self, clock: Arc<dyn Clock>) -> Arm {
         let settings = ArmSettings { share: 1.0, ..ArmSettings::new(Endpoint::parse(ENDPOINT).unwrap()) };
-        let clock = Arc::new(Simulated(self.front.clone()));
         let token = AccessToken::new("simulated", OffsetDateTime::now_utc() + Duration::from_secs(3600));
         Arm::over(Arc::new(self.clone()), settings, Arc::new(Fixed(token)), clock)
     }

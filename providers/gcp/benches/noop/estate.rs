@@ -49,10 +49,9 @@ impl Estate {
         });
         seed(&mut world, classes);
         let replay = Replay::new(GcpFront::new(world));
-        let settings = GcpSettings { attributes_max: ATTRIBUTES_MAX, ..GcpSettings::new("bench") };
-        let reader = GcpReader::new(replay.api(), settings.clone());
-        let estate = Self { reader, scope: scope(), intent: intent(classes), replay };
-        let writer = GcpWriter::new(estate.replay.api(), settings);
+        let reader = GcpReader::new(replay.api(), settings());
+        let estate = Self { reader, scope: scope(), intent: intent(classes, None), replay };
+        let writer = GcpWriter::new(estate.replay.api(), settings());
         let clock = Simulated(estate.replay.front.clone());
         let pass = Pass {
             reader: &estate.reader,
@@ -110,6 +109,11 @@ fn seed(world: &mut World, classes: usize) {
     }
 }
 
+/// Of the driver.
+pub fn settings() -> GcpSettings {
+    GcpSettings { attributes_max: ATTRIBUTES_MAX, ..GcpSettings::new("bench") }
+}
+
 fn scope() -> Scope {
     Scope {
         id: "bench".into(),
@@ -127,12 +131,24 @@ fn scope() -> Scope {
     }
 }
 
-fn intent(classes: usize) -> Intent {
+/// Rules of every class besides, each for a list and a port of its own.
+#[derive(Clone, Copy)]
+pub struct Extra {
+    pub rules: usize,
+    pub first_port: usize,
+}
+
+/// What should be.
+pub fn intent(classes: usize, extra: Option<Extra>) -> Intent {
+    let extra = extra.unwrap_or(Extra { rules: 0, first_port: 0 });
     let mut text = String::from("labels:\n  role: [");
     (0..classes).for_each(|class| write!(text, "r{class}, ").unwrap());
     text.push_str("other]\nip_lists:\n");
     for list in 0..PEERS {
         writeln!(text, "  l{list}: {{ addresses: [192.0.2.{}] }}", list * 2 + 1).unwrap();
+    }
+    for list in 0..extra.rules {
+        writeln!(text, "  e{list}: {{ addresses: [198.51.100.{}] }}", list * 2 + 1).unwrap();
     }
     text.push_str(
         "enforcement:\n  - { match: [not role=other], mode: full }\nrulesets:\n  - name: bench\n    rules:\n",
@@ -146,6 +162,11 @@ fn intent(classes: usize) -> Intent {
             let own = format!("destinations: [role=r{class}], services: [tcp/{}]", 2000 + 4 * peer);
             writeln!(text, "      - {{ name: l{class}-{peer}, sources: [list:l{peer}], {own} }}").unwrap();
         }
+    }
+    for (class, list) in (0..classes).flat_map(|class| (0..extra.rules).map(move |list| (class, list))) {
+        let port = extra.first_port + list;
+        let own = format!("destinations: [role=r{class}], services: [tcp/{port}]");
+        writeln!(text, "      - {{ name: e{class}-{list}, sources: [list:e{list}], {own} }}").unwrap();
     }
     let entry = MappingEntry {
         key: "role".into(),

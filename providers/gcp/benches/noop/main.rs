@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
+mod changes;
 mod estate;
 mod parse;
 mod replay;
@@ -36,6 +37,15 @@ fn main() {
         grown(|times| times.observe),
         grown(|times| times.plan)
     );
+    println!(
+        "\n| change | networks | calls that write | least | reads | floor of the rates | time |\n|---|---:|---:|---:|---:|---:|---:|"
+    );
+    let jumping =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    jumping.block_on(async {
+        changes::print(50).await;
+        changes::print(500).await;
+    });
 }
 
 struct Times {

@@ -41,8 +41,12 @@ impl Replay {
 
     /// A client over this transport, on the simulator's time.
     pub fn api(&self) -> Api {
+        self.api_on(Arc::new(Simulated(self.front.clone())))
+    }
+
+    /// The same, on another time.
+    pub fn api_on(&self, clock: Arc<dyn Clock>) -> Api {
         let settings = ApiSettings { share: 1.0, ..ApiSettings::new(Endpoint::parse(ENDPOINT).unwrap()) };
-        let clock = Arc::new(Simulated(self.front.clone()));
         Api::over(Arc::new(self.clone()), settings, Arc::new(Token::new("simulated")), clock)
     }
 }

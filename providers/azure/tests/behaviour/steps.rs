@@ -175,14 +175,15 @@ async fn a_closed_interface_still_hears_health_probes_and_nobody_else() {
     let passes = |scene: &Scene, from: &str, port: u16| {
         let shown = scene.sim.show("nic/b");
         let address = shown["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"].as_str();
-        let destination = End::Interface(id("nic/b").to_string(), address.unwrap().parse().unwrap());
+        let destination = End::Interface(id("nic/b").key().to_owned(), address.unwrap().parse().unwrap());
         let packet =
             Packet { source: End::External(from.parse().unwrap()), destination, protocol: 6, detail: port };
         scene.sim.front.world().allows_by_api(&packet)
     };
+    assert!(passes(&scene, "168.63.129.16", 8443) && passes(&scene, "10.0.0.99", 8443), "open before");
     scene.apply(&detach("b", vec![rest("n", Direction::Ingress)])).await;
-    assert!(passes(&scene, "168.63.129.16", 80) && passes(&scene, "168.63.129.16", 65_535));
-    assert!(!passes(&scene, "168.63.129.17", 80) && !passes(&scene, "10.0.0.99", 80));
+    assert!(passes(&scene, "168.63.129.16", 8443) && passes(&scene, "168.63.129.16", 65_535));
+    assert!(!passes(&scene, "168.63.129.17", 8443) && !passes(&scene, "10.0.0.99", 8443));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, stream};
 use plan::{GroupId, Observed, Plan, Scope, ScopeId, Step, StepId, StepKind};
 use provider::{Applied, CallRecord, Clock, CloudReader, CloudWriter, Failed, ProviderError};
@@ -16,9 +16,11 @@ use serde::Serialize;
 
 use crate::waiting::wait_or_stop;
 
-/// Steps that are sent at the same time, unless the caller says otherwise: many more than calls, of which each driver
-/// has its own bound. Most of them wait for the end of an operation, at the rate that a cloud takes calls.
-pub const CONCURRENT_MAX: usize = 64;
+/// Steps that are sent at the same time, unless the caller says otherwise.
+pub const CONCURRENT_MAX: usize = 8;
+/// Documents that are written at the same time: many more than calls, of which each driver has its own bound. Most of
+/// them wait for the end of an operation, at the rate that a cloud takes calls. A stop waits for them.
+const DOCUMENTS_MAX: usize = 64;
 /// How often a step's effect is looked for, and how long between looks.
 const LOOKS_MAX: u32 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -101,6 +103,9 @@ pub struct Applier<'a> {
     /// Hears.
     pub progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
 }
+
+/// A step with what became of its write.
+type Sent = (Step, Result<Applied, Failed>);
 
 struct Run<'a> {
     plan: &'a Plan,
@@ -251,7 +256,7 @@ impl Applier<'_> {
 
     /// Sends steps; those that a stop leaves unsent are not among the results. Steps of one document are sent as one,
     /// since they share a write.
-    async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<(Step, Result<Applied, Failed>)> {
+    async fn write(&self, run: &Run<'_>, steps: &[Step]) -> Vec<Sent> {
         let mut together: BTreeMap<(&ScopeId, String), Vec<&Step>> = BTreeMap::new();
         let mut alone: Vec<Vec<&Step>> = Vec::new();
         for step in steps {
@@ -260,23 +265,34 @@ impl Applier<'_> {
                 None => alone.push(vec![step]),
             }
         }
-        let sent = together.into_values().chain(alone).map(|steps| async move {
+        let documents: Vec<Vec<&Step>> = together.into_values().collect();
+        let (documents, alone) = join(
+            self.send_all(run, documents, DOCUMENTS_MAX),
+            self.send_all(run, alone, self.concurrent_max),
+        )
+        .await;
+        let mut sent: Vec<_> = documents.into_iter().chain(alone).collect();
+        sent.sort_by_key(|(step, _)| step.id);
+        sent
+    }
+
+    /// Sends some lots of steps at the same time, and all steps of a lot at once.
+    async fn send_all(&self, run: &Run<'_>, lots: Vec<Vec<&Step>>, most: usize) -> Vec<Sent> {
+        let sent = lots.into_iter().map(|steps| async move {
             if self.is_stopped() {
                 return Vec::new();
             }
             join_all(steps.into_iter().map(|step| self.send(run, step))).await
         });
-        let sent: Vec<Vec<_>> = stream::iter(sent).buffered(self.concurrent_max).collect().await;
-        let mut sent: Vec<_> = sent.into_iter().flatten().collect();
-        sent.sort_by_key(|(step, _)| step.id);
-        sent
+        let sent: Vec<Vec<Sent>> = stream::iter(sent).buffered(most).collect().await;
+        sent.into_iter().flatten().collect()
     }
 
     fn document(&self, run: &Run<'_>, step: &Step) -> Option<String> {
         self.writer.document(run.scope(step)?, step, &run.current, &run.ids)
     }
 
-    async fn send(&self, run: &Run<'_>, step: &Step) -> (Step, Result<Applied, Failed>) {
+    async fn send(&self, run: &Run<'_>, step: &Step) -> Sent {
         let result = match run.scope(step).filter(|scope| scope.enforce) {
             Some(scope) => self.writer.apply(scope, step, &run.current, &run.ids).await,
             None => Err(ProviderError::new(

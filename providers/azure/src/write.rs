@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use plan::PathRule;
 use provider::locks::{Held, Locks};
-use provider::together::Together;
+use provider::together::{self, Together};
 use provider::{ErrorKind, Failed, ProviderError};
 use reqwest::Method;
 use serde::Serialize;
@@ -44,15 +44,12 @@ pub struct Writer {
     arm: Arm,
     locks: Locks<ArmId>,
     turns: Locks<ArmId>,
-    lists: Together<ArmId, Edit, EditAnswer>,
+    lists: Together<ArmId, Edit, together::Answer>,
     sent: Sent,
 }
 
 /// What a step wants changed in the list of a security group, decided on the list as it is when it is written.
 pub(crate) type Edit = Box<dyn Fn(&[PathRule]) -> Result<Change, Refusal> + Send + Sync>;
-
-/// The calls that made an edit true; none if it was.
-pub(crate) type EditAnswer = Result<Vec<CallRecord>, Failed>;
 
 /// Every call that writes, in order, whatever came of it.
 #[derive(Clone, Default)]
@@ -102,7 +99,7 @@ impl Writer {
     pub(crate) async fn edit<W, F>(&self, list: &ArmId, edit: Edit, write: W) -> Result<(), ProviderError>
     where
         W: FnOnce(Vec<Edit>) -> F,
-        F: Future<Output = Vec<EditAnswer>>,
+        F: Future<Output = Vec<together::Answer>>,
     {
         let answer = self.lists.submit(list, edit, write).await.unwrap_or_else(|| Err(given_up(list)));
         let calls = match &answer {

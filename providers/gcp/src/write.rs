@@ -12,7 +12,7 @@ pub mod policies;
 pub mod tags;
 
 use provider::locks::{Held, Locks};
-use provider::together::Together;
+use provider::together::{Answer, Together};
 use provider::{ErrorKind, Failed, ProviderError};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub struct Made {
 pub struct Writer {
     api: Api,
     locks: Locks<String>,
-    edits: Together<String, policies::Edit, Result<Written, Failed>>,
+    edits: Together<String, policies::Edit, Answer>,
 }
 
 /// One change in the words of the services.

@@ -4,12 +4,49 @@
 //! document first takes the edits of everybody who waits for it along, and tells each what became of its own.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use crate::locks::Locks;
+use crate::{CallRecord, Failed};
+
+/// The calls that made an edit true, none if it was; or why it is not.
+pub type Answer = Result<Vec<CallRecord>, Failed>;
+
+/// A write of several edits under way: an answer to each, or what failed for all of them.
+pub type Writing<'a> = Pin<Box<dyn Future<Output = Result<Vec<Answer>, Failed>> + Send + 'a>>;
+
+/// Writes edits in one call. What fails fails for all of them; but where the cloud refuses what is asked for, each is
+/// written alone, so that none suffers for another, and each tells the refused call too.
+pub async fn all_or_each_alone<'a, E>(edits: &'a [E], write: impl Fn(&'a [E]) -> Writing<'a>) -> Vec<Answer> {
+    let failed = match write(edits).await {
+        Ok(answers) => return answers,
+        Err(failed) => failed,
+    };
+    if edits.len() < 2 || !failed.error.is_of_what_was_asked() {
+        return edits.iter().map(|_| Err(failed.clone())).collect();
+    }
+    let mut answers = Vec::new();
+    for edit in edits {
+        match write(std::slice::from_ref(edit)).await {
+            Ok(alone) => answers.extend(alone),
+            Err(failed) => answers.push(Err(failed)),
+        }
+    }
+    answers.into_iter().map(|answer| after(&failed.calls, answer)).collect()
+}
+
+/// An answer with the calls that were made before it.
+fn after(calls: &[CallRecord], answer: Answer) -> Answer {
+    let all = |later: Vec<CallRecord>| [calls, &later].concat();
+    match answer {
+        Ok(later) => Ok(all(later)),
+        Err(failed) => Err(Failed { calls: all(failed.calls), error: failed.error }),
+    }
+}
 
 /// Edits `E` that wait for their document, by its id `K`; each is answered with an `A`.
 pub struct Together<K, E, A> {

@@ -1,14 +1,15 @@
 //! Rules of carriers, denies, damaged rules: what is written in security groups.
 
 use plan::{Direction, GroupId, PathRule, Peer, RuleSpec};
-use provider::{CallRecord, ErrorKind, Failed, ProviderError};
+use provider::together::{Answer, all_or_each_alone};
+use provider::{ErrorKind, Failed, ProviderError};
 
 use super::{Applier, refused, render};
 use crate::band::{self, Band, Change, Edited, Refusal};
 use crate::ids;
 use crate::observed::as_written;
 use crate::resources::{ArmId, Rule, SecurityGroup, kind};
-use crate::write::{Edit, EditAnswer, RuleChange};
+use crate::write::{Edit, RuleChange};
 
 impl Applier<'_> {
     pub(super) async fn add_rules(
@@ -73,32 +74,15 @@ impl Applier<'_> {
         nsg: &ArmId,
         decide: impl Fn(&[PathRule]) -> Result<Change, Refusal> + Send + Sync + 'static,
     ) -> Result<(), ProviderError> {
-        self.writer.edit(nsg, Box::new(decide), |edits| self.write_list(nsg, edits)).await
-    }
-
-    /// Writes edits together. What fails fails for all of them; but where the cloud refuses what is asked for, each is
-    /// written alone, so that none suffers for another.
-    async fn write_list(&self, nsg: &ArmId, edits: Vec<Edit>) -> Vec<EditAnswer> {
-        let failed = match self.write_edits(nsg, &edits).await {
-            Ok(answers) => return answers,
-            Err(failed) => failed,
+        let write = |edits: Vec<Edit>| async move {
+            all_or_each_alone(&edits, |edits| Box::pin(self.write_edits(nsg, edits))).await
         };
-        if edits.len() < 2 || !failed.error.is_of_what_was_asked() {
-            return edits.iter().map(|_| Err(failed.clone())).collect();
-        }
-        let mut answers = Vec::new();
-        for edit in &edits {
-            match self.write_edits(nsg, std::slice::from_ref(edit)).await {
-                Ok(answer) => answers.extend(answer),
-                Err(failed) => answers.push(Err(failed)),
-            }
-        }
-        answers.into_iter().map(|answer| after(&failed.calls, answer)).collect()
+        self.writer.edit(nsg, Box::new(decide), write).await
     }
 
     /// Reads a security group, decides what changes, and writes it in one call or none. An edit that is refused is left
     /// out.
-    async fn write_edits(&self, nsg: &ArmId, edits: &[Edit]) -> Result<Vec<EditAnswer>, Failed> {
+    async fn write_edits(&self, nsg: &ArmId, edits: &[Edit]) -> Result<Vec<Answer>, Failed> {
         let (held, edited) = self.edited(nsg, edits).await?;
         let calls = self.write(&held, edited.change).await?;
         let answer = |outcome| match outcome {
@@ -109,7 +93,7 @@ impl Applier<'_> {
         Ok(edited.outcomes.into_iter().map(answer).collect())
     }
 
-    async fn write(&self, held: &SecurityGroup, change: Change) -> EditAnswer {
+    async fn write(&self, held: &SecurityGroup, change: Change) -> Answer {
         if change.is_empty() {
             return Ok(Vec::new());
         }
@@ -132,15 +116,6 @@ impl Applier<'_> {
             .map_err(|error| ProviderError::new(ErrorKind::Rejected, &action, error.to_string()))?;
         let edited = band::edited(&self.band, &list, edits);
         Ok((held, edited))
-    }
-}
-
-/// An answer with the calls that were made before it.
-fn after(calls: &[CallRecord], answer: EditAnswer) -> EditAnswer {
-    let all = |later: Vec<CallRecord>| [calls, &later].concat();
-    match answer {
-        Ok(later) => Ok(all(later)),
-        Err(failed) => Err(Failed { calls: all(failed.calls), error: failed.error }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Network firewall policies, global and regional: containers, rules as a whole, what they are attached to.
 
+use provider::together::{Answer, all_or_each_alone};
 use provider::{ErrorKind, Failed, ProviderError};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -84,41 +85,21 @@ impl Writer {
     /// tells the call. An edit that is refused is left out.
     ///
     /// # Errors
-    /// What fails fails for all of them; but where the cloud refuses what is asked for, each is written alone, so that
-    /// none suffers for another.
+    /// As [`all_or_each_alone`].
     pub(crate) async fn edit_policy(&self, policy: &ResourcePath, edit: Edit) -> Result<Written, Failed> {
         let path = policy.as_str().to_owned();
-        let answer = self.edits.submit(&path, edit, |edits| self.write_all(policy, edits)).await;
+        let write = |edits: Vec<Edit>| async move {
+            all_or_each_alone(&edits, |edits| Box::pin(self.write_edits(policy, edits))).await
+        };
+        let answer = self.edits.submit(&path, edit, write).await;
         let given_up = || {
             let message = format!("the write of `{policy}` that this was part of was given up");
             Err(ProviderError::new(ErrorKind::Transient, &action(policy, "patch"), message).into())
         };
-        answer.unwrap_or_else(given_up)
+        answer.unwrap_or_else(given_up).map(|calls| Written { calls })
     }
 
-    async fn write_all(&self, policy: &ResourcePath, edits: Vec<Edit>) -> Vec<Result<Written, Failed>> {
-        let failed = match self.write_edits(policy, &edits).await {
-            Ok(answers) => return answers,
-            Err(failed) => failed,
-        };
-        if edits.len() < 2 || !failed.error.is_of_what_was_asked() {
-            return edits.iter().map(|_| Err(failed.clone())).collect();
-        }
-        let mut answers = Vec::new();
-        for edit in &edits {
-            match self.write_edits(policy, std::slice::from_ref(edit)).await {
-                Ok(answer) => answers.extend(answer),
-                Err(failed) => answers.push(Err(failed)),
-            }
-        }
-        answers
-    }
-
-    async fn write_edits(
-        &self,
-        policy: &ResourcePath,
-        edits: &[Edit],
-    ) -> Result<Vec<Result<Written, Failed>>, Failed> {
+    async fn write_edits(&self, policy: &ResourcePath, edits: &[Edit]) -> Result<Vec<Answer>, Failed> {
         let mut outcomes = Vec::new();
         let all = |rules: &[PolicyRule]| {
             let mut rules = rules.to_vec();
@@ -127,8 +108,8 @@ impl Writer {
         };
         let written = self.patch_policy(policy, None, all).await?;
         let answer = |outcome| match outcome {
-            Ok(true) => Ok(written.clone()),
-            Ok(false) => Ok(Written::default()),
+            Ok(true) => Ok(written.calls.clone()),
+            Ok(false) => Ok(Vec::new()),
             Err(error) => Err(Failed::from(error)),
         };
         Ok(outcomes.into_iter().map(answer).collect())

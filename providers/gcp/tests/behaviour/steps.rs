@@ -97,6 +97,14 @@ async fn steps_at_one_policy_share_a_call_and_each_tells_it() {
         (calls[0].clone(), calls[1].is_ok(), seen),
         (Err(ErrorKind::Rejected), true, vec![false, true])
     );
+    // What the cloud refuses is written step by step, and each tells both calls.
+    let mut gone = add("web", IN, "web tcp/1");
+    if let StepAction::AddRules { rules, .. } = &mut gone {
+        rules[0].peer = plan::Peer::Group(GroupId::from("tagValues/999999"));
+    }
+    let (calls, seen) = at_one_time(vec![gone, add("web", IN, "web tcp/82")]).await;
+    assert!(calls[0].is_err() && !seen[0] && seen[1]);
+    assert_eq!(calls[1].as_ref().map(Vec::len), Ok(2), "the refused call and its own");
     // A call that fails fails for everybody.
     let patch = "compute.networkFirewallPolicies.patch";
     driver.sim.front.world().faults.plant(patch, 1, mock_cloud::Fault::ServerError);

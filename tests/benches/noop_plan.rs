@@ -199,6 +199,7 @@ impl Bench {
             policy_digest: String::new(),
             policy_commit: None,
             mapping: Mapping { entries: vec![entry] },
+            translations: Vec::new(),
             guards: GuardSettings::default(),
         }
     }

@@ -1,9 +1,11 @@
 //! The driver's reader and writer. Different values: whoever plans holds only the reader.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction, Usage};
+use provider::reread::{LastReads, Read};
 use provider::{
     Applied, CallEstimate, CloudReader, CloudWriter, ErrorKind, Failed, LowerInput, ProviderError,
 };
@@ -11,6 +13,7 @@ use provider::{
 use crate::after;
 use crate::apply::Applier;
 use crate::arm::Arm;
+use crate::arm::answer::Request;
 use crate::estimate;
 use crate::ids::{self, GroupKind};
 use crate::inventory::{self, ACTION};
@@ -23,12 +26,13 @@ use crate::write::Writer;
 pub struct AzureReader {
     arm: Arm,
     settings: AzureSettings,
+    last: Arc<LastReads<Request>>,
 }
 
 impl AzureReader {
     /// A reader over a connection.
     pub fn new(arm: Arm, settings: AzureSettings) -> Self {
-        Self { arm, settings }
+        Self { arm, settings, last: Arc::default() }
     }
 }
 
@@ -41,8 +45,15 @@ impl CloudReader for AzureReader {
             error.hint = "write the id of the subscription under `account` of the scope".to_owned();
             return Err(error);
         }
-        let estate = inventory::observe(&self.arm, std::slice::from_ref(&scope.account)).await?;
-        observed(&estate, &self.settings, scope)
+        let tape = match self.last.again(scope, |request| self.arm.send(request)).await {
+            Read::AsBefore(observed) => return Ok(observed),
+            Read::Anew(tape) => Arc::new(tape),
+        };
+        let arm = self.arm.taped(&tape);
+        let estate = inventory::observe(&arm, std::slice::from_ref(&scope.account)).await?;
+        let observed = observed(&estate, &self.settings, scope)?;
+        self.last.keep(scope, &tape, &observed);
+        Ok(observed)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {

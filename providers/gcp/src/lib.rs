@@ -35,9 +35,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, Usage};
+use provider::reread::{LastReads, Read};
 use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
 pub use inventory::{Estate, Reach, observe};
+use rest::answer::Request;
+
 pub use rest::{Api, ApiSettings, Endpoint};
 pub use semantics::semantics;
 pub use settings::GcpSettings;
@@ -48,20 +51,28 @@ pub use write::{Made, Writer, Written};
 pub struct GcpReader {
     api: Api,
     settings: GcpSettings,
+    last: Arc<LastReads<Request>>,
 }
 
 impl GcpReader {
     /// A reader over a connection.
     pub fn new(api: Api, settings: GcpSettings) -> Self {
-        Self { api, settings }
+        Self { api, settings, last: Arc::default() }
     }
 }
 
 #[async_trait]
 impl CloudReader for GcpReader {
     async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
-        let estate = observe(&self.api, &Reach::of(std::slice::from_ref(&scope.account))).await?;
-        observed::observed(&estate, &self.settings, scope)
+        let tape = match self.last.again(scope, |request| self.api.send(request)).await {
+            Read::AsBefore(observed) => return Ok(observed),
+            Read::Anew(tape) => Arc::new(tape),
+        };
+        let api = self.api.taped(&tape);
+        let estate = observe(&api, &Reach::of(std::slice::from_ref(&scope.account))).await?;
+        let observed = observed::observed(&estate, &self.settings, scope)?;
+        self.last.keep(scope, &tape, &observed);
+        Ok(observed)
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {

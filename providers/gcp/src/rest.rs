@@ -18,7 +18,7 @@ pub mod pace;
 pub mod paging;
 pub mod transport;
 
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod long_operation;
 mod page;
 mod stack;

@@ -13,6 +13,7 @@ pub mod error;
 pub mod locks;
 pub mod lowering;
 pub mod quota;
+pub mod reread;
 pub mod together;
 
 use async_trait::async_trait;

@@ -8,6 +8,7 @@ use mock_azure::{AzureFront, Limits, Settings, World};
 use plan::guard::GuardSettings;
 use plan::{Attachment, Cloud, Drift, Gates, Scope, Transients};
 use policy::file::{SourceFile, load};
+use provider::CloudReader;
 use provider_azure::{AzureReader, AzureSettings, AzureWriter, Writer};
 use reconcile::mapping::{Case, Mapping, MappingEntry, Part};
 use reconcile::pass::{HeldBack, Pass};
@@ -25,12 +26,16 @@ const CLASSES_PER_NETWORK: usize = 250;
 /// An estate and what should be.
 pub struct Estate {
     pub replay: Replay,
-    pub reader: AzureReader,
     pub scope: Scope,
     pub intent: Intent,
 }
 
 impl Estate {
+    /// A reader that has read nothing yet.
+    pub fn reader(&self) -> Box<dyn CloudReader> {
+        Box::new(AzureReader::new(self.replay.arm(), AzureSettings::new("bench")))
+    }
+
     /// Made by the driver itself, over the simulator.
     pub async fn converged(classes: usize) -> Self {
         let settings = Settings {
@@ -44,12 +49,12 @@ impl Estate {
         seed(&mut world, classes);
         let replay = Replay::new(AzureFront::new(world));
         let settings = AzureSettings::new("bench");
-        let reader = AzureReader::new(replay.arm(), settings.clone());
-        let estate = Self { reader, scope: scope(), intent: intent(classes, None), replay };
+        let estate = Self { scope: scope(), intent: intent(classes, None), replay };
         let writer = AzureWriter::new(Writer::new(estate.replay.arm()), settings);
         let clock = Simulated(estate.replay.front.clone());
+        let reader = estate.reader();
         let pass = Pass {
-            reader: &estate.reader,
+            reader: reader.as_ref(),
             writer: Some(&writer),
             clock: &clock,
             scopes: std::slice::from_ref(&estate.scope),
@@ -188,6 +193,7 @@ pub fn intent(classes: usize, extra: Option<Extra>) -> Intent {
         policy_digest: String::new(),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry] },
+        translations: Vec::new(),
         guards: GuardSettings { allow: BTreeSet::from(allow), ..GuardSettings::default() },
     }
 }

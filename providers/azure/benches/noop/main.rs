@@ -8,15 +8,15 @@
 
 mod changes;
 mod estate;
+#[path = "../../../../tests/benches/noop_pass.rs"]
+mod noop_pass;
 mod parse;
 mod replay;
 
-use std::time::Duration;
-
-use cpu_time::ProcessTime;
-use reconcile::planning::{make_plan, observe};
+use reconcile::planning::observe;
 
 use estate::Estate;
+use noop_pass::{Subject, Times};
 
 /// As in the `bulkhead` binary.
 #[global_allocator]
@@ -24,20 +24,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    println!(
-        "| security groups | rules | interfaces | groups | answers | calls | parse, our types | parse, JSON | no-op pass | ratio | observe | compile … prove |"
-    );
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    noop_pass::print_head("security groups");
     let small = runtime.block_on(measure(50));
     let large = runtime.block_on(measure(500));
-    let grown = |of: fn(&Times) -> Duration| of(&large).as_secs_f64() / of(&small).as_secs_f64();
-    println!(
-        "\nTen times the estate costs the parse {:.1}, the pass {:.1}, observe {:.1} and compile … prove {:.1} times as long.",
-        grown(|times| times.parse),
-        grown(|times| times.pass),
-        grown(|times| times.observe),
-        grown(|times| times.plan)
-    );
+    noop_pass::print_growth(&small, &large);
     println!(
         "\n| change | security groups | calls that write | least | reads | floor of the rates | time |\n|---|---:|---:|---:|---:|---:|---:|"
     );
@@ -49,65 +39,27 @@ fn main() {
     });
 }
 
-struct Times {
-    parse: Duration,
-    pass: Duration,
-    observe: Duration,
-    plan: Duration,
-}
-
 async fn measure(classes: usize) -> Times {
     let estate = Estate::converged(classes).await;
     estate.replay.tape().is_running = true;
-    let scopes = std::slice::from_ref(&estate.scope);
     // The first read records; later ones replay.
-    let reading = observe(&estate.reader, scopes).await;
+    let reading = observe(estate.reader().as_ref(), std::slice::from_ref(&estate.scope)).await;
+    assert!(reading.unobserved.is_empty());
     let answers: Vec<_> =
         estate.replay.tape().answers.iter().map(|(at, body)| (at.clone(), body.clone())).collect();
     if let Ok(folder) = std::env::var("BULKHEAD_ANSWERS") {
         parse::save(&answers, &std::path::Path::new(&folder).join(classes.to_string()));
     }
-    let rounds = if classes < 100 { 40 } else { 6 };
-    let parse = best(rounds, || async { parse::as_ours(&answers) }).await;
-    let json = best(rounds, || async { parse::as_json(&answers) }).await;
-    let observed = best(rounds, || async { drop(observe(&estate.reader, scopes).await) }).await;
-    estate.replay.tape().calls = 0;
-    let pass = best(rounds, || async {
-        let reading = observe(&estate.reader, scopes).await;
-        let planned = make_plan(&estate.reader, &estate.intent, &reading, None);
-        let plan = &planned.plan;
-        assert!(plan.steps.is_empty() && plan.blocks.is_empty() && plan.proof.equivalent, "a no-op");
-    })
-    .await;
-    let calls = estate.replay.tape().calls / rounds;
-    let plan =
-        best(rounds, || async { drop(make_plan(&estate.reader, &estate.intent, &reading, None)) }).await;
-    let (_, state) = &reading.observed[0];
-    let rules: usize = state.path_filters.iter().map(|list| list.rules.len()).sum();
-    let bytes: usize = answers.iter().map(|(_, body)| body.len()).sum();
-    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
-    println!(
-        "| {classes} | {rules} | {} | {} | {:.1} MB | {calls} | {} | {} | {} | {:.2} | {} | {} |",
-        state.interfaces.len(),
-        state.groups.len(),
-        bytes as f64 / 1e6,
-        ms(parse),
-        ms(json),
-        ms(pass),
-        pass.as_secs_f64() / parse.as_secs_f64(),
-        ms(observed),
-        ms(plan)
-    );
-    Times { parse, pass, observe: observed, plan }
-}
-
-/// The CPU time of the best round.
-async fn best<F: Future<Output = ()>>(times: usize, mut work: impl FnMut() -> F) -> Duration {
-    let mut best = Duration::MAX;
-    for _ in 0..times {
-        let start = ProcessTime::now();
-        work().await;
-        best = best.min(start.elapsed());
-    }
-    best
+    let subject = Subject {
+        size: classes,
+        rounds: if classes < 100 { 40 } else { 6 },
+        reader: &|| estate.reader(),
+        scope: &estate.scope,
+        intent: &estate.intent,
+        bytes: answers.iter().map(|(_, body)| body.len()).sum(),
+        parse: &|| parse::as_ours(&answers),
+        json: &|| parse::as_json(&answers),
+        calls: &|| estate.replay.tape().calls,
+    };
+    noop_pass::measure(&subject).await
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use provider::reread::Call;
 use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,12 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Call for Request {
+    fn key(&self) -> String {
+        format!("{} {} {}", self.method, self.url, String::from_utf8_lossy(&self.body))
+    }
+}
+
 /// One answer whose status says that the call was accepted.
 pub struct Answer {
     /// The action that was asked.
@@ -51,6 +58,12 @@ pub struct Answer {
     pub location: Option<String>,
     /// As it came.
     pub body: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 impl Answer {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
+use provider::reread::Tape;
 use provider::{Clock, ErrorKind, ProviderError, WallClock};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH};
@@ -54,6 +55,8 @@ impl ArmSettings {
 #[derive(Clone)]
 pub struct Arm {
     shared: Arc<Shared>,
+    /// Where calls are noted, if they are.
+    tape: Option<Arc<Tape<Request, Answer>>>,
 }
 
 struct Shared {
@@ -109,7 +112,13 @@ impl Arm {
     ) -> Self {
         let pace = Arc::new(Pace::new(clock.clone(), settings.share));
         let limit = Arc::new(tokio::sync::Semaphore::new(CALLS_MAX));
-        Self { shared: Arc::new(Shared { transport, settings, credential, clock, pace, limit }) }
+        let shared = Shared { transport, settings, credential, clock, pace, limit };
+        Self { shared: Arc::new(shared), tape: None }
+    }
+
+    /// The same connection with its calls on a tape.
+    pub(crate) fn taped(&self, tape: &Arc<Tape<Request, Answer>>) -> Self {
+        Self { shared: self.shared.clone(), tape: Some(tape.clone()) }
     }
 
     /// Reads one resource.
@@ -157,8 +166,16 @@ impl Arm {
         }
     }
 
-    /// Sends one call through the stack. A call that fails is not sent again.
+    /// Makes one call, on the tape if there is one. A call that fails is not sent again.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, ProviderError> {
+        match &self.tape {
+            Some(tape) => tape.call(request, |request| self.send_through(request)).await,
+            None => self.send_through(request).await,
+        }
+    }
+
+    /// Sends one call through the stack.
+    async fn send_through(&self, request: Request) -> Result<Answer, ProviderError> {
         if request.body.len() > REQUEST_BYTES_MAX {
             let message =
                 format!("the request has {} bytes, and {REQUEST_BYTES_MAX} are taken", request.body.len());

@@ -8,6 +8,7 @@ use mock_gcp::{GcpFront, Limits, Settings, World};
 use plan::guard::GuardSettings;
 use plan::{Attachment, Cloud, Drift, Gates, Scope, Transients};
 use policy::file::{SourceFile, load};
+use provider::CloudReader;
 use provider_gcp::{GcpReader, GcpSettings, GcpWriter};
 use reconcile::mapping::{Case, Mapping, MappingEntry, Part};
 use reconcile::pass::{HeldBack, Pass};
@@ -29,12 +30,16 @@ const ATTRIBUTES_MAX: usize = 20_000;
 /// An estate and what should be.
 pub struct Estate {
     pub replay: Replay,
-    pub reader: GcpReader,
     pub scope: Scope,
     pub intent: Intent,
 }
 
 impl Estate {
+    /// A reader that has read nothing yet.
+    pub fn reader(&self) -> Box<dyn CloudReader> {
+        Box::new(GcpReader::new(self.replay.api(), settings()))
+    }
+
     /// Made by the driver itself, over the simulator.
     pub async fn converged(classes: usize) -> Self {
         let limits = Limits { policy_tuples: ATTRIBUTES_MAX, ..Limits::default() };
@@ -49,12 +54,12 @@ impl Estate {
         });
         seed(&mut world, classes);
         let replay = Replay::new(GcpFront::new(world));
-        let reader = GcpReader::new(replay.api(), settings());
-        let estate = Self { reader, scope: scope(), intent: intent(classes, None), replay };
+        let estate = Self { scope: scope(), intent: intent(classes, None), replay };
         let writer = GcpWriter::new(estate.replay.api(), settings());
         let clock = Simulated(estate.replay.front.clone());
+        let reader = estate.reader();
         let pass = Pass {
-            reader: &estate.reader,
+            reader: reader.as_ref(),
             writer: Some(&writer),
             clock: &clock,
             scopes: std::slice::from_ref(&estate.scope),
@@ -183,6 +188,7 @@ pub fn intent(classes: usize, extra: Option<Extra>) -> Intent {
         policy_digest: String::new(),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry] },
+        translations: Vec::new(),
         guards: GuardSettings { allow: BTreeSet::from(allow), ..GuardSettings::default() },
     }
 }

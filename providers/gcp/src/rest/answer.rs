@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provider::reread::Call;
 use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
 use serde::de::{DeserializeOwned, DeserializeSeed};
@@ -31,12 +32,24 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Call for Request {
+    fn key(&self) -> String {
+        format!("{} {} {}", self.method, self.url, String::from_utf8_lossy(&self.body))
+    }
+}
+
 /// One answer whose status says that the call was accepted.
 pub struct Answer {
     /// The action that was asked.
     pub action: String,
     /// As it came.
     pub body: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Answer {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 impl Answer {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use provider::reread::Tape;
 use provider::{Clock, ErrorKind, ProviderError, WallClock};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -58,6 +59,8 @@ impl ApiSettings {
 #[derive(Clone)]
 pub struct Api {
     shared: Arc<Shared>,
+    /// Where calls are noted, if they are.
+    tape: Option<Arc<Tape<Request, Answer>>>,
 }
 
 struct Shared {
@@ -123,7 +126,13 @@ impl Api {
     ) -> Self {
         let pace = Arc::new(Pace::new(clock.clone(), settings.share, settings.rates));
         let limit = Arc::new(tokio::sync::Semaphore::new(CALLS_MAX));
-        Self { shared: Arc::new(Shared { transport, settings, credential, clock, pace, limit }) }
+        let shared = Shared { transport, settings, credential, clock, pace, limit };
+        Self { shared: Arc::new(shared), tape: None }
+    }
+
+    /// The same connection with its calls on a tape.
+    pub(crate) fn taped(&self, tape: &Arc<Tape<Request, Answer>>) -> Self {
+        Self { shared: self.shared.clone(), tape: Some(tape.clone()) }
     }
 
     /// Reads one resource of Compute Engine by its path.
@@ -198,8 +207,16 @@ impl Api {
         Buckets { project: own.map_or_else(payer, str::to_owned), group }
     }
 
-    /// Sends one call through the stack. A call that fails is not sent again.
+    /// Makes one call, on the tape if there is one. A call that fails is not sent again.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, ProviderError> {
+        match &self.tape {
+            Some(tape) => tape.call(request, |request| self.send_through(request)).await,
+            None => self.send_through(request).await,
+        }
+    }
+
+    /// Sends one call through the stack.
+    async fn send_through(&self, request: Request) -> Result<Answer, ProviderError> {
         if request.body.len() > REQUEST_BYTES_MAX {
             let message =
                 format!("the request has {} bytes, and {REQUEST_BYTES_MAX} are taken", request.body.len());

@@ -31,6 +31,8 @@ COMMANDS = {
     "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "azure-band": "cargo test -p provider-azure --lib -- band::",
     "together": "cargo test -p provider --lib -- together::",
+    "reread": "cargo test -p provider --lib -- reread::",
+    "translations": "cargo test -p policy --test agreement --test compile --test semantics",
     "steady": "cargo test -p reconcile --lib -- pass::",
     "passes": "cargo test --workspace --test passes",
     "withhold": "cargo test -p plan --lib -- withhold::",

@@ -133,6 +133,7 @@ fn intent(policy: &str) -> Intent {
         policy_digest: String::new(),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry] },
+        translations: Vec::new(),
         guards: GuardSettings { allow: BTreeSet::from(allow), ..GuardSettings::default() },
     }
 }

@@ -7,6 +7,7 @@ mod credential;
 mod drivers;
 mod files;
 mod labels;
+mod nat;
 mod place;
 mod quota;
 mod scopes;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use plan::Scope;
 use plan::guard::GuardSettings;
+use policy::Translation;
 use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, Value, parse};
 use reconcile::mapping::Mapping;
 
@@ -41,6 +43,8 @@ pub struct Config {
     pub scopes: Vec<ScopeConfig>,
     /// Tags → labels.
     pub mapping: Mapping,
+    /// What addresses look like in networks that theirs are not connected to.
+    pub translations: Vec<Translation>,
     /// What is particular to Azure.
     pub azure: Azure,
     /// What is particular to Google Cloud.
@@ -92,8 +96,19 @@ pub enum ConfigError {
     Mistakes(Vec<FileError>),
 }
 
-const KEYS: [&str; 10] =
-    ["installation", "policy", "state", "extra_tags", "scopes", "labels", "azure", "gcp", "guards", "run"];
+const KEYS: [&str; 11] = [
+    "installation",
+    "policy",
+    "state",
+    "extra_tags",
+    "scopes",
+    "labels",
+    "nat",
+    "azure",
+    "gcp",
+    "guards",
+    "run",
+];
 
 impl Config {
     /// Reads and checks a configuration; relative paths in it are relative to its folder.
@@ -139,6 +154,7 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
     let extra_tags = fields.get("extra_tags").map(|node| read_extra_tags(problems, node));
     let scopes = scopes::read(problems, &fields);
     let mapping = labels::read(problems, &fields);
+    let translations = nat::read(problems, &fields);
     let azure = drivers::azure(problems, &fields);
     let gcp = drivers::gcp(problems, &fields);
     let guards = read_guards(problems, &fields);
@@ -150,6 +166,7 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
         extra_tags: extra_tags.unwrap_or_default(),
         scopes,
         mapping,
+        translations,
         azure,
         gcp,
         guards: guards.unwrap_or_default(),

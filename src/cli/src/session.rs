@@ -93,6 +93,7 @@ pub fn intent(config: &Config, files: &[SourceFile], allow: &[String]) -> Result
         policy_digest: policy_digest(&config.policy, files),
         policy_commit: commit(&config.policy),
         mapping: config.mapping.clone(),
+        translations: config.translations.clone(),
         guards,
     })
 }

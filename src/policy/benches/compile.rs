@@ -213,6 +213,7 @@ fn base() -> Snapshot {
         policy: Policy::default(),
         workloads: Vec::new(),
         networks: BTreeMap::from([(NetworkId::from("net"), network)]),
+        translations: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod evaluate;
 mod expand;
 mod findings;
 mod lists;
+mod translations;
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;

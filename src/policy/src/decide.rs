@@ -8,7 +8,8 @@
 //!
 //! **The peer.** If the other end is an interface in the same or a connected network, it is that workload
 //! by identity. Otherwise it is what its address says from the deciding end's network (`decide/view.rs`).
-//! An interface in an unconnected network whose address is ambiguous or shadowed is nobody.
+//! An interface in an unconnected network whose address is ambiguous or shadowed is nobody. Behind a translated address
+//! stand several workloads: a side that selects one of them matches.
 //!
 //! **A rule at an end** (`decide/matching.rs`). At the ingress end the destination side must select the
 //! destination workload *by identity*; the source side must match the peer by identity, or hold its address,
@@ -156,7 +157,7 @@ fn peer_of<'a>(snapshot: &'a Snapshot, here: &'a Interface, there: &End) -> Seen
     if let (Some(network), Some((workload, interface))) = (&here.network, find(snapshot, there)) {
         let reached = interface.network.as_ref();
         if reached.is_some_and(|other| snapshot.connected(network, other)) {
-            return Seen::Workload(workload);
+            return Seen::OneOf(vec![workload]);
         }
     }
     see(snapshot, here.network.as_ref(), there.address)

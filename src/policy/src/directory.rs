@@ -6,9 +6,12 @@ use std::net::IpAddr;
 use rustc_hash::FxHashMap;
 
 use crate::address::AddressSet;
+use crate::directory::translations::Translations;
 use crate::name::NetworkId;
 use crate::snapshot::Snapshot;
 use crate::workload::Interface;
+
+mod translations;
 
 /// An interface by its place in the snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,6 +27,8 @@ pub struct Place {
 pub enum View {
     /// This interface.
     Interface(Place),
+    /// One of several interfaces, whose addresses are translated to this one: [`AddressDirectory::behind`].
+    Translated,
     /// An address inside the blocks of the viewing network or its peers that nobody known holds.
     Shadowed,
     /// Held more than once in reach, or more than once elsewhere: nobody can tell which is meant.
@@ -40,6 +45,7 @@ pub struct AddressDirectory<'a> {
     /// The further ones.
     others: FxHashMap<IpAddr, Vec<Place>>,
     local_blocks: FxHashMap<&'a NetworkId, AddressSet>,
+    translations: Translations<'a>,
 }
 
 impl<'a> AddressDirectory<'a> {
@@ -66,7 +72,8 @@ impl<'a> AddressDirectory<'a> {
             let blocks = std::iter::once(network).chain(reached).flat_map(|n| n.cidrs.iter().copied());
             (&network.id, blocks.collect())
         });
-        Self { snapshot, first, others, local_blocks: local_blocks.collect() }
+        let local_blocks = local_blocks.collect();
+        Self { snapshot, first, others, local_blocks, translations: Translations::new(snapshot) }
     }
 
     /// The interface at a place.
@@ -76,7 +83,10 @@ impl<'a> AddressDirectory<'a> {
 
     /// What `address` is taken for, seen from `network` (`None`: from outside every network).
     pub fn holder(&self, network: Option<&NetworkId>, address: IpAddr) -> View {
-        let Some(&first) = self.first.get(&address) else { return self.unheld(network, address) };
+        let is_seen_instead = self.translations.is_seen(address);
+        let Some(&first) = self.first.get(&address).filter(|_| !is_seen_instead) else {
+            return self.elsewhere(network, address);
+        };
         let others = self.others.get(&address).map_or(&[][..], Vec::as_slice);
         if let Some(network) = network {
             let reached = |place: &Place| {
@@ -94,22 +104,90 @@ impl<'a> AddressDirectory<'a> {
                 return View::Shadowed;
             }
         }
+        if !self.translations.are_none() {
+            return self.elsewhere(network, address);
+        }
         if others.is_empty() { View::Interface(first) } else { View::Ambiguous }
     }
 
-    fn unheld(&self, network: Option<&NetworkId>, address: IpAddr) -> View {
-        let is_local = network.is_some_and(|network| self.is_local(network, address));
-        if is_local { View::Shadowed } else { View::External }
+    /// The same with everything looked at: for an address that few hold, or that is seen instead of others.
+    fn elsewhere(&self, network: Option<&NetworkId>, address: IpAddr) -> View {
+        let holders =
+            self.first.get(&address).into_iter().chain(self.others.get(&address).into_iter().flatten());
+        let (near, far): (Vec<Place>, Vec<Place>) =
+            holders.copied().partition(|&place| self.is_near(network, place));
+        match near.as_slice() {
+            [] => {}
+            [only] => return View::Interface(*only),
+            _ => return View::Ambiguous,
+        }
+        if network.is_some_and(|network| self.is_local(network, address)) {
+            return View::Shadowed;
+        }
+        let as_it_is: Vec<Place> =
+            far.into_iter().filter(|&place| !self.is_translated(network, place, address)).collect();
+        let behind = self.behind(network, address);
+        match (as_it_is.as_slice(), behind.as_slice()) {
+            ([], []) => View::External,
+            ([only], []) | ([], [only]) => View::Interface(*only),
+            ([], _) => View::Translated,
+            _ => View::Ambiguous,
+        }
+    }
+
+    fn is_near(&self, network: Option<&NetworkId>, place: Place) -> bool {
+        let there = self.interface(place).network.as_ref();
+        matches!((network, there), (Some(here), Some(there)) if self.snapshot.connected(here, there))
+    }
+
+    /// Whether packets that an interface sends with one of its addresses carry another one when they come to a network
+    /// that its own is not connected to.
+    fn is_translated(&self, network: Option<&NetworkId>, place: Place, address: IpAddr) -> bool {
+        let there = self.interface(place).network.as_ref();
+        there.is_some_and(|there| self.translations.change(network, there, address))
+    }
+
+    /// The interfaces whose addresses are translated to `address`, as seen from `network`; sorted.
+    pub fn behind(&self, network: Option<&NetworkId>, address: IpAddr) -> Vec<Place> {
+        let mut places: Vec<Place> = self.translations.members(network, address).collect();
+        places.retain(|&place| !self.is_near(network, place));
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// The same as seen from anywhere.
+    pub fn behind_anywhere(&self, address: IpAddr) -> Vec<Place> {
+        let mut places: Vec<Place> = self.translations.all_members(address).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// Every address that is seen instead of others, once.
+    pub fn translated(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.translations.seen()
     }
 
     fn is_local(&self, network: &NetworkId, address: IpAddr) -> bool {
         self.local_blocks.get(network).is_some_and(|blocks| blocks.contains(address))
     }
 
-    /// The addresses of an interface that are seen as that interface from `network`.
+    /// The addresses that are seen as an interface from `network`, those that it shares by translation among them.
     pub fn visible_addresses(&self, network: Option<&NetworkId>, place: Place) -> Vec<IpAddr> {
         let seen = |address: &&IpAddr| self.holder(network, **address) == View::Interface(place);
-        self.interface(place).addresses.iter().filter(seen).copied().collect()
+        let mut visible: Vec<IpAddr> = self.interface(place).addresses.iter().filter(seen).copied().collect();
+        if self.translations.are_none() {
+            return visible;
+        }
+        let instead = self.translations.of(self.interface(place)).filter(|address| {
+            let is_known = matches!(self.holder(network, *address), View::Interface(_) | View::Translated);
+            is_known && self.behind(network, *address).binary_search(&place).is_ok()
+        });
+        visible.extend(instead);
+        visible.sort_unstable();
+        visible.dedup();
+        visible
     }
 
     /// Addresses that two interfaces claim inside one network or two connected ones, with the claimants. Of

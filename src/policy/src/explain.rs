@@ -69,6 +69,8 @@ pub enum Enforcement {
 pub enum SeenAs {
     /// A workload, by identity or because its address tells.
     Workload(WorkloadId, LabelSet),
+    /// One of several workloads whose addresses are translated to the one that is seen.
+    OneOf(Vec<WorkloadId>),
     /// An address outside everything known.
     External,
     /// Nobody known: the address lies inside the network's own blocks, where nobody known holds it.
@@ -163,11 +165,14 @@ impl EndExplanation {
             (Some(_), None) => Enforcement::NoEnforcementPoint,
             (Some(_), Some(mode)) => Enforcement::Mode(mode),
         };
-        let seen = match point.peer {
-            Seen::Workload(workload) => SeenAs::Workload(workload.id.clone(), workload.labels.clone()),
+        let seen = match &point.peer {
+            Seen::OneOf(workloads) => match workloads.as_slice() {
+                [workload] => SeenAs::Workload(workload.id.clone(), workload.labels.clone()),
+                several => SeenAs::OneOf(several.iter().map(|workload| workload.id.clone()).collect()),
+            },
             Seen::External => SeenAs::External,
             Seen::Shadowed => SeenAs::Shadowed,
-            Seen::Ambiguous(holders) => SeenAs::Ambiguous { holders },
+            Seen::Ambiguous(holders) => SeenAs::Ambiguous { holders: *holders },
         };
         let decision = point.decision();
         let in_full_mode = point.mode().map(|_| point.decision_in(EnforcementMode::Full));

@@ -48,4 +48,4 @@ pub use ruleset::{
 pub use selector::Selector;
 pub use service::{ServicePoint, ServiceSet};
 pub use snapshot::{Decision, End, EndDecision, Flow, Snapshot, Verdict};
-pub use workload::{Directions, EnforcementMode, Interface, Network, Workload};
+pub use workload::{Directions, EnforcementMode, Interface, Network, Translation, Workload};

@@ -3,9 +3,12 @@
 //! How an address is seen (`view`): a packet that arrives in a network carries addresses, not names.
 //! 1. An address that an interface in the network, or in a network peered with it, holds is that interface.
 //! 2. Otherwise an address inside the address blocks of the network or of its peers is nobody known.
-//! 3. Otherwise, if exactly one interface anywhere else holds it, it is that interface.
-//! 4. Otherwise it is an external address. (Two holders in unconnected networks: nobody can tell which, and
-//!    when in doubt no identity rule matches.)
+//! 3. Otherwise, if exactly one interface anywhere else holds it, it is that interface. An address that is translated on
+//!    the way is not held: what is seen instead is rule 4.
+//! 4. Otherwise, if it is what translations make of the addresses of interfaces elsewhere, it is one of these: a rule for
+//!    one of them is a rule for the address, since nobody can tell them apart.
+//! 5. Otherwise it is an external address. (Two holders in unconnected networks, or a holder beside a translation:
+//!    nobody can tell which, and when in doubt no identity rule matches.)
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,7 +16,7 @@ use std::net::IpAddr;
 use crate::name::{InterfaceId, NetworkId};
 use crate::ruleset::{Policy, RuleRef};
 use crate::service::ServicePoint;
-use crate::workload::{Interface, Network, Workload};
+use crate::workload::{Interface, Network, Translation, Workload};
 
 /// Every input of one computation, at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,6 +27,8 @@ pub struct Snapshot {
     pub workloads: Vec<Workload>,
     /// The networks, with what they reach.
     pub networks: BTreeMap<NetworkId, Network>,
+    /// What becomes of addresses between networks that are not connected.
+    pub translations: Vec<Translation>,
 }
 
 /// One end of a flow.

@@ -79,3 +79,16 @@ pub struct Network {
     /// Networks with an active peering to this one (symmetric, not transitive).
     pub peers: BTreeSet<NetworkId>,
 }
+
+/// How packets of a network look where it is not connected to: the addresses of its NAT gateways, or public ones.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// The network that packets leave.
+    pub network: NetworkId,
+    /// Whose packets: addresses in the network; empty is all of them.
+    pub from: Vec<IpNet>,
+    /// On the way to which networks; empty is to everywhere. Connected networks see addresses as they are.
+    pub towards: BTreeSet<NetworkId>,
+    /// What is seen: a packet carries one of these of its own family. A family without one is not translated.
+    pub addresses: Vec<IpAddr>,
+}

@@ -23,7 +23,17 @@ const SERVICES: [&str; 9] =
     ["tcp/1", "tcp/1-3", "tcp", "udp/3-9", "icmp/8", "icmp/3/4", "icmpv6/2/0", "proto/50", "all"];
 const POINTS: [&str; 9] =
     ["tcp/1", "tcp/3", "tcp/4", "udp/9", "icmp/8/0", "icmp/3/4", "icmpv6/2/0", "icmpv6/1/0", "proto/50"];
-const OUTSIDE: [&str; 4] = ["10.0.0.77", "10.3.0.77", "203.0.113.5", "2001:db8:f::5"];
+const OUTSIDE: [&str; 6] =
+    ["10.0.0.77", "10.3.0.77", "203.0.113.5", "203.0.113.6", "2001:db8:f::5", "10.9.0.3"];
+const TRANSLATIONS: [&str; 6] = [
+    "nat a: 203.0.113.5 2001:db8:f::5",
+    "nat a: 203.0.113.5 203.0.113.6 from=10.0.0.0/30,2001:db8:a::/64 towards=d",
+    "nat b: 203.0.113.6 towards=d",
+    "nat c: 203.0.113.5",
+    "nat d: 203.0.113.6 from=10.0.0.4/30",
+    // An address that somebody may hold.
+    "nat d: 10.9.0.3",
+];
 
 #[test]
 fn oracle_and_compiled_policy_agree_on_generated_worlds() {
@@ -115,6 +125,9 @@ fn world(rng: &mut Rng) -> (Vec<String>, Vec<(String, bool)>) {
             choose(rng, &["full", "full", "full", "selective", "visibility", "idle"])
         ));
         lines.push(words.join(" "));
+    }
+    if rng.bool() {
+        lines.extend((0..rng.usize(1..4)).map(|_| (*choose(rng, &TRANSLATIONS)).to_owned()));
     }
     for _ in 0..rng.usize(2..8) {
         lines.push(rule(rng));

@@ -46,7 +46,7 @@ pub fn snapshot(files: &PolicyFiles, mapping: &Mapping, domain: &[(&Scope, &Obse
     workloads.sort_by(|a, b| a.id.cmp(&b.id));
     let mut policy = files.policy.clone();
     policy.rulesets.shrink_to_fit();
-    Snapshot { policy, workloads, networks: networks(domain) }
+    Snapshot { policy, workloads, networks: networks(domain), translations: Vec::new() }
 }
 
 /// What is odd about what was read.

@@ -12,7 +12,7 @@ use plan::{
 };
 use policy::compile::compile;
 use policy::file::PolicyFiles;
-use policy::{CompiledPolicy, EnforcementMode, Finding, Snapshot};
+use policy::{CompiledPolicy, EnforcementMode, Finding, Snapshot, Translation};
 use provider::{CloudReader, LowerInput, ProviderError};
 
 use crate::inventory;
@@ -32,6 +32,8 @@ pub struct Intent {
     pub policy_commit: Option<String>,
     /// Tags → labels.
     pub mapping: Mapping,
+    /// What becomes of addresses between networks that are not connected.
+    pub translations: Vec<Translation>,
     /// The guards.
     pub guards: GuardSettings,
 }
@@ -76,7 +78,8 @@ pub fn make_plan(
 ) -> Planned {
     let domain: Vec<(&Scope, &Observed)> =
         reading.observed.iter().map(|(scope, observed)| (scope, observed)).collect();
-    let snapshot = inventory::snapshot(&intent.files, &intent.mapping, &domain);
+    let mut snapshot = inventory::snapshot(&intent.files, &intent.mapping, &domain);
+    snapshot.translations.clone_from(&intent.translations);
     let compilation = compile(&snapshot);
     let desired = lower(reader, intent, &compilation.policy, &snapshot, &domain);
     let inputs: Vec<ScopeInput<'_>> = domain

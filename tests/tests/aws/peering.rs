@@ -62,6 +62,7 @@ fn intent() -> Intent {
         policy_digest: String::new(),
         policy_commit: None,
         mapping: Mapping { entries: vec![role] },
+        translations: Vec::new(),
         guards: GuardSettings {
             lose_peer_percent: 100,
             remove_rules_percent: 100,

@@ -44,6 +44,8 @@ struct Maker<'a> {
     /// Interfaces in a network, and every known end, by family.
     inside: [Vec<End>; 2],
     known: [Vec<End>; 2],
+    /// Interfaces under the addresses that theirs are translated to.
+    translated: [Vec<End>; 2],
     outside: [Vec<IpAddr>; 2],
     services: Vec<ServicePoint>,
 }
@@ -60,6 +62,13 @@ impl<'a> Maker<'a> {
                 known[usize::from(address.is_ipv6())].push(end);
             }
         }
+        let directory = AddressDirectory::new(snapshot);
+        let mut translated = [Vec::new(), Vec::new()];
+        for address in directory.translated() {
+            let behind = directory.behind_anywhere(address).into_iter();
+            let end = |place| End { interface: Some(directory.interface(place).id.clone()), address };
+            translated[usize::from(address.is_ipv6())].extend(behind.map(end));
+        }
         let mut outside = [Vec::new(), Vec::new()];
         for (_, held, taken_off) in LISTS {
             for set in [addresses(held), addresses(taken_off)] {
@@ -68,14 +77,17 @@ impl<'a> Maker<'a> {
             }
         }
         let services = services(snapshot);
-        Self { snapshot, directory: AddressDirectory::new(snapshot), inside, known, outside, services }
+        Self { snapshot, directory, inside, known, translated, outside, services }
     }
 
     fn flow(&self, rng: &mut Rng) -> Flow {
         loop {
             let v6 = usize::from(rng.u8(..3) == 0 && !self.inside[1].is_empty());
             let here = self.inside[v6][rng.usize(..self.inside[v6].len())].clone();
-            let there = if rng.u8(..4) > 0 {
+            let translated = &self.translated[v6];
+            let there = if !translated.is_empty() && rng.u8(..4) == 0 {
+                translated[rng.usize(..translated.len())].clone()
+            } else if rng.u8(..4) > 0 {
                 self.known[v6][rng.usize(..self.known[v6].len())].clone()
             } else {
                 let place = rng.usize(..self.outside[v6].len());
@@ -116,6 +128,13 @@ impl<'a> Maker<'a> {
 
     fn seen(&self, here: &End, there: &End) -> bool {
         let Some(network) = self.network(here.interface.as_ref()) else { return true };
+        let is_translated = self.directory.translated().any(|address| address == there.address);
+        if is_translated && there.interface.is_some() {
+            let behind = self.directory.behind(Some(network), there.address);
+            return behind
+                .iter()
+                .any(|place| Some(&self.directory.interface(*place).id) == there.interface.as_ref());
+        }
         let reached = self.network(there.interface.as_ref());
         if reached.is_some_and(|reached| self.snapshot.connected(network, reached)) {
             return true;

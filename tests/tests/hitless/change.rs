@@ -66,6 +66,7 @@ pub fn intent(changes: &BTreeSet<Change>) -> Intent {
         policy_digest: format!("{changes:?}"),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry("role"), entry("tier")] },
+        translations: Vec::new(),
         guards: GuardSettings {
             lose_peer_percent: 100,
             remove_rules_percent: 100,

@@ -139,6 +139,7 @@ fn intent() -> Intent {
         policy_digest: String::new(),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry] },
+        translations: Vec::new(),
         guards,
     }
 }

@@ -93,7 +93,9 @@ impl Estate {
     /// The estate when every step is done and what was planned has ids of the cloud.
     pub fn after(&self, steps: &Steps) -> Self {
         let after = plan::after(&self.observed, &steps.steps);
-        Self::seen(self.files.clone(), self.scope.clone(), realized(after))
+        let mut after = Self::seen(self.files.clone(), self.scope.clone(), realized(after));
+        after.snapshot.translations.clone_from(&self.snapshot.translations);
+        after
     }
 }
 

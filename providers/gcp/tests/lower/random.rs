@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 use plan::{AttachClass, InterfaceState};
-use policy::{EnforcementMode, ServicePoint, Severity};
+use policy::{AddressDirectory, EnforcementMode, ServicePoint, Severity};
 use provider::conformance::{facts, policies};
 use provider_gcp::ids::{self, GroupKind};
 
-use crate::estate::Estate;
+use crate::estate::{Estate, network_id};
 
 const SAYABLE: [&str; 8] = ["tcp/443", "tcp/8000-8010", "udp/53", "tcp", "all", "icmp", "icmpv6", "proto/47"];
 const UNSAYABLE: [&str; 3] = ["tcp/443", "icmp/8", "icmpv6/128"];
@@ -98,7 +98,9 @@ fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
     for seed in 0..CASES {
         let mut rng = Rng::with_seed(seed);
         let policy = policies::text(&mut |n| rng.usize(..n), &SAYABLE);
-        let estate = Estate::new(&policy, &lines(&mut rng));
+        let mut estate = Estate::new(&policy, &lines(&mut rng));
+        let networks = ["a", "b", "c"].map(network_id);
+        estate.snapshot.translations = policies::translations(&mut |n| rng.usize(..n), &networks);
         let desired = estate.lower();
         let blocking = desired.findings.iter().find(|finding| finding.severity == Severity::Blocking);
         assert_eq!(blocking, None, "seed {seed}");
@@ -112,6 +114,7 @@ fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
         coverage.add("flows passed", agreement.passed);
         coverage.add("flows stopped", agreement.stopped);
         coverage.add("groups", desired.groups.len());
+        coverage.add("translations", estate.snapshot.translations.len());
         coverage.add("uncovered", desired.uncovered.len());
         coverage.add("egress scopes", usize::from(estate.scope.egress));
         let rules = desired
@@ -119,7 +122,12 @@ fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
             .iter()
             .filter(|group| group.id.is_planned())
             .flat_map(|g| g.ingress.keys().chain(g.egress.keys()));
+        let directory = AddressDirectory::new(&estate.snapshot);
+        let translated: Vec<IpAddr> = directory.translated().collect();
         for rule in rules {
+            let holds = |block: &ipnet::IpNet| translated.iter().any(|address| block.contains(address));
+            let is_for_translated = matches!(&rule.peer, plan::Peer::Cidr(block) if holds(block));
+            coverage.add("rules for translated addresses", usize::from(is_for_translated));
             coverage.add(
                 if matches!(rule.peer, plan::Peer::Group(_)) { "group peers" } else { "address peers" },
                 1,
@@ -135,6 +143,7 @@ fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
         "group peers",
         "address peers",
         "uncovered",
+        "rules for translated addresses",
     ];
     for what in needed {
         assert!(coverage.counts.get(what).is_some_and(|&count| count > 50), "{what}: {coverage:?}");
@@ -147,7 +156,9 @@ fn what_cannot_be_said_is_never_widened() {
     for seed in 0..CASES {
         let mut rng = Rng::with_seed(seed);
         let policy = policies::text(&mut |n| rng.usize(..n), &UNSAYABLE);
-        let estate = Estate::new(&policy, &lines(&mut rng));
+        let mut estate = Estate::new(&policy, &lines(&mut rng));
+        let networks = ["a", "b", "c"].map(network_id);
+        estate.snapshot.translations = policies::translations(&mut |n| rng.usize(..n), &networks);
         let desired = estate.lower();
         let is_blocked = desired.findings.iter().any(|finding| finding.severity == Severity::Blocking);
         blocked += usize::from(is_blocked);

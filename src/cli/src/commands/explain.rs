@@ -26,7 +26,8 @@ pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoi
     }
     warn_of_unobserved(&reading.unobserved);
     let domain: Vec<_> = reading.observed.iter().map(|(scope, observed)| (scope, observed)).collect();
-    let snapshot = snapshot(&intent.files, &intent.mapping, &domain);
+    let mut snapshot = snapshot(&intent.files, &intent.mapping, &domain);
+    snapshot.translations.clone_from(&intent.translations);
     let interfaces = reading.observed.iter().flat_map(|(_, observed)| &observed.interfaces);
     let names = interfaces.map(|interface| (&interface.id, interface.name.as_str())).collect();
     let known = Known { snapshot: &snapshot, names };

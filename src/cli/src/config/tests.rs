@@ -85,7 +85,8 @@ fn the_example_shows_every_option_and_says_the_default() {
                 "allow:",
             ])
             .chain(["azure:", "priorities:", "open_connections:", "health_probes:"])
-            .chain(["gcp:", "policy_attributes:", "tag_keys:"]);
+            .chain(["gcp:", "policy_attributes:", "tag_keys:"])
+            .chain(["nat:", "network:", "from:", "towards:", "as:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -236,7 +237,7 @@ fn demo_snapshot() -> policy::Snapshot {
         (id.clone(), policy::Network { id, cidrs: n.cidrs.clone(), peers: peers(&n.name) })
     };
     let networks = estates.iter().flat_map(|estate| &estate.networks).map(network).collect();
-    policy::Snapshot { policy: files.policy, workloads, networks }
+    policy::Snapshot { policy: files.policy, workloads, networks, translations: Vec::new() }
 }
 
 #[test]
@@ -278,6 +279,15 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("guards: { lose_peer_percent: 101 }", "cannot be above 100", "percentage");
     check("guards: { lose_all_ingress: few }", "`lose_all_ingress` cannot be `few`", "whole number");
     check("guards: { allow: [all] }", "unknown guard `all`", "lose-peer");
+    check("nat: [{ network: a }]", "`as`", "an entry of `nat`");
+    check("nat: [{ network: a, as: [] }]", "`as`", "NAT gateway");
+    check("nat: [{ network: a, as: [203.0.113.0/24] }]", "`as` cannot hold `203.0.113.0/24`", "203.0.113.7");
+    check(
+        "nat: [{ network: a, from: [10.0.0.0/33], as: [203.0.113.7] }]",
+        "`from` cannot hold",
+        "10.1.0.0/16",
+    );
+    check("nat: [{ as: [203.0.113.7] }]", "`network`", "an entry of `nat`");
     check("azure: { priorities: [1000] }", "`priorities` cannot be this", "within 100 and 3999");
     check("azure: { priorities: [1000, 4000] }", "`priorities` cannot be this", "within 100 and 3999");
     check("azure: { priorities: [2000, 1000] }", "bulkhead.yaml:2:", "[1000, 3999]");
@@ -321,6 +331,21 @@ fn every_mistake_in_a_scope_is_placed() {
     check_scope("gate: { exposre: true }", "unknown key `exposre`", "did you mean `exposure`?");
     let twice = "scopes: [{ name: a, provider: aws, region: b }, { name: a, provider: aws, region: c }]";
     check(twice, "scope `a` is defined twice", "bulkhead.yaml:2:");
+}
+
+#[test]
+fn translations_name_networks_as_their_clouds_do() {
+    let id = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/V";
+    let config = parsed(&format!(
+        "installation: shop\n{SCOPE}\nnat: [{{ network: {id}, from: [10.0.1.9/24], as: [203.0.113.7, \"2001:db8::7\"] }}]"
+    ));
+    let expected = policy::Translation {
+        network: id.to_lowercase().into(),
+        from: vec!["10.0.1.0/24".parse().unwrap()],
+        towards: Default::default(),
+        addresses: vec!["203.0.113.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+    };
+    assert_eq!(config.translations, [expected]);
 }
 
 #[test]

@@ -65,16 +65,14 @@ impl<'a> Intent<'a> {
         allowed.into_iter().zip(denied).map(|(allowed, denied)| CellIntent { allowed, denied }).collect()
     }
 
-    /// What may pass to or from a peer in a cell: seen as a workload of a class, or as nobody known.
-    pub(crate) fn at(&self, class: Option<ClassId>, cell: &CellIntent, universe: &Universe) -> ServiceSet {
-        let with_class = |part: &Part<'_>, by_address: &ServiceSet| match class
-            .and_then(|class| part.classes.get(&class))
-        {
-            Some(by_class) => by_class.union(by_address),
-            None => by_address.clone(),
+    /// What may pass to or from a peer in a cell: seen as one of the workloads of some classes, or as nobody known.
+    pub(crate) fn at(&self, classes: &[ClassId], cell: &CellIntent, universe: &Universe) -> ServiceSet {
+        let with_classes = |part: &Part<'_>, by_address: &ServiceSet| {
+            let by_class = classes.iter().filter_map(|class| part.classes.get(class));
+            by_class.fold(by_address.clone(), |known, by_class| known.union(by_class))
         };
-        let allowed = with_class(&self.allow, &cell.allowed);
-        let denied = with_class(&self.override_deny, &cell.denied);
+        let allowed = with_classes(&self.allow, &cell.allowed);
+        let denied = with_classes(&self.override_deny, &cell.denied);
         allowed.difference(&denied).union(&universe.essential).intersection(&universe.services)
     }
 
@@ -82,12 +80,12 @@ impl<'a> Intent<'a> {
     pub(crate) fn reasons(
         &self,
         compiled: &CompiledPolicy,
-        class: Option<ClassId>,
+        classes: &[ClassId],
         address: IpAddr,
         service: ServicePoint,
     ) -> String {
         let behind = self.allow.rules.iter().filter(|(peer, rule)| {
-            let by_class = class.is_some_and(|class| compiled.selects(peer, class));
+            let by_class = classes.iter().any(|class| compiled.selects(peer, *class));
             (by_class || peer.addresses.contains(address)) && rule.services.contains(service)
         });
         let names: BTreeSet<String> = behind.map(|(_, rule)| format!("rule {}", rule.origin)).collect();

@@ -72,7 +72,7 @@ fn witness(
         Direction::Ingress => (peer, own),
         Direction::Egress => (own, peer),
     };
-    let reasons = || end.intent.reasons(context.compiled, kind.class, kind.peer.address, service);
+    let reasons = || end.intent.reasons(context.compiled, kind.classes.classes(), kind.peer.address, service);
     Witness {
         admitted: permitted_by.is_some(),
         at: context.name(kind.own).to_owned(),

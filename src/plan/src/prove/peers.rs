@@ -24,8 +24,8 @@ pub(crate) struct Seat {
 
 /// Peers that neither side can tell apart, with one packet that stands for them.
 pub(crate) struct Kind {
-    /// The class that the peer is seen as, if the intent names it.
-    pub(crate) class: Option<ClassId>,
+    /// Whom the peer is seen as.
+    pub(crate) classes: Named,
     /// The numbers of the entries that match the peer, sorted.
     pub(crate) entries: Vec<u32>,
     /// What the intent lets pass.
@@ -36,10 +36,29 @@ pub(crate) struct Kind {
     pub(crate) peer: Seat,
 }
 
+/// The classes that a peer is seen as one of, of those that the intent names.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Named {
+    Nobody,
+    Class(ClassId),
+    /// Sorted.
+    OneOf(Vec<ClassId>),
+}
+
+impl Named {
+    pub(crate) fn classes(&self) -> &[ClassId] {
+        match self {
+            Self::Nobody => &[],
+            Self::Class(class) => std::slice::from_ref(class),
+            Self::OneOf(classes) => classes,
+        }
+    }
+}
+
 /// What tells peers apart.
 #[derive(PartialEq, Eq, Hash)]
 struct Look {
-    class: Option<ClassId>,
+    classes: Named,
     /// The numbers of the entries that name the peer by identity, sorted.
     named_by: Vec<u32>,
     cell: Cell,
@@ -61,11 +80,11 @@ pub(crate) fn kinds(context: &Context<'_>, end: &End<'_>) -> (Vec<Kind>, u64) {
     let counted = looks.peers;
     let kinds = looks.sorted().into_iter().filter_map(|(look, peers)| {
         let (own, peer) = packet(context, end, &peers)?;
-        let Look { class, named_by: mut entries, cell } = look;
+        let Look { classes, named_by: mut entries, cell } = look;
         entries.extend(&by_address[cell]);
         entries.sort_unstable();
-        let intended = end.intent.at(class, &by_cell[cell], context.universe(peer.address));
-        Some(Kind { class, entries, intended, own, peer })
+        let intended = end.intent.at(classes.classes(), &by_cell[cell], context.universe(peer.address));
+        Some(Kind { classes, entries, intended, own, peer })
     });
     (kinds.collect(), counted)
 }
@@ -123,7 +142,7 @@ fn named_peers(
             for (address, place) in plain {
                 let another = added.is_some_and(|known| known != place);
                 if added.is_none() || another {
-                    let look = Look { class: None, named_by: named_by.clone(), cell };
+                    let look = Look { classes: Named::Nobody, named_by: named_by.clone(), cell };
                     looks.add(look, Seat { place: Some(place), address });
                     added = Some(place);
                 }
@@ -138,7 +157,7 @@ fn named_peers(
         let interface = context.directory.interface(place);
         let in_reach = interface.network.as_ref().is_some_and(|n| context.snapshot.connected(end.network, n));
         let class = context.compiled.class_of[place.workload as usize];
-        let class = Some(class).filter(|class| end.intent.names(*class));
+        let classes = if end.intent.names(class) { Named::Class(class) } else { Named::Nobody };
         let named_by: Vec<u32> = names.iter().filter_map(|(_, entry)| *entry).collect();
         for &address in &interface.addresses {
             let seen = context.directory.holder(Some(end.network), address) == View::Interface(place);
@@ -146,12 +165,40 @@ fn named_peers(
                 taken.push(address);
             }
             if seen || in_reach {
-                let look = Look { class, named_by: named_by.clone(), cell: line.cell(address) };
+                let (classes, named_by) = (classes.clone(), named_by.clone());
+                let look = Look { classes, named_by, cell: line.cell(address) };
                 looks.add(look, Seat { place: Some(place), address });
             }
         }
     }
+    taken.extend(translated_peers(context, end, line, looks));
     taken.sort_unstable();
+    taken
+}
+
+/// Adds every address that is seen instead of others if the intent names one of those behind it; the answer is these.
+/// References reach nobody there.
+fn translated_peers(context: &Context<'_>, end: &End<'_>, line: &Line, looks: &mut Looks) -> Vec<IpAddr> {
+    let (directory, here) = (&context.directory, Some(end.network));
+    let mut taken = Vec::new();
+    for address in directory.translated() {
+        let behind = match directory.holder(here, address) {
+            View::Translated => directory.behind(here, address),
+            View::Interface(place) if !directory.interface(place).addresses.contains(&address) => vec![place],
+            View::Interface(_) | View::Shadowed | View::Ambiguous | View::External => continue,
+        };
+        let class = |place: &Place| context.compiled.class_of[place.workload as usize];
+        let mut classes: Vec<ClassId> =
+            behind.iter().map(class).filter(|class| end.intent.names(*class)).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        if !classes.is_empty() {
+            let (classes, named_by) = (Named::OneOf(classes), Vec::new());
+            let look = Look { classes, named_by, cell: line.cell(address) };
+            looks.add(look, Seat { place: behind.first().copied(), address });
+            taken.push(address);
+        }
+    }
     taken
 }
 
@@ -202,11 +249,11 @@ fn plain_peers(
             // Whoever is named as one of a crowd has been looked at.
             View::Interface(place) if !crowds.naming(context, place).is_empty() => continue,
             View::Interface(place) => Some(place),
-            View::Shadowed | View::Ambiguous | View::External => None,
+            View::Translated | View::Shadowed | View::Ambiguous | View::External => None,
         };
         // The first may be the end itself: go on to an address that somebody else has.
         if first.is_none() || place != first {
-            looks.add(Look { class: None, named_by: Vec::new(), cell }, Seat { place, address });
+            looks.add(Look { classes: Named::Nobody, named_by: Vec::new(), cell }, Seat { place, address });
             if first.is_some() || place.is_none() {
                 return;
             }

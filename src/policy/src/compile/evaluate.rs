@@ -61,15 +61,15 @@ impl<'a> Evaluator<'a> {
         match mode {
             EnforcementMode::Idle => (EndDecision::NotEnforced, true),
             EnforcementMode::VisibilityOnly => {
-                let full = self.judge(class, seen, peer.address, flow, ingress, EnforcementMode::Full);
+                let full = self.judge(class, &seen, peer.address, flow, ingress, EnforcementMode::Full);
                 (EndDecision::NotEnforced, full.passes())
             }
-            mode => (self.judge(class, seen, peer.address, flow, ingress, mode), true),
+            mode => (self.judge(class, &seen, peer.address, flow, ingress, mode), true),
         }
     }
 
-    /// The class that the deciding end takes its peer for.
-    fn seen(&self, place: Place, peer: &End) -> Option<ClassId> {
+    /// The classes that the deciding end takes its peer for one of.
+    fn seen(&self, place: Place, peer: &End) -> Vec<ClassId> {
         let here = self.directory.interface(place).network.as_ref();
         let class_of = |place: Place| self.policy.class_of[place.workload as usize];
         if let Some(&there) = peer.interface.as_ref().and_then(|id| self.places.get(id)) {
@@ -77,19 +77,23 @@ impl<'a> Evaluator<'a> {
             if let (Some(here), Some(network)) = (here, network)
                 && self.snapshot.connected(here, network)
             {
-                return Some(class_of(there));
+                return vec![class_of(there)];
             }
         }
         match self.directory.holder(here, peer.address) {
-            View::Interface(place) => Some(class_of(place)),
-            View::Shadowed | View::Ambiguous | View::External => None,
+            View::Interface(place) => vec![class_of(place)],
+            View::Translated => {
+                let behind = self.directory.behind(here, peer.address);
+                behind.into_iter().map(class_of).collect()
+            }
+            View::Shadowed | View::Ambiguous | View::External => Vec::new(),
         }
     }
 
     fn judge(
         &self,
         class: ClassId,
-        seen: Option<ClassId>,
+        seen: &[ClassId],
         address: IpAddr,
         flow: &Flow,
         ingress: bool,
@@ -99,7 +103,7 @@ impl<'a> Evaluator<'a> {
             return EndDecision::Essential;
         }
         let matches_peer = |side: &Side| {
-            seen.is_some_and(|seen| self.policy.selects(side, seen)) || side.addresses.contains(address)
+            seen.iter().any(|seen| self.policy.selects(side, *seen)) || side.addresses.contains(address)
         };
         let counts = |rule: &&CompiledRule| {
             let peer = if ingress { &rule.sources } else { &rule.destinations };

@@ -15,6 +15,7 @@ use crate::snapshot::Snapshot;
 pub(super) fn findings(snapshot: &Snapshot, policy: &CompiledPolicy, unknown: UnknownLabels) -> Vec<Finding> {
     let mut findings = twice_named(snapshot);
     findings.extend(shared_addresses(snapshot));
+    findings.extend(super::translations::findings(snapshot));
     findings.extend(rules_that_select_nothing(snapshot, policy));
     findings.extend(shadowed_rules(policy));
     findings.extend(unknown_labels(unknown));

@@ -50,19 +50,19 @@ pub(crate) fn sides_match(point: &Point<'_>, rule: &Rule, instance: Option<&Inst
     let policy = &point.snapshot.policy;
     // S5, S6: a rule across scopes leaves its sources global.
     let source_scope = if rule.extra_scope { None } else { instance };
-    let local = point.local.map(|(workload, _)| workload);
-    let peer = point.peer.workload();
-    let by_identity = |actors: &[Actor], scope: Option<&Instance>, workload: Option<&Workload>| {
-        workload.is_some_and(|workload| side_selects(policy, actors, scope, workload))
+    let local: Vec<&Workload> = point.local.iter().map(|(workload, _)| *workload).collect();
+    let peer = point.peer.workloads();
+    let by_identity = |actors: &[Actor], scope: Option<&Instance>, workloads: &[&Workload]| {
+        workloads.iter().any(|workload| side_selects(policy, actors, scope, workload))
     };
     let by_address = |actors: &[Actor]| side_holds(policy, actors, point.other_end().address);
     match point.side {
         LocalSide::Destination => (
             by_identity(&rule.sources, source_scope, peer) || by_address(&rule.sources),
-            by_identity(&rule.destinations, instance, local),
+            by_identity(&rule.destinations, instance, &local),
         ),
         LocalSide::Source => (
-            by_identity(&rule.sources, source_scope, local),
+            by_identity(&rule.sources, source_scope, &local),
             by_identity(&rule.destinations, instance, peer) || by_address(&rule.destinations),
         ),
     }

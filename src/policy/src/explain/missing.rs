@@ -40,7 +40,7 @@ pub struct MissingRule {
 pub(super) fn missing_rule(point: &Point<'_>) -> Option<MissingRule> {
     let (local, _) = point.local?;
     let services = ServiceSet::point(point.flow.service);
-    let Some(peer) = point.peer.workload() else {
+    let &[peer] = point.peer.workloads() else {
         return Some(with_address(point, local, services));
     };
     let (source, destination) = match point.side {

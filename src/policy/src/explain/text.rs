@@ -52,6 +52,7 @@ impl Explanation {
     fn near_text(&self, miss: &NearMiss, end: &EndExplanation, which: End) -> String {
         let seen = match &end.seen {
             SeenAs::Workload(id, labels) => name_text(id, labels),
+            SeenAs::OneOf(_) => "a translated address".to_owned(),
             SeenAs::External | SeenAs::Shadowed | SeenAs::Ambiguous { .. } => {
                 "not a known workload".to_owned()
             }
@@ -148,6 +149,11 @@ fn surprise(seen: &SeenAs, really: &Party) -> Option<String> {
         (SeenAs::Workload(id, labels), _) => {
             Some(format!("is taken for {}: {} is its address", name_text(id, labels), really.address))
         }
+        (SeenAs::OneOf(several), _) => Some(format!(
+            "is one of {} workloads that look alike from here: their addresses are translated to {}",
+            several.len(),
+            really.address
+        )),
         (SeenAs::External, Some(_)) => {
             Some(format!("is nobody known here: {} has no holder", really.address))
         }

@@ -19,14 +19,22 @@ const WORLD: [&str; 10] = [
 
 /// Checks lines `network: address = who`; `-` is no network.
 fn check(expected: &[&str]) {
-    let snapshot = dsl::world(&WORLD);
-    let directory = AddressDirectory::new(&snapshot);
+    check_in(&dsl::world(&WORLD), expected);
+}
+
+fn check_in(snapshot: &policy::Snapshot, expected: &[&str]) {
+    let directory = AddressDirectory::new(snapshot);
     for line in expected {
         let (network, rest) = line.split_once(": ").unwrap();
         let (address, who) = rest.split_once(" = ").unwrap();
         let network = (network != "-").then(|| NetworkId::from(network));
         let found = match directory.holder(network.as_ref(), address.parse().unwrap()) {
             View::Interface(place) => directory.interface(place).id.to_string(),
+            View::Translated => {
+                let behind = directory.behind(network.as_ref(), address.parse().unwrap());
+                let ids = behind.into_iter().map(|place| directory.interface(place).id.to_string());
+                ids.collect::<Vec<_>>().join("|")
+            }
             View::Shadowed => "shadowed".to_owned(),
             View::Ambiguous => "ambiguous".to_owned(),
             View::External => "external".to_owned(),
@@ -88,4 +96,35 @@ fn visible_addresses_are_those_seen_as_the_interface() {
     check("a1", "c", &[]);
     check("a1", "d", &["10.0.0.2"]);
     check("c2", "a", &["10.3.0.9"]);
+}
+
+#[test]
+fn a_translated_address_is_those_behind_it_and_they_have_no_other() {
+    let lines = ["nat c: 203.0.113.1", "nat a: 203.0.113.2 towards=d", "nat b: 198.51.100.1"];
+    let snapshot = dsl::world(&[&WORLD[..], &lines].concat());
+    check_in(
+        &snapshot,
+        &[
+            "a: 203.0.113.1 = c1|c2|c3",
+            "c: 203.0.113.1 = external",
+            "a: 10.3.0.9 = external",
+            "a: 10.3.0.7 = d1",
+            "d: 203.0.113.2 = a1",
+            "c: 203.0.113.2 = external",
+            "c: 10.0.0.2 = shadowed",
+            "a: 198.51.100.1 = u1",
+            "c: 198.51.100.1 = ambiguous",
+        ],
+    );
+    let directory = AddressDirectory::new(&snapshot);
+    let visible = |name: &str, network: &str| {
+        let workload = snapshot.workloads.iter().position(|workload| workload.id.as_str() == name).unwrap();
+        let place = policy::Place { workload: workload as u32, interface: 0 };
+        let found = directory.visible_addresses(Some(&network.into()), place);
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(visible("c2", "a"), ["203.0.113.1"]);
+    assert_eq!(visible("a1", "d"), ["203.0.113.2"]);
+    assert_eq!(visible("a1", "b"), ["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(visible("b1", "c"), Vec::<String>::new(), "somebody else has that address");
 }

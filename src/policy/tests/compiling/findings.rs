@@ -126,3 +126,25 @@ fn a_cycle_of_groups_hangs_nothing() {
     snapshot.policy.label_groups.get_mut("a").unwrap().sub_groups.insert("a".into());
     check_snapshot(&snapshot, &[]);
 }
+
+#[test]
+fn translated_addresses_that_tell_less_than_labels_are_said() {
+    let lines = [
+        "network a: 10.0.0.0/16",
+        "w: role=web @10.0.0.1 vpc=a",
+        "d: role=db @10.0.0.2 vpc=a",
+        "x: role=web @198.51.100.1",
+        "role=web -> role=db : tcp/1",
+        "nat a: 203.0.113.1",
+        "nat a: 198.51.100.1 from=10.0.0.1/32",
+        "nat b: 203.0.113.9 towards=c",
+    ];
+    let expected = [
+        "warning nat-unknown-network b: a translation names",
+        "warning nat-unknown-network c: a translation names",
+        "warning nat-address-held 198.51.100.1: the address is translated to",
+        "warning nat-shared 203.0.113.1: 2 interfaces with 2 different sets of labels look like",
+    ];
+    check(&lines, &expected);
+    check(&[&lines[..5], &["nat a: 203.0.113.1 from=10.0.0.1/32"]].concat(), &[]);
+}

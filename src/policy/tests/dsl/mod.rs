@@ -3,6 +3,7 @@
 //! One line is one thing:
 //! - `network a: 10.0.0.0/16 2001:db8:a::/48 peers=b,c`: a network; one that only a workload names has no
 //!   blocks and no peers. A peering may be written on one side only;
+//! - `nat a: 203.0.113.1 2001:db8:f::1 from=10.0.1.0/24 towards=c,d`: what addresses of a network look like elsewhere;
 //! - `group nonprod: env=dev env=test group:other`: a label group (`group nobody: key=env` is an empty one);
 //! - `list office: 203.0.113.0/24 not 203.0.113.66`: an IP list;
 //! - `web-1: role=web app=shop @10.0.1.5 @10.0.1.6 vpc=a mode=selective enforces=ingress`: a workload.
@@ -27,7 +28,7 @@ use std::net::IpAddr;
 use policy::ruleset::{Action, Actor, IpList, LabelGroup, Rule, Ruleset, ScopeEntry, ScopeTarget};
 use policy::{
     AddressSet, Decision, Directions, End, EndDecision, EnforcementMode, Flow, Interface, InterfaceId, Label,
-    Name, Network, NetworkId, ServiceSet, Snapshot, Verdict, Workload,
+    Name, Network, NetworkId, ServiceSet, Snapshot, Translation, Verdict, Workload,
 };
 
 /// Reads a world.
@@ -117,6 +118,7 @@ fn read_line(snapshot: &mut Snapshot, line: &str) {
     let (head, rest) = line.split_once(':').unwrap_or_else(|| panic!("no `:` in `{line}`"));
     match head.split_once(' ') {
         Some(("network", id)) => read_network(snapshot, id, rest),
+        Some(("nat", id)) => read_translation(snapshot, id, rest),
         Some(("group", name)) => read_group(snapshot, name, rest),
         Some(("list", name)) => read_list(snapshot, name, rest),
         Some(_) => panic!("what is `{head}` in `{line}`?"),
@@ -137,6 +139,25 @@ fn read_network(snapshot: &mut Snapshot, id: &str, rest: &str) {
             None => network.cidrs.push(word.parse().unwrap_or_else(|error| panic!("{error}: `{word}`"))),
         }
     }
+}
+
+fn read_translation(snapshot: &mut Snapshot, id: &str, rest: &str) {
+    let mut one = Translation {
+        network: id.into(),
+        from: Vec::new(),
+        towards: Default::default(),
+        addresses: Vec::new(),
+    };
+    for word in rest.split_whitespace() {
+        if let Some(blocks) = word.strip_prefix("from=") {
+            one.from.extend(blocks.split(',').map(|block| block.parse::<ipnet::IpNet>().unwrap()));
+        } else if let Some(networks) = word.strip_prefix("towards=") {
+            one.towards.extend(networks.split(',').map(NetworkId::from));
+        } else {
+            one.addresses.push(word.parse().unwrap_or_else(|error| panic!("{error}: `{word}`")));
+        }
+    }
+    snapshot.translations.push(one);
 }
 
 fn read_group(snapshot: &mut Snapshot, name: &str, rest: &str) {

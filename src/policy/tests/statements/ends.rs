@@ -197,3 +197,53 @@ fn view_identity_over_a_peering_stands_where_the_address_alone_is_ambiguous() {
         ],
     );
 }
+
+const NAT: [&str; 8] = [
+    "network a: 10.0.0.0/16",
+    "network b: 10.1.0.0/16 peers=a",
+    "network c: 10.2.0.0/16",
+    "web: role=web @10.0.0.1 vpc=a enforces=none",
+    "batch: role=batch @10.0.0.2 vpc=a enforces=none",
+    "db: role=db @10.2.0.1 vpc=c",
+    "near: role=db @10.1.0.1 vpc=b",
+    "role=web -> role=db : tcp/1",
+];
+
+#[test]
+fn a_translated_address_is_one_of_those_behind_it() {
+    let nat = "nat a: 203.0.113.1";
+    check(
+        &[&NAT[..], &[nat]].concat(),
+        &[
+            "203.0.113.1 -> db : tcp/1 => allowed, ingress allowed by r1/rule",
+            "203.0.113.1 -> db : tcp/2 => blocked",
+            // Nobody comes from there any more, and whoever does is not the workload.
+            "10.0.0.1 -> db : tcp/1 => blocked",
+            // Connected networks see addresses as they are.
+            "web -> near : tcp/1 => allowed",
+            "203.0.113.1 -> near : tcp/1 => blocked",
+        ],
+    );
+    // A deny for one of them is a deny for the address.
+    let deny = "override-deny role=batch -> role=db : tcp/1";
+    check(&[&NAT[..], &[nat, deny]].concat(), &["203.0.113.1 -> db : tcp/1 => blocked"]);
+}
+
+#[test]
+fn a_translation_is_of_some_addresses_and_towards_some_networks() {
+    let lines = ["nat a: 203.0.113.1 from=10.0.0.2/32", "nat a: 203.0.113.2 towards=d"];
+    check(
+        &[&NAT[..], &lines].concat(),
+        &[
+            "203.0.113.1 -> db : tcp/1 => blocked",
+            "10.0.0.1 -> db : tcp/1 => allowed",
+            "203.0.113.2 -> db : tcp/1 => blocked",
+        ],
+    );
+}
+
+#[test]
+fn an_address_that_is_held_and_translated_to_is_nobody() {
+    let lines = ["nat a: 203.0.113.1", "other: role=web @203.0.113.1"];
+    check(&[&NAT[..], &lines].concat(), &["203.0.113.1 -> db : tcp/1 => blocked"]);
+}

@@ -155,5 +155,6 @@ pub fn snapshot(files: &PolicyFiles, scope: &Scope, observed: &Observed) -> Snap
         policy: files.policy.clone(),
         workloads: workloads.into_values().collect(),
         networks: networks.collect(),
+        translations: Vec::new(),
     }
 }

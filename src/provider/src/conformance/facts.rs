@@ -35,8 +35,8 @@ pub fn compare(
     covered: impl Fn(&InterfaceState) -> bool,
 ) -> Agreement {
     let facts = Facts::new(after);
-    let peers = peers(input, outside);
     let directory = AddressDirectory::new(input.snapshot);
+    let peers = peers(input, &directory, outside);
     let modes: BTreeMap<&InterfaceId, EnforcementMode> =
         input.snapshot.interfaces().map(|(_, workload, i)| (&i.id, workload.mode)).collect();
     let is_enforced = |own: &&InterfaceState| {
@@ -93,17 +93,33 @@ fn can_meet(directory: &AddressDirectory<'_>, own: &InterfaceState, peer: &End) 
     }
     match directory.holder(Some(&own.network), peer.address) {
         View::Interface(place) => Some(&directory.interface(place).id) == peer.interface.as_ref(),
-        View::Shadowed | View::Ambiguous | View::External => true,
+        View::Translated => looks_like(directory, own, peer),
+        View::Shadowed | View::Ambiguous | View::External => {
+            let is_translated = directory.translated().any(|address| address == peer.address);
+            !is_translated || peer.interface.is_none() || looks_like(directory, own, peer)
+        }
     }
 }
 
-/// Every interface under each of its addresses, and the addresses outside that nobody holds.
-fn peers(input: &LowerInput<'_>, outside: &[IpAddr]) -> Vec<End> {
+/// Whether a peer comes to an interface under an address that its own are translated to.
+fn looks_like(directory: &AddressDirectory<'_>, own: &InterfaceState, peer: &End) -> bool {
+    let behind = directory.behind(Some(&own.network), peer.address);
+    behind.iter().any(|place| Some(&directory.interface(*place).id) == peer.interface.as_ref())
+}
+
+/// Every interface under each of its addresses and of those that they are translated to, and the addresses outside that
+/// nobody holds.
+fn peers(input: &LowerInput<'_>, directory: &AddressDirectory<'_>, outside: &[IpAddr]) -> Vec<End> {
     let interfaces = input.snapshot.interfaces().flat_map(|(_, _, interface)| {
         let end = |&address| End { interface: Some(interface.id.clone()), address };
         interface.addresses.iter().map(end)
     });
     let mut peers: Vec<End> = interfaces.collect();
+    let translated = directory.translated().flat_map(|address| {
+        let behind = directory.behind_anywhere(address).into_iter();
+        behind.map(move |place| End { interface: Some(directory.interface(place).id.clone()), address })
+    });
+    peers.extend(translated);
     let held: BTreeSet<IpAddr> = peers.iter().map(|end| end.address).collect();
     let free = outside.iter().filter(|address| !held.contains(address));
     peers.extend(free.map(|&address| End { interface: None, address }));

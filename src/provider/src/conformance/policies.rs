@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use policy::{NetworkId, Translation};
+
 /// What the workloads of an estate may carry as `role` and `env`.
 pub const ROLES: [&str; 3] = ["web", "app", "db"];
 /// See [`ROLES`].
@@ -49,4 +51,24 @@ fn actor(pick: &mut dyn FnMut(usize) -> usize) -> String {
         3 => format!("role={}, role={}", ROLES[pick(3)], ROLES[pick(3)]),
         _ => format!("role={}", ROLES[pick(3)]),
     }
+}
+
+/// What addresses of some of the networks look like from elsewhere: none, one for a whole network, or several for parts.
+pub fn translations(random: &mut dyn FnMut(usize) -> usize, networks: &[NetworkId]) -> Vec<Translation> {
+    const SEEN: [&str; 4] = ["203.0.113.7", "198.51.100.1", "2001:db8:100::1", "192.0.2.10"];
+    const FROM: [&str; 4] = ["10.0.0.0/30", "10.0.0.4/30", "10.1.0.0/29", "2001:db8::/32"];
+    let mut all = Vec::new();
+    if random(2) == 0 {
+        return all;
+    }
+    for network in networks {
+        for _ in 0..random(3) {
+            let addresses =
+                (0..1 + random(2)).filter_map(|_| SEEN[random(SEEN.len())].parse().ok()).collect();
+            let from = (0..random(3)).filter_map(|_| FROM[random(FROM.len())].parse().ok()).collect();
+            let towards = (0..random(2)).map(|_| networks[random(networks.len())].clone()).collect();
+            all.push(Translation { network: network.clone(), from, towards, addresses });
+        }
+    }
+    all
 }

@@ -76,6 +76,7 @@ fn intent(text: &str) -> Intent {
         policy_digest: text.to_owned(),
         policy_commit: None,
         mapping: Mapping::default(),
+        translations: Vec::new(),
         guards: GuardSettings::default(),
     }
 }

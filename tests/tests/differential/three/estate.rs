@@ -7,7 +7,10 @@ use fastrand::Rng;
 use plan::{Attachment, Cloud, Scope};
 use policy::file::PolicyFiles;
 use policy::service::has_ports;
-use policy::{Actor, Decision, EnforcementMode, Flow, InterfaceId, NetworkId, Policy, WorkloadId};
+use policy::{
+    Actor, Decision, EnforcementMode, Flow, InterfaceId, NetworkId, Policy, Translation, WorkloadId,
+};
+use provider::conformance::policies;
 use reconcile::inventory::mode_of;
 
 use crate::clouds::{CLOUDS, Clouds, Foreign, Machine, Made, Site, Tags, scope};
@@ -37,6 +40,8 @@ const SAYABLE: [&str; 15] = [
 pub struct Estate {
     pub files: PolicyFiles,
     pub scopes: Vec<Scope>,
+    /// What addresses look like from elsewhere.
+    pub translations: Vec<Translation>,
     sites: Vec<Site>,
     machines: BTreeMap<InterfaceId, (Machine, Made)>,
 }
@@ -60,7 +65,10 @@ impl Estate {
         let count = rng.u8(1..4);
         let files =
             PolicyFiles { policy, workloads: estate::unmanaged(rng, count), ..PolicyFiles::default() };
-        Self { files, scopes, sites, machines }
+        // Of a stream of its own, so that kept seeds stay what they were.
+        let mut own = rng.clone();
+        let translations = policies::translations(&mut |n| own.usize(..n), &networks);
+        Self { files, scopes, translations, sites, machines }
     }
 
     /// Other rules, and other labels for some machines whose mode stays as it is. (A machine that is no longer enforced

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use plan::guard::GuardSettings;
 use policy::compiled::essential_services;
-use policy::{Evaluator, Flow, Verdict, decide};
+use policy::{End, Evaluator, Flow, Snapshot, Verdict, decide};
 use provider::Clock;
 use reconcile::pass::{HeldBack, Pass, PassStatus};
 use reconcile::planning::Intent;
@@ -64,6 +64,7 @@ impl World {
             policy_digest: String::new(),
             policy_commit: None,
             mapping: crate::estate::mapping(),
+            translations: self.estate.translations.clone(),
             guards: GuardSettings { allow, ..GuardSettings::default() },
         }
     }
@@ -110,6 +111,20 @@ impl World {
         bail!("does not converge: {last:#?}")
     }
 
+    /// What the data planes do with a packet. One whose address is translated on the way leaves its own network under its
+    /// own address, and comes from outside to the other.
+    fn delivered(&self, snapshot: &Snapshot, flow: &Flow) -> bool {
+        if ![&flow.source, &flow.destination].iter().any(|end| coverage::is_translated(snapshot, end)) {
+            return self.clouds.passes(&packet(flow));
+        }
+        let outside = |end: &End| End { interface: None, address: end.address };
+        let ends = [
+            Flow { source: own(snapshot, &flow.source), destination: outside(&flow.destination), ..*flow },
+            Flow { source: outside(&flow.source), destination: own(snapshot, &flow.destination), ..*flow },
+        ];
+        ends.iter().all(|flow| self.clouds.passes(&packet(flow)))
+    }
+
     /// Every decision on every packet.
     fn compare(&self, status: &PassStatus, flows: &[Flow], seen: &mut Seen) -> Result<()> {
         let planned = &status.planned;
@@ -134,7 +149,7 @@ impl World {
             if essential_services().contains(flow.service) {
                 continue;
             }
-            let cloud = self.clouds.passes(&packet(flow));
+            let cloud = self.delivered(snapshot, flow);
             ensure!(
                 cloud == passes,
                 "{flow:?}\noracle {decision:?}\nwith what is foreign {passes}, the clouds {cloud}"
@@ -142,6 +157,17 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// An end under its own address.
+fn own(snapshot: &Snapshot, end: &End) -> End {
+    let interface = snapshot.interfaces().map(|(_, _, interface)| interface);
+    let held = interface.clone().find(|interface| Some(&interface.id) == end.interface.as_ref());
+    let mut addresses = held.into_iter().flat_map(|interface| &interface.addresses);
+    let is_alike = |address: &&std::net::IpAddr| address.is_ipv6() == end.address.is_ipv6();
+    let is_real = held.is_none_or(|interface| interface.addresses.contains(&end.address));
+    let address = addresses.find(is_alike).copied().filter(|_| !is_real).unwrap_or(end.address);
+    End { interface: end.interface.clone(), address }
 }
 
 /// One world.

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::coverage::Seen;
 use super::{INSTALLATION, SETTLED_MS, World};
 use crate::cloud::end_from;
-use crate::clouds::packet;
 
 /// Spoils one rule and checks the proof of what is read then.
 pub async fn check(
@@ -49,7 +48,7 @@ pub async fn check(
         for flow in flows.iter().filter(|flow| !policy::compiled::essential_services().contains(flow.service))
         {
             let [egress, ingress] = world.estate.expected(flow, &decide(snapshot, flow));
-            let passes = world.clouds.passes(&packet(flow));
+            let passes = world.delivered(snapshot, flow);
             ensure!(passes == (egress && ingress), "{what}: the proof misses {flow:?}");
         }
     } else {

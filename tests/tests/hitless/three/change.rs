@@ -60,6 +60,7 @@ pub fn intent(change: Option<Change>) -> Intent {
         policy_digest: format!("{change:?}"),
         policy_commit: None,
         mapping: Mapping { entries: vec![entry("role"), entry("tier")] },
+        translations: Vec::new(),
         guards: GuardSettings {
             lose_peer_percent: 100,
             remove_rules_percent: 100,

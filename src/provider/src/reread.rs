@@ -138,10 +138,9 @@ impl<C: Call> LastReads<C> {
         let mut ready: HashMap<String, VecDeque<Outcome<A>>> = HashMap::new();
         let mut alike = vec![false; last.made.len()];
         // The first `confirmed` answers of the last read are as they were, and the first `begun` calls are made.
-        let (mut confirmed, mut begun, mut is_changed) = (0, 0, false);
+        let (mut confirmed, mut begun) = (0, 0);
         loop {
-            while let Some(next) = last.made.get(begun).filter(|next| !is_changed && next.after <= confirmed)
-            {
+            while let Some(next) = last.made.get(begun).filter(|next| next.after <= confirmed) {
                 let (index, call) = (begun, next.call.clone());
                 let sent = send(next.call.clone());
                 under_way.push(async move { (index, call.key(), sent.await) });
@@ -149,7 +148,6 @@ impl<C: Call> LastReads<C> {
             }
             let Some((index, key, outcome)) = under_way.next().await else { break };
             let is_alike = last.made.get(index).is_some_and(|made| made.digest == Some(digest(&outcome)));
-            is_changed |= !is_alike;
             if let Some(place) = alike.get_mut(index) {
                 *place = is_alike;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Direction, GroupId, Observed, RuleService, RuleSpec, Step, StepAction};
+use plan::{Attachment, Direction, GroupId, Observed, RuleService, RuleSpec, Scope, Step, StepAction};
 use provider::CallEstimate;
 
 use crate::after::find_list;
@@ -18,10 +18,12 @@ const READS_PER_WRITE: u32 = 3;
 /// What one batch changes in one security group is one call.
 pub fn estimate(
     settings: &AzureSettings,
+    scope: &Scope,
     observed: &Observed,
     batches: &[Vec<&Step>],
     share: f64,
 ) -> CallEstimate {
+    let band = settings.band_of(Some(&scope.id));
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
     let mut closing: BTreeSet<&GroupId> = BTreeSet::new();
     let mut count = |action: String| *calls.entry(action).or_default() += 1;
@@ -48,8 +50,13 @@ pub fn estimate(
                         continue;
                     }
                     count(kind::APPLICATION_GROUP.writing());
-                    let are_two = settings.keeps_probes && direction == Direction::Ingress;
-                    count(if are_two { kind::SECURITY_GROUP.writing() } else { kind::RULE.writing() });
+                    let has_probes = settings.keeps_probes && direction == Direction::Ingress;
+                    if band.attachment == Attachment::Exclusive {
+                        count(kind::APPLICATION_GROUP.writing());
+                        count(kind::SECURITY_GROUP.writing());
+                    } else {
+                        count(if has_probes { kind::SECURITY_GROUP.writing() } else { kind::RULE.writing() });
+                    }
                 }
             }
             StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {

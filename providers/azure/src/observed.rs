@@ -53,7 +53,7 @@ pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Res
     observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
     observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(derive::derive(&settings.band(), observed))
+    Ok(derive::derive(&settings.band_of(Some(&scope.id)), observed))
 }
 
 /// An estate with what a scope looks at.

@@ -1,6 +1,8 @@
 //! What the driver is told besides where ARM is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use plan::{Attachment, ScopeId};
 
 use crate::band::Band;
 use crate::write::Flush;
@@ -19,6 +21,8 @@ pub struct AzureSettings {
     /// Whether health probes of load balancers (168.63.129.16) reach closed interfaces, whatever the policy says:
     /// without them a load balancer takes every machine behind it for dead.
     pub keeps_probes: bool,
+    /// The scopes with `attachment: exclusive`.
+    pub exclusive: BTreeSet<ScopeId>,
 }
 
 impl AzureSettings {
@@ -30,16 +34,19 @@ impl AzureSettings {
             priorities: (1000, 3999),
             flush: Flush::AsIs,
             keeps_probes: true,
+            exclusive: BTreeSet::new(),
         }
     }
 
-    /// Our places in every list.
-    pub fn band(&self) -> Band {
+    /// Our places in every list, for a scope; for one that is not known, as for an additive one.
+    pub fn band_of(&self, scope: Option<&ScopeId>) -> Band {
         let (first, last) = self.priorities;
+        let is_exclusive = scope.is_some_and(|scope| self.exclusive.contains(scope));
         Band {
             installation: self.installation.clone(),
             first: first.max(100),
             last: last.min(3999),
+            attachment: if is_exclusive { Attachment::Exclusive } else { Attachment::Additive },
             keeps_probes: self.keeps_probes,
         }
     }

@@ -7,6 +7,7 @@ use plan::{Desired, Direction};
 use policy::{AddressSet, Finding, WorkloadId};
 use provider::lowering::{Lowering, Words};
 
+use super::exclusive;
 use super::paths::Paths;
 use crate::band::PROBES;
 
@@ -14,7 +15,6 @@ const WORDS: Words = Words {
     selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
     deny: "a deny rule matters here, and this version does not lower deny rules to network security groups",
 };
-const EXCLUSIVE: &str = "rules of others in a network security group cannot be taken off one interface";
 
 /// All findings.
 pub(super) fn findings(
@@ -26,7 +26,7 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut findings = lowering.inexpressible(&WORDS);
     findings.extend(refused);
-    findings.extend(lowering.exclusive_finding(EXCLUSIVE));
+    findings.extend(exclusive::findings(lowering, paths));
     if lowering.enforces_anybody() {
         findings.extend(lowering.fallback_finding(by_address));
     }

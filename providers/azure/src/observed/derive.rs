@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use plan::{
-    Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathEffect, PathFilter, PathRule, Peer,
-    RuleService, RuleSpec,
+    Attachment, Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathEffect, PathFilter,
+    PathRule, Peer, RuleService, RuleSpec,
 };
 use policy::{AddressSet, NetworkId};
 use rustc_hash::FxHashMap;
@@ -185,15 +185,24 @@ impl<'a> List<'a> {
                 } else {
                     plain.clone()
                 };
-                if !rests.contains_key(&id) {
-                    let mut group = group_of(id.clone(), network.clone());
-                    let applying = others().filter(|rule| applies(rule, interface));
-                    *facts_mut(&mut group, direction) = facts.of(applying.collect());
-                    rests.insert(id.clone(), group);
-                }
-                if !is_closed(band, self.filter, interface, direction) {
-                    joined.push(id);
-                }
+                let mut rest = |id: &GroupId, before: u32| {
+                    if !rests.contains_key(id) {
+                        let mut group = group_of(id.clone(), network.clone());
+                        let applying =
+                            others().filter(|rule| rule.priority < before && applies(rule, interface));
+                        *facts_mut(&mut group, direction) = facts.of(applying.collect());
+                        rests.insert(id.clone(), group);
+                    }
+                };
+                rest(&id, u32::MAX);
+                let (id, before) = match met(band, self.filter, interface, direction) {
+                    Met::Closed => continue,
+                    Met::Open => (id, u32::MAX),
+                    Met::Late(priority) => (ids::before_deny(&id, priority), priority),
+                    Met::Otherwise => (ids::closed_by_others(&id), 0),
+                };
+                rest(&id, before);
+                joined.push(id);
             }
         }
         (rests.into_values().collect(), joined)
@@ -267,7 +276,7 @@ fn facts_mut(group: &mut GroupState, direction: Direction) -> &mut Vec<RuleSpec>
     }
 }
 
-/// The rest that an interface is in unless it is closed.
+/// The rest that an interface is in when it is open.
 pub fn rest_of(
     band: &Band,
     filter: &PathFilter,
@@ -298,15 +307,49 @@ fn rest_among<'a>(
     ids::rest(list, direction, &applying)
 }
 
-fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
+/// Whether a rule is for an interface.
+pub fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
     rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
 }
 
-/// Whether our deny meets an interface.
-fn is_closed(band: &Band, filter: &PathFilter, interface: &InterfaceState, direction: Direction) -> bool {
-    let closed = interface
-        .groups
-        .iter()
-        .find(|id| marks::form(&band.installation, ids::asg_word(id)) == Some(Form::Closed(direction)));
-    closed.is_some_and(|id| band::is_closing(band, &filter.rules, &ArmId::new(id.as_str()), direction))
+/// How our denies meet an interface.
+enum Met {
+    /// Not at all.
+    Open,
+    /// As the scope wants it.
+    Closed,
+    /// As tightly as the scope wants it, but by other rules.
+    Otherwise,
+    /// By one of this priority, and rules of others that the scope shuts out come before it.
+    Late(u32),
+}
+
+fn met(band: &Band, filter: &PathFilter, interface: &InterfaceState, direction: Direction) -> Met {
+    let closing = |id: &&GroupId| {
+        let form = marks::form(&band.installation, ids::asg_word(id));
+        matches!(form, Some(Form::Closed(_, its)) if its == direction)
+    };
+    let groups: Vec<&GroupId> = interface.groups.iter().filter(closing).collect();
+    if groups.is_empty() {
+        return Met::Open;
+    }
+    let network = ArmId::new(interface.network.as_str());
+    let wanted = band::closed_groups(band, &network, direction);
+    let is_member = |group: &ArmId| groups.iter().any(|id| id.as_str() == group.key());
+    let closes = |group: &ArmId| is_member(group) && band::is_closing(band, &filter.rules, group, direction);
+    if wanted.len() == groups.len() && wanted.iter().all(closes) {
+        return Met::Closed;
+    }
+    let meets = |rule: &&PathRule| {
+        rule.direction == direction
+            && matches!(rule.targets.as_slice(), [target] if groups.contains(&target))
+            && band::is_whole(band, rule)
+    };
+    let Some(first) = filter.rules.iter().find(meets) else { return Met::Open };
+    let is_sealed =
+        matches!(marks::form(&band.installation, &first.name), Some(Form::Closed(Attachment::Exclusive, _)));
+    match band.attachment {
+        Attachment::Exclusive if !is_sealed => Met::Late(first.priority),
+        _ => Met::Otherwise,
+    }
 }

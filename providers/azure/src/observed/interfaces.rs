@@ -113,7 +113,7 @@ fn groups_of(view: &View<'_>, interface: &Interface) -> Vec<GroupId> {
     let mut groups: Vec<GroupId> = Vec::new();
     for group in interface.configurations.iter().flat_map(|one| &one.groups) {
         let form = marks::form(&view.settings.installation, group.name());
-        let counts = !matches!(form, Some(Form::Closed(_))) || is_whole(interface, group);
+        let counts = !matches!(form, Some(Form::Closed(..))) || is_whole(interface, group);
         let id = ids::of_asg(group);
         if counts && !groups.contains(&id) {
             groups.push(id);

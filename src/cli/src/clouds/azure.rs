@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use plan::Attachment;
 use provider::{Clock, CloudReader, CloudWriter, ProviderError};
 use provider_azure::arm::CredentialSettings;
 use provider_azure::write::Flush;
@@ -50,6 +51,9 @@ impl Connection {
         settings.extra_tags.clone_from(&config.extra_tags);
         settings.priorities = config.azure.priorities;
         settings.keeps_probes = config.azure.keeps_probes;
+        let scopes = config.scopes.iter().map(|config| &config.scope);
+        let exclusive = scopes.filter(|scope| scope.attachment == Attachment::Exclusive);
+        settings.exclusive = exclusive.map(|scope| scope.id.clone()).collect();
         settings.flush = match config.azure.open_connections {
             OpenConnections::AsIs => Flush::AsIs,
             OpenConnections::Keep => Flush::KeepOpen,

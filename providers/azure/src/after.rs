@@ -15,6 +15,7 @@ use policy::{InterfaceId, NetworkId};
 
 use crate::band::{self, Band, Change};
 use crate::ids::{self, Closed, GroupKind};
+use crate::marks;
 use crate::observed::derive::{derive, strip};
 use crate::resources::ArmId;
 use crate::settings::AzureSettings;
@@ -65,6 +66,9 @@ impl State {
             GroupKind::PlannedAsg { network, name } => self.create_asg(&network, &name),
             GroupKind::PlannedCarrier { network, asg, .. } => {
                 self.create_asg(&network, &asg);
+                if let Some(list) = self.carried(group).map(|(filter, _)| filter.id.clone()) {
+                    self.change(&list, &Change::default());
+                }
                 if open_egress {
                     self.add_rules(group, Direction::Egress, &allow_everything());
                 }
@@ -136,6 +140,10 @@ impl State {
 
     fn change(&mut self, list: &str, change: &Change) {
         if let Some(filter) = self.observed.path_filters.iter_mut().find(|filter| filter.id == list) {
+            // What is written in a security group of ours brings it to its place.
+            if marks::place_to_make(&filter.owner).is_some() {
+                filter.owner = Owner::Ours;
+            }
             change.apply_to(&mut filter.rules);
         }
     }

@@ -7,6 +7,7 @@
 mod lists;
 mod members;
 mod objects;
+mod own;
 mod render;
 
 use std::collections::BTreeMap;

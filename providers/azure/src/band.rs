@@ -10,6 +10,7 @@
 mod closed;
 mod edited;
 mod fit;
+mod open;
 mod place;
 mod read;
 mod work;
@@ -23,6 +24,7 @@ pub use closed::{
     PROBES, all_closed_groups, close, closed_groups, deny_at, is_closing, is_whole, lets_probes,
 };
 pub(crate) use edited::{Edited, edited};
+pub use open::{default_rules, open_rules};
 pub use place::{Count, Full, check_limits, counts};
 pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
 

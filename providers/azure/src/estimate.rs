@@ -8,7 +8,8 @@ use provider::CallEstimate;
 use crate::after::find_list;
 use crate::arm::pace::{Class, Plane, predict_ms};
 use crate::ids::{self, GroupKind};
-use crate::resources::kind;
+use crate::marks;
+use crate::resources::{ArmId, kind};
 use crate::settings::AzureSettings;
 
 /// Reads around one write: the resource, a group that is made once more, a look at the operation.
@@ -65,6 +66,11 @@ pub fn estimate(
             },
         }
     }
+    for place in places_to_make(observed, batches) {
+        count(kind::SECURITY_GROUP.writing());
+        let is_subnet = place.key().contains("/subnets/");
+        count(if is_subnet { kind::SUBNET.writing() } else { kind::INTERFACE.writing() });
+    }
     let of_class = |class: &(Class, Plane)| {
         let is_delete = class.0 == Class::Delete;
         calls.iter().filter(|(action, _)| action.ends_with("/delete") == is_delete).map(|(_, n)| n).sum()
@@ -74,6 +80,27 @@ pub fn estimate(
     let reads = ((Class::Read, Plane::Network), READS_PER_WRITE * (writes + deletes));
     let duration_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
     CallEstimate { calls, duration_ms }
+}
+
+/// The places of security groups that steps make.
+fn places_to_make(observed: &Observed, batches: &[Vec<&Step>]) -> Vec<ArmId> {
+    let mut written: BTreeSet<String> = BTreeSet::new();
+    for step in batches.iter().flatten() {
+        match &step.action {
+            StepAction::CreateGroup { group, .. } | StepAction::AddRules { group, .. } => {
+                written.extend(list_of(observed, group));
+            }
+            StepAction::Detach { remove, .. } => {
+                written.extend(remove.iter().filter_map(|rest| match ids::kind_of(rest) {
+                    GroupKind::Rest { nsg, .. } => Some(nsg.key().to_owned()),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+    let lists = observed.path_filters.iter().filter(|list| written.contains(&list.id));
+    lists.filter_map(|list| marks::place_to_make(&list.owner)).collect()
 }
 
 /// The facts that steps change, by the security group that they are written in.

@@ -22,6 +22,16 @@ pub const NETWORK_TAG: &str = "bulkhead:network";
 pub const CLASS_GROUP: &str = "class-group";
 /// The role of an application security group of interfaces that are closed.
 pub const CLOSED_GROUP: &str = "closed-group";
+/// The role of a security group that we make where there is none.
+pub const OWN_GROUP: &str = "own-group";
+/// Why a security group with a name that ours would have is suspect.
+pub const TAKEN: &str = "its name is that of one of ours, and it, or a rule in it, is somebody else's";
+/// The rule of a security group of ours that lets the virtual network in.
+pub const OPEN_NEAR: &str = "open-near";
+/// The rule of a security group of ours that keeps the internet out.
+pub const SHUT_FAR: &str = "shut-far";
+/// What a security group that we would make is for, before its place.
+const TO_MAKE: &str = "to be made for ";
 /// Why a rule of ours is suspect whose last write has not ended well: interfaces may not have heard of it.
 pub const UNSETTLED: &str = "its last write has not ended well";
 
@@ -45,6 +55,8 @@ pub enum Form {
     Closed(Attachment, Direction),
     /// A rule that lets the platform's health probes through to closed interfaces.
     Probes(Attachment),
+    /// A rule of a security group of ours that lets pass what passes without one.
+    Open(Direction),
     /// Our prefix, and then nothing that we write.
     Half,
 }
@@ -76,6 +88,35 @@ pub fn closed_name(
 pub fn probes_name(installation: &str, network: &str, attachment: Attachment) -> String {
     let word = if attachment == Attachment::Exclusive { "sealed-probe" } else { "probes" };
     owned_name(installation, &format!("{word}-{}", digits(network, NETWORK_LENGTH)))
+}
+
+/// The name of the rule of a security group of ours that lets the rest pass.
+pub fn open_name(installation: &str, direction: Direction) -> String {
+    owned_name(installation, if direction == Direction::Ingress { "open-in" } else { "open-out" })
+}
+
+/// The name of the security group that we make for a place: a subnet, or an interface.
+pub fn own_group_name(installation: &str, place: &ArmId) -> String {
+    owned_name(installation, &digits(place.key(), HASH_LENGTH))
+}
+
+/// Whose a security group is that is not on its place yet: it says which place that is.
+pub fn to_make(place: &ArmId) -> Owner {
+    Owner::Suspect(format!("{TO_MAKE}{place}"))
+}
+
+/// The place of a security group that is not there yet, or not on it; none for others.
+pub fn place_to_make(owner: &Owner) -> Option<ArmId> {
+    match owner {
+        Owner::Suspect(why) => why.strip_prefix(TO_MAKE).map(ArmId::new),
+        Owner::Ours | Owner::Foreign => None,
+    }
+}
+
+/// Whether tags are those of a security group that we made.
+pub fn is_own_group(installation: &str, tags: &BTreeMap<String, String>) -> bool {
+    let has = |key: &str, value: &str| tags.get(key).is_some_and(|found| found == value);
+    has(INSTALLATION_TAG, installation) && has(ROLE_TAG, OWN_GROUP)
 }
 
 /// What a name says, if it begins as ours do and is not one of another installation.
@@ -129,6 +170,9 @@ fn exact_form(parts: &[&str]) -> Option<Form> {
                 _ => None,
             }
         }
+        ["open", "near"] | ["shut", "far"] => Some(Form::Open(Direction::Ingress)),
+        ["open", "in"] => Some(Form::Open(Direction::Ingress)),
+        ["open", "out"] => Some(Form::Open(Direction::Egress)),
         ["probes", network] if is_hex(network, NETWORK_LENGTH) => Some(Form::Probes(Attachment::Additive)),
         [hash, numbers @ ..] if is_hex(hash, HASH_LENGTH) && numbers.iter().all(is_number) => {
             Some(Form::Hashed)
@@ -138,12 +182,13 @@ fn exact_form(parts: &[&str]) -> Option<Form> {
 }
 
 /// Whose a rule is, by its name and whether its last write has ended well. What lets health probes through is the
-/// platform's, and no policy asks for it: it counts as foreign, and the proof shows it as exposure.
+/// platform's, and what a security group of ours ends with stands for none at all: no policy asks for either, both count
+/// as foreign, and the proof shows them as exposure.
 pub fn rule_owner(installation: &str, name: &str, is_settled: bool) -> Owner {
     match form(installation, name) {
         None => Owner::Foreign,
         Some(Form::Half) => Owner::Suspect("our prefix, but not a name that we give".to_owned()),
-        Some(Form::Probes(_)) if is_settled => Owner::Foreign,
+        Some(Form::Probes(_) | Form::Open(_)) if is_settled => Owner::Foreign,
         Some(_) if is_settled => Owner::Ours,
         Some(_) => Owner::Suspect(UNSETTLED.to_owned()),
     }
@@ -214,6 +259,8 @@ mod tests {
             ("bulkhead-shop-sealed-out-01234567", Some(Form::Closed(Exclusive, Direction::Egress))),
             ("bulkhead-shop-sealed-probe-01234567", Some(Form::Probes(Exclusive))),
             ("bulkhead-shop-closed-probe-01234567", Some(Form::Half)),
+            ("bulkhead-shop-open-in", Some(Form::Open(Direction::Ingress))),
+            ("bulkhead-shop-eu-open-out", None),
             ("bulkhead-shop-eu-sealed-probe-01234567", None),
             ("bulkhead-shop-web", Some(Form::Half)),
             ("bulkhead-shop-", Some(Form::Half)),

@@ -7,6 +7,18 @@ use plan::{Attachment, ScopeId};
 use crate::band::Band;
 use crate::write::Flush;
 
+/// Where security groups are made that are not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OwnGroups {
+    /// On subnets without one.
+    #[default]
+    Subnet,
+    /// On interfaces that have none on their path.
+    Interface,
+    /// Nowhere: such interfaces are uncovered.
+    None,
+}
+
 /// Settings of the driver; the same for every scope of an installation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AzureSettings {
@@ -21,6 +33,8 @@ pub struct AzureSettings {
     /// Whether health probes of load balancers (168.63.129.16) reach closed interfaces, whatever the policy says:
     /// without them a load balancer takes every machine behind it for dead.
     pub keeps_probes: bool,
+    /// Where we make security groups.
+    pub own_groups: OwnGroups,
     /// The scopes with `attachment: exclusive`.
     pub exclusive: BTreeSet<ScopeId>,
 }
@@ -34,6 +48,7 @@ impl AzureSettings {
             priorities: (1000, 3999),
             flush: Flush::AsIs,
             keeps_probes: true,
+            own_groups: OwnGroups::default(),
             exclusive: BTreeSet::new(),
         }
     }

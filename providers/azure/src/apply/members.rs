@@ -43,6 +43,9 @@ impl Applier<'_> {
         interface: &InterfaceId,
         remove: &[GroupId],
     ) -> Result<(), ProviderError> {
+        for (nsg, ..) in remove.iter().filter_map(|group| self.rest_of(group)) {
+            self.ensure_list(&nsg).await?;
+        }
         let _turn = self.writer.turn(&ArmId::new(interface.as_str())).await;
         let held = self.interface(interface).await?;
         let network = network_of(&held)?;
@@ -88,7 +91,7 @@ impl Applier<'_> {
         self.asg_of(group).ok_or_else(no_member)
     }
 
-    async fn interface(&self, id: &InterfaceId) -> Result<Interface, ProviderError> {
+    pub(super) async fn interface(&self, id: &InterfaceId) -> Result<Interface, ProviderError> {
         let action = kind::INTERFACE.reading();
         self.writer.arm().get(&action, id.as_str(), kind::INTERFACE.version).await
     }

@@ -107,7 +107,7 @@ pub fn is_of_band(band: &Band, rule: &PathRule) -> bool {
     match marks::form(&band.installation, &rule.name) {
         Some(Form::Hashed | Form::Closed(..)) => is_settled(rule).is_some(),
         Some(Form::Probes(_)) => true,
-        Some(Form::Half) | None => false,
+        Some(Form::Open(_) | Form::Half) | None => false,
     }
 }
 

@@ -54,6 +54,12 @@ impl<'a> Paths<'a> {
         self.occupied.get(&(network, class)).into_iter().flatten().copied().collect()
     }
 
+    /// The security groups with an enforced interface behind them, sorted by id.
+    pub(super) fn all_occupied(&self) -> Vec<&'a PathFilter> {
+        let ids: BTreeSet<&str> = self.occupied.values().flatten().copied().collect();
+        ids.into_iter().filter_map(|id| self.filter(id)).collect()
+    }
+
     /// A list by its id.
     pub(super) fn filter(&self, id: &str) -> Option<&'a PathFilter> {
         self.filters.get(id).copied()

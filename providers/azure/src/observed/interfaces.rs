@@ -53,7 +53,9 @@ fn state_of(view: &View<'_>, id: &ArmId, interface: &Interface, path: &[&ArmId])
     let path: Vec<String> = path.iter().map(|nsg| nsg.key().to_owned()).collect();
     // Nothing filters there, and the oracle has to know.
     let attach = match attach_of(&interface.attach) {
-        AttachClass::Direct if path.is_empty() => AttachClass::Never(UNFILTERED.to_owned()),
+        AttachClass::Direct if path.is_empty() => {
+            AttachClass::Never(view.own.reason(id).unwrap_or(UNFILTERED).to_owned())
+        }
         attach => attach,
     };
     let workload = interface.machine.as_ref().unwrap_or(id);

@@ -3,6 +3,7 @@
 //! pass to a service tag, which the graph takes for anybody).
 
 mod exclusive;
+mod own;
 mod watch;
 
 use mock_cloud::{End, Packet};

@@ -1,7 +1,7 @@
 //! Scopes that become exclusive and additive again: what others let pass behind our band stops at enforced interfaces and
 //! passes again, and nothing else changes for anybody at any moment.
 
-use plan::Attachment;
+use plan::{Attachment, Step, StepAction};
 use serde_json::{Value, json};
 
 use super::look;
@@ -104,6 +104,11 @@ async fn a_change_of_rules_at_the_moment_of_the_switch_cuts_nothing() {
     );
     let watch = Watch::new(&scene, &["203.0.113.9 b udp 53", "a b tcp 5432"], &["203.0.113.9 b tcp 22"]);
     scene.attach_as(Attachment::Exclusive);
+    let steps = look(&scene, &wider).await.steps;
+    let allows = |step: &&Step| matches!(&step.action, StepAction::AddRules { .. });
+    let closes = |step: &&Step| matches!(&step.action, StepAction::Detach { interface, .. } if interface.as_str().ends_with("/b"));
+    let (add, close) = (steps.iter().find(allows).unwrap(), steps.iter().find(closes).unwrap());
+    assert!(close.settled_after.contains(&add.id), "{close:#?} waits for {add:#?}");
     converge(&mut scene, &wider, &watch).await;
     assert_eq!(passing(&scene, &["198.51.100.9 b udp 53"]), [false]);
 }

@@ -21,7 +21,8 @@ use std::ops::RangeInclusive;
 use plan::{Attachment, Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
 
 pub use closed::{
-    PROBES, all_closed_groups, close, closed_groups, deny_at, is_closing, is_whole, lets_probes,
+    PROBES, all_closed_groups, close, closed_groups, closing_kinds, deny_at, is_closing, is_whole,
+    lets_probes,
 };
 pub(crate) use edited::{Edited, edited};
 pub use open::{default_rules, open_rules};

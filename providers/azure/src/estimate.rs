@@ -16,7 +16,7 @@ use crate::settings::AzureSettings;
 const READS_PER_WRITE: u32 = 3;
 
 /// Counts from above: closing an interface counts the group and the rule of its list once, whether or not they are there.
-/// What one batch changes in one security group is one call.
+/// What one batch changes in one security group is one call. Security groups that are made settle at one time.
 pub fn estimate(
     settings: &AzureSettings,
     scope: &Scope,
@@ -66,7 +66,8 @@ pub fn estimate(
             },
         }
     }
-    for place in places_to_make(observed, batches) {
+    let places = places_to_make(observed, batches);
+    for place in &places {
         count(kind::SECURITY_GROUP.writing());
         let is_subnet = place.key().contains("/subnets/");
         count(if is_subnet { kind::SUBNET.writing() } else { kind::INTERFACE.writing() });
@@ -78,7 +79,9 @@ pub fn estimate(
     let (write, delete) = ((Class::Write, Plane::Network), (Class::Delete, Plane::Network));
     let (writes, deletes): (u32, u32) = (of_class(&write), of_class(&delete));
     let reads = ((Class::Read, Plane::Network), READS_PER_WRITE * (writes + deletes));
-    let duration_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
+    let settles_ms = if places.is_empty() { 0 } else { scope.settle_ms };
+    let calls_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
+    let duration_ms = calls_ms + settles_ms;
     CallEstimate { calls, duration_ms }
 }
 

@@ -14,6 +14,7 @@ pub mod flatten;
 pub mod services;
 pub mod spaces;
 
+mod closed;
 mod filters;
 mod groups;
 mod interfaces;

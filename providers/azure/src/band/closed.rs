@@ -20,10 +20,14 @@ pub const PROBES: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// network. In an exclusive scope that is the group of additive ones too, so that a scope changes its kind by one group that
 /// an interface joins or leaves: were it another group instead, an interface might hear of the leaving first.
 pub fn closed_groups(band: &Band, network: &ArmId, direction: Direction) -> Vec<ArmId> {
-    let [closed, sealed] = all_closed_groups(band, network, direction);
+    closing_kinds(band).iter().map(|kind| closed_group(band, network, *kind, direction)).collect()
+}
+
+/// The kinds of the groups that closed interfaces are in.
+pub fn closing_kinds(band: &Band) -> &'static [Attachment] {
     match band.attachment {
-        Attachment::Additive => vec![closed],
-        Attachment::Exclusive => vec![closed, sealed],
+        Attachment::Additive => &[Attachment::Additive],
+        Attachment::Exclusive => &[Attachment::Additive, Attachment::Exclusive],
     }
 }
 
@@ -93,9 +97,8 @@ pub fn is_whole(band: &Band, rule: &PathRule) -> bool {
 /// When the priorities of denies are taken.
 pub fn close(band: &Band, rules: &[PathRule], network: &ArmId, direction: Direction) -> Result<Change, Full> {
     let mut change = Change::default();
-    close_by(band, rules, network, (Attachment::Additive, direction), &mut change)?;
-    if band.attachment == Attachment::Exclusive {
-        close_by(band, rules, network, (Attachment::Exclusive, direction), &mut change)?;
+    for kind in closing_kinds(band) {
+        close_by(band, rules, network, (*kind, direction), &mut change)?;
     }
     Ok(change)
 }

@@ -6,17 +6,16 @@
 use std::collections::BTreeMap;
 
 use plan::{
-    Attachment, Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathEffect, PathFilter,
-    PathRule, Peer, RuleService, RuleSpec,
+    Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathEffect, PathFilter, PathRule, Peer,
+    RuleService, RuleSpec,
 };
 use policy::{AddressSet, NetworkId};
 use rustc_hash::FxHashMap;
 
 use crate::band::{self, Band, Entry};
 use crate::ids::{self, GroupKind};
-use crate::marks::{self, Form};
+use crate::observed::closed::{Met, met};
 use crate::observed::flatten::flatten;
-use crate::resources::ArmId;
 
 const BOTH: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
@@ -310,46 +309,4 @@ fn rest_among<'a>(
 /// Whether a rule is for an interface.
 pub fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
     rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
-}
-
-/// How our denies meet an interface.
-enum Met {
-    /// Not at all.
-    Open,
-    /// As the scope wants it.
-    Closed,
-    /// As tightly as the scope wants it, but by other rules.
-    Otherwise,
-    /// By one of this priority, and rules of others that the scope shuts out come before it.
-    Late(u32),
-}
-
-fn met(band: &Band, filter: &PathFilter, interface: &InterfaceState, direction: Direction) -> Met {
-    let closing = |id: &&GroupId| {
-        let form = marks::form(&band.installation, ids::asg_word(id));
-        matches!(form, Some(Form::Closed(_, its)) if its == direction)
-    };
-    let groups: Vec<&GroupId> = interface.groups.iter().filter(closing).collect();
-    if groups.is_empty() {
-        return Met::Open;
-    }
-    let network = ArmId::new(interface.network.as_str());
-    let wanted = band::closed_groups(band, &network, direction);
-    let is_member = |group: &ArmId| groups.iter().any(|id| id.as_str() == group.key());
-    let closes = |group: &ArmId| is_member(group) && band::is_closing(band, &filter.rules, group, direction);
-    if wanted.len() == groups.len() && wanted.iter().all(closes) {
-        return Met::Closed;
-    }
-    let meets = |rule: &&PathRule| {
-        rule.direction == direction
-            && matches!(rule.targets.as_slice(), [target] if groups.contains(&target))
-            && band::is_whole(band, rule)
-    };
-    let Some(first) = filter.rules.iter().find(meets) else { return Met::Open };
-    let is_sealed =
-        matches!(marks::form(&band.installation, &first.name), Some(Form::Closed(Attachment::Exclusive, _)));
-    match band.attachment {
-        Attachment::Exclusive if !is_sealed => Met::Late(first.priority),
-        _ => Met::Otherwise,
-    }
 }

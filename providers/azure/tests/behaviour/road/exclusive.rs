@@ -2,12 +2,13 @@
 //! passes again, and nothing else changes for anybody at any moment.
 
 use plan::{Attachment, Step, StepAction};
+use provider_azure::AzureSettings;
 use serde_json::{Value, json};
 
 use super::look;
 use super::watch::{Watch, converge, crash, passing};
 use crate::harness::{Sim, id, interface, rule_body};
-use crate::scene::Scene;
+use crate::scene::{Scene, network};
 
 const POLICY: &str = "
 labels: { role: [web, db] }
@@ -161,4 +162,42 @@ async fn what_stands_before_an_exclusive_scope_blocks_until_it_is_moved() {
     // Behind a deny of others that takes all of it, nothing passes.
     scene.sim.seed("nsg/n/more", rule_body("310 in allow Tcp Internet * 22"));
     assert!(look(&scene, POLICY).await.desired.findings.iter().all(|finding| !finding.is_blocking()));
+}
+
+#[tokio::test]
+async fn one_list_serves_scopes_of_both_kinds() {
+    let scene = scene().await;
+    let sim = scene.sim;
+    for subnet in ["v/x 10.0.3.0/24", "w/u 10.1.1.0/24"] {
+        let (subnet, block) = subnet.split_once(' ').unwrap();
+        let group = json!({ "id": id("nsg/n") });
+        let body = json!({ "properties": { "addressPrefix": block, "networkSecurityGroup": group } });
+        sim.seed(&format!("vnet/{subnet}"), body);
+    }
+    for (name, subnet) in [("f", "v/x"), ("g", "w/u")] {
+        sim.seed(&format!("nic/{name}"), interface(&format!("vnet/{subnet}"), &[]));
+        label(&sim, name, json!({ "role": "db" }));
+    }
+    sim.front.world().advance_ms(600_000);
+    let mut settings = AzureSettings::new("shop");
+    settings.exclusive.insert(crate::scene::scope().id);
+    let mut scene = Scene::over_with(sim, settings);
+    for round in 0..2 {
+        for (name, vnet, attachment) in
+            [("azure", "v", Attachment::Exclusive), ("w", "w", Attachment::Additive)]
+        {
+            scene.scope.id = name.into();
+            scene.scope.networks = vec![network(vnet)];
+            scene.scope.attachment = attachment;
+            converge(&mut scene, POLICY, &Watch::default()).await;
+            let damaged = |group: &plan::GroupState| group.id.as_str().starts_with("damaged:");
+            assert!(!scene.observe().await.groups.iter().any(damaged), "{name}");
+        }
+        assert_eq!(passing(&scene, &["203.0.113.9 f udp 53", "203.0.113.9 g udp 53"]), [false, true]);
+        assert_eq!(passing(&scene, &["a b tcp 5432", "a f tcp 5432", "g f tcp 22"]), [true, true, false]);
+        if round == 0 {
+            scene.sim.front.world().calls.clear();
+        }
+    }
+    assert_eq!(scene.sim.mutations(), [""; 0], "the second round finds nothing to do");
 }

@@ -14,14 +14,16 @@ use plan::{
 use policy::{InterfaceId, NetworkId};
 
 use crate::band::{self, Band, Change};
-use crate::ids::{self, GroupKind};
+use crate::ids::{self, Closed, GroupKind};
+use crate::marks;
 use crate::observed::derive::{derive, strip};
 use crate::resources::ArmId;
 use crate::settings::AzureSettings;
 
 /// The observed state with the steps of its scope applied.
 pub fn after(settings: &AzureSettings, observed: &Observed, steps: &[&Step]) -> Observed {
-    let mut state = State { band: settings.band(), observed: strip(observed.clone()) };
+    let mut state =
+        State { band: settings.band_of(observed.scope.as_ref()), observed: strip(observed.clone()) };
     for step in steps.iter().filter(|step| observed.scope.as_ref() == Some(&step.scope)) {
         state.apply(&step.action);
     }
@@ -64,6 +66,9 @@ impl State {
             GroupKind::PlannedAsg { network, name } => self.create_asg(&network, &name),
             GroupKind::PlannedCarrier { network, asg, .. } => {
                 self.create_asg(&network, &asg);
+                if let Some(list) = self.carried(group).map(|(filter, _)| filter.id.clone()) {
+                    self.change(&list, &Change::default());
+                }
                 if open_egress {
                     self.add_rules(group, Direction::Egress, &allow_everything());
                 }
@@ -135,6 +140,10 @@ impl State {
 
     fn change(&mut self, list: &str, change: &Change) {
         if let Some(filter) = self.observed.path_filters.iter_mut().find(|filter| filter.id == list) {
+            // What is written in a security group of ours brings it to its place.
+            if marks::place_to_make(&filter.owner).is_some() {
+                filter.owner = Owner::Ours;
+            }
             change.apply_to(&mut filter.rules);
         }
     }
@@ -163,8 +172,8 @@ impl State {
         if let GroupKind::Rest { direction, .. } = ids::kind_of(group) {
             let band = self.band.clone();
             let Some(held) = self.interface(interface) else { return };
-            let closed = ids::of_asg(&closed_of(&band, held, direction));
-            held.groups.retain(|id| *id != closed);
+            let closed = all_closed(&band, held, direction);
+            held.groups.retain(|id| !closed.contains(id));
             return;
         }
         let Some((asg, carrier)) = self.membership(interface, group) else { return };
@@ -174,8 +183,8 @@ impl State {
     }
 
     fn leave(&mut self, interface: &InterfaceId, group: &GroupId) {
-        if let GroupKind::Rest { nsg, direction } = ids::kind_of(group) {
-            self.close(interface, &nsg, direction);
+        if let GroupKind::Rest { nsg, direction, closed } = ids::kind_of(group) {
+            self.close(interface, &nsg, direction, closed);
             return;
         }
         let Some((asg, carrier)) = self.membership(interface, group) else { return };
@@ -184,18 +193,22 @@ impl State {
         }
     }
 
-    fn close(&mut self, interface: &InterfaceId, nsg: &ArmId, direction: Direction) {
+    fn close(&mut self, interface: &InterfaceId, nsg: &ArmId, direction: Direction, now: Closed) {
         let band = self.band.clone();
         let Some(held) = self.interface(interface) else { return };
         let network = ArmId::new(held.network.as_str());
-        let closed = ids::of_asg(&closed_of(&band, held, direction));
+        let all = all_closed(&band, held, direction);
+        // Who was opened meanwhile has left.
+        if now == Closed::Otherwise && !held.groups.iter().any(|id| all.contains(id)) {
+            return;
+        }
         let Some(filter) = self.filter(nsg.key()) else { return };
         let Ok(change) = band::close(&band, &filter.rules, &network, direction) else { return };
         self.change(nsg.key(), &change);
-        if let Some(held) = self.interface(interface)
-            && !held.groups.contains(&closed)
-        {
-            held.groups.push(closed);
+        if let Some(held) = self.interface(interface) {
+            held.groups.retain(|id| !all.contains(id));
+            let wanted = band::closed_groups(&band, &network, direction);
+            held.groups.extend(wanted.iter().map(ids::of_asg));
         }
     }
 
@@ -250,6 +263,8 @@ pub(crate) fn find_list<'a>(
     found.clone().find(in_force).or_else(|| found.clone().next())
 }
 
-fn closed_of(band: &Band, interface: &InterfaceState, direction: Direction) -> ArmId {
-    band::closed_group(band, &ArmId::new(interface.network.as_str()), direction)
+/// The groups of closed interfaces of scopes of either kind, in the network of an interface.
+fn all_closed(band: &Band, interface: &InterfaceState, direction: Direction) -> [GroupId; 2] {
+    let network = ArmId::new(interface.network.as_str());
+    band::all_closed_groups(band, &network, direction).map(|group| ids::of_asg(&group))
 }

@@ -7,6 +7,7 @@
 mod lists;
 mod members;
 mod objects;
+mod own;
 mod render;
 
 use std::collections::BTreeMap;
@@ -41,7 +42,14 @@ impl<'a> Applier<'a> {
         current: &'a [Observed],
         ids: &'a BTreeMap<GroupId, GroupId>,
     ) -> Self {
-        Self { writer: writer.accounting(), settings, band: settings.band(), scope, current, ids }
+        Self {
+            writer: writer.accounting(),
+            settings,
+            band: settings.band_of(Some(&scope.id)),
+            scope,
+            current,
+            ids,
+        }
     }
 
     pub(crate) async fn apply(self, step: &Step) -> Result<Applied, Failed> {

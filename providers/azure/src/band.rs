@@ -10,16 +10,22 @@
 mod closed;
 mod edited;
 mod fit;
+mod open;
 mod place;
 mod read;
 mod work;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use plan::{Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
+use plan::{Attachment, Direction, GroupId, PathRule, Peer, RuleService, RuleSpec};
 
-pub use closed::{PROBES, close, closed_group, is_closing, lets_probes};
+pub use closed::{
+    PROBES, all_closed_groups, close, closed_groups, closing_kinds, deny_at, is_closing, is_whole,
+    lets_probes,
+};
 pub(crate) use edited::{Edited, edited};
+pub use open::{default_rules, open_rules};
 pub use place::{Count, Full, check_limits, counts};
 pub use read::{Entry, Kind, facts_at, is_damaged, is_expressible, is_of_band, read};
 
@@ -36,17 +42,60 @@ pub const PORTS_MAX: usize = 4_000;
 /// Application security groups that the rules of a security group name at most.
 pub const NAMED_MAX: usize = 100;
 
+/// The first priority of rules that let health probes through in additive scopes; they come before the denies.
+const PROBES_FIRST: u32 = 4_000;
+/// The first priority of our denies in additive scopes.
+const DENIES_FIRST: u32 = 4_048;
+/// The last priority that a rule can have.
+const DENIES_LAST: u32 = 4_096;
+/// Priorities of the band that allows leave to what closes at most, and the part of the band that they are at most.
+const KEPT_MAX: u32 = 98;
+const SHARE: u32 = 4;
+
 /// Our places in a list.
+///
+/// The last priorities of the band are kept for what closes interfaces of exclusive scopes: behind every allow of ours, and
+/// before what others have behind the band. No allow of ours is ever there, whatever the scope: a list may serve scopes
+/// of both kinds, and nothing has to move when a scope changes its kind.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Band {
     /// The ownership mark.
     pub installation: String,
-    /// The first priority of our allow rules.
+    /// The first priority of ours.
     pub first: u32,
     /// The last one.
     pub last: u32,
+    /// Whether what others allow reaches closed interfaces: it says where denies stand.
+    pub attachment: Attachment,
     /// Whether the platform's health probes go on when an interface is closed.
     pub keeps_probes: bool,
+}
+
+impl Band {
+    /// Priorities at the end of the band that are kept for probes and denies of exclusive scopes.
+    fn kept(&self) -> u32 {
+        (self.span() / SHARE).min(KEPT_MAX)
+    }
+
+    fn span(&self) -> u32 {
+        self.last.saturating_sub(self.first) + 1
+    }
+
+    /// The priorities of our allow rules.
+    pub fn allows(&self) -> RangeInclusive<u32> {
+        self.first..=self.last.saturating_sub(self.kept())
+    }
+
+    /// Where health probes are let through and everything is denied, in scopes with an attachment.
+    fn closing(&self, attachment: Attachment) -> (RangeInclusive<u32>, RangeInclusive<u32>) {
+        match attachment {
+            Attachment::Additive => (PROBES_FIRST..=DENIES_FIRST - 1, DENIES_FIRST..=DENIES_LAST),
+            Attachment::Exclusive => {
+                let denies = self.last.saturating_sub(self.kept() / 2) + 1;
+                (self.allows().end() + 1..=denies - 1, denies..=self.last)
+            }
+        }
+    }
 }
 
 /// Rules to write and to delete, by name; everything else stays as it is.

@@ -92,11 +92,11 @@ impl CloudReader for AzureReader {
     }
 
     fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
-        crate::usage::usage(&self.settings.band(), observed)
+        crate::usage::usage(&self.settings.band_of(observed.scope.as_ref()), observed)
     }
 
-    fn estimate(&self, _scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
-        estimate::estimate(&self.settings, observed, batches, self.arm.share())
+    fn estimate(&self, scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
+        estimate::estimate(&self.settings, scope, observed, batches, self.arm.share())
     }
 }
 

@@ -2,26 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Direction, GroupId, Observed, RuleService, RuleSpec, Step, StepAction};
+use plan::{Attachment, Direction, GroupId, Observed, RuleService, RuleSpec, Scope, Step, StepAction};
 use provider::CallEstimate;
 
 use crate::after::find_list;
 use crate::arm::pace::{Class, Plane, predict_ms};
 use crate::ids::{self, GroupKind};
-use crate::resources::kind;
+use crate::marks;
+use crate::resources::{ArmId, kind};
 use crate::settings::AzureSettings;
 
 /// Reads around one write: the resource, a group that is made once more, a look at the operation.
 const READS_PER_WRITE: u32 = 3;
 
 /// Counts from above: closing an interface counts the group and the rule of its list once, whether or not they are there.
-/// What one batch changes in one security group is one call.
+/// What one batch changes in one security group is one call. Security groups that are made settle at one time.
 pub fn estimate(
     settings: &AzureSettings,
+    scope: &Scope,
     observed: &Observed,
     batches: &[Vec<&Step>],
     share: f64,
 ) -> CallEstimate {
+    let band = settings.band_of(Some(&scope.id));
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
     let mut closing: BTreeSet<&GroupId> = BTreeSet::new();
     let mut count = |action: String| *calls.entry(action).or_default() += 1;
@@ -48,8 +51,13 @@ pub fn estimate(
                         continue;
                     }
                     count(kind::APPLICATION_GROUP.writing());
-                    let are_two = settings.keeps_probes && direction == Direction::Ingress;
-                    count(if are_two { kind::SECURITY_GROUP.writing() } else { kind::RULE.writing() });
+                    let has_probes = settings.keeps_probes && direction == Direction::Ingress;
+                    if band.attachment == Attachment::Exclusive {
+                        count(kind::APPLICATION_GROUP.writing());
+                        count(kind::SECURITY_GROUP.writing());
+                    } else {
+                        count(if has_probes { kind::SECURITY_GROUP.writing() } else { kind::RULE.writing() });
+                    }
                 }
             }
             StepAction::DeleteGroup { group, .. } => match ids::kind_of(group) {
@@ -58,6 +66,12 @@ pub fn estimate(
             },
         }
     }
+    let places = places_to_make(observed, batches);
+    for place in &places {
+        count(kind::SECURITY_GROUP.writing());
+        let is_subnet = place.key().contains("/subnets/");
+        count(if is_subnet { kind::SUBNET.writing() } else { kind::INTERFACE.writing() });
+    }
     let of_class = |class: &(Class, Plane)| {
         let is_delete = class.0 == Class::Delete;
         calls.iter().filter(|(action, _)| action.ends_with("/delete") == is_delete).map(|(_, n)| n).sum()
@@ -65,8 +79,31 @@ pub fn estimate(
     let (write, delete) = ((Class::Write, Plane::Network), (Class::Delete, Plane::Network));
     let (writes, deletes): (u32, u32) = (of_class(&write), of_class(&delete));
     let reads = ((Class::Read, Plane::Network), READS_PER_WRITE * (writes + deletes));
-    let duration_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
+    let settles_ms = if places.is_empty() { 0 } else { scope.settle_ms };
+    let calls_ms = predict_ms(&BTreeMap::from([(write, writes), (delete, deletes), reads]), share);
+    let duration_ms = calls_ms + settles_ms;
     CallEstimate { calls, duration_ms }
+}
+
+/// The places of security groups that steps make.
+fn places_to_make(observed: &Observed, batches: &[Vec<&Step>]) -> Vec<ArmId> {
+    let mut written: BTreeSet<String> = BTreeSet::new();
+    for step in batches.iter().flatten() {
+        match &step.action {
+            StepAction::CreateGroup { group, .. } | StepAction::AddRules { group, .. } => {
+                written.extend(list_of(observed, group));
+            }
+            StepAction::Detach { remove, .. } => {
+                written.extend(remove.iter().filter_map(|rest| match ids::kind_of(rest) {
+                    GroupKind::Rest { nsg, .. } => Some(nsg.key().to_owned()),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+    let lists = observed.path_filters.iter().filter(|list| written.contains(&list.id));
+    lists.filter_map(|list| marks::place_to_make(&list.owner)).collect()
 }
 
 /// The facts that steps change, by the security group that they are written in.

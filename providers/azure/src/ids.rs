@@ -8,9 +8,20 @@ use crate::resources::ArmId;
 
 const REST_IN: &str = "rest-in:";
 const REST_OUT: &str = "rest-out:";
+/// Comes after a rest whose members are closed otherwise than the scope wants.
+const OTHERWISE: char = '!';
 const DAMAGED: &str = "damaged:";
 const PLACES: &str = "to:";
 const ADMIN: &str = "admin:";
+
+/// Whether the members of a rest are met by denies of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closed {
+    /// By none.
+    No,
+    /// By some, but not by those that the scope wants.
+    Otherwise,
+}
 
 /// What a group of a scope is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +41,8 @@ pub enum GroupKind {
         nsg: ArmId,
         /// Which way.
         direction: Direction,
+        /// Who is in it.
+        closed: Closed,
     },
     /// Rules with names of ours that do not say what rules of ours say.
     Damaged {
@@ -60,8 +73,9 @@ pub enum GroupKind {
 pub fn kind_of(id: &GroupId) -> GroupKind {
     let text = id.as_str();
     let rest = |tail: &str, direction| {
-        let nsg = tail.split_once('#').map_or(tail, |(nsg, _)| nsg);
-        GroupKind::Rest { nsg: ArmId::new(nsg), direction }
+        let nsg = tail.split_once(['#', OTHERWISE]).map_or(tail, |(nsg, _)| nsg);
+        let closed = if tail.contains(OTHERWISE) { Closed::Otherwise } else { Closed::No };
+        GroupKind::Rest { nsg: ArmId::new(nsg), direction, closed }
     };
     if let (Some(name), Some(place)) = (id.planned_name(), text.strip_prefix("new:")) {
         let network = NetworkId::from(place.strip_suffix(name).unwrap_or(place).trim_end_matches('/'));
@@ -126,6 +140,22 @@ pub fn rest(nsg: &str, direction: Direction, applying: &[&str]) -> GroupId {
     }
     let suffix = crate::marks::digits(&applying.join("\n"), SUFFIX_LENGTH);
     GroupId::from(format!("{word}{nsg}#{suffix}"))
+}
+
+/// What a rest lets pass before a deny of ours with this priority, which meets interfaces that the scope wants to be
+/// closed before.
+pub fn before_deny(rest: &GroupId, priority: u32) -> GroupId {
+    GroupId::from(format!("{rest}{OTHERWISE}{priority}"))
+}
+
+/// Nothing of a rest: for interfaces that are closed as tightly as the scope wants, but by other rules.
+pub fn closed_by_others(rest: &GroupId) -> GroupId {
+    GroupId::from(format!("{rest}{OTHERWISE}"))
+}
+
+/// Whether a rest is of interfaces that are closed otherwise than the scope wants.
+pub fn is_closed_otherwise(rest: &GroupId) -> bool {
+    direction_of_rest(rest).is_some() && rest.as_str().contains(OTHERWISE)
 }
 
 /// The direction of a rest; none for other groups.
@@ -200,7 +230,13 @@ mod tests {
         let nsg = ArmId::new("/s/n");
         let split = rest("/s/n", Direction::Egress, &["a", "b"]);
         assert!(split.as_str().starts_with("rest-out:/s/n#"));
-        assert_eq!(kind_of(&split), GroupKind::Rest { nsg: nsg.clone(), direction: Direction::Egress });
+        let of = |closed| GroupKind::Rest { nsg: nsg.clone(), direction: Direction::Egress, closed };
+        assert_eq!(kind_of(&split), of(Closed::No));
+        let plain = rest("/s/n", Direction::Egress, &[]);
+        for other in [before_deny(&split, 4048), before_deny(&plain, 4048), closed_by_others(&plain)] {
+            assert_eq!(kind_of(&other), of(Closed::Otherwise));
+            assert!(is_closed_otherwise(&other) && !is_closed_otherwise(&split));
+        }
         assert_eq!(kind_of(&damaged("/s/n")), GroupKind::Damaged { nsg });
         assert_eq!(kind_of(&places("/s/n", "R", None)), GroupKind::Places);
         let path = ["admin:/v".to_owned(), "/s/n".to_owned(), "/s/m".to_owned()];

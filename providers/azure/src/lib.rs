@@ -32,5 +32,5 @@ pub use arm::{Arm, ArmSettings, Endpoint};
 pub use cloud::{AzureReader, AzureWriter};
 pub use inventory::{Estate, observe};
 pub use semantics::semantics;
-pub use settings::AzureSettings;
+pub use settings::{AzureSettings, OwnGroups};
 pub use write::{Writer, Written};

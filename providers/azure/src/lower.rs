@@ -17,6 +17,7 @@
 //! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
 mod carriers;
+mod exclusive;
 mod paths;
 mod services;
 mod unsaid;
@@ -36,7 +37,7 @@ use paths::Paths;
 pub fn lower(settings: &AzureSettings, input: &LowerInput<'_>) -> Desired {
     let name = |hash: &str| owned_name(input.installation, &hash[..HASH_LENGTH]);
     let lowering = Lowering::new(input, Identity::BothEnds, is_enforceable, name);
-    let paths = Paths::new(settings.band(), &lowering);
+    let paths = Paths::new(settings.band_of(Some(&lowering.scope().id)), &lowering);
     let mut desired = Desired::default();
     let mut by_address = BTreeSet::new();
     let mut refused = BTreeSet::new();

@@ -14,10 +14,12 @@ pub mod flatten;
 pub mod services;
 pub mod spaces;
 
+mod closed;
 mod filters;
 mod groups;
 mod interfaces;
 mod lists;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,11 +29,13 @@ use provider::{ErrorKind, ProviderError};
 use rustc_hash::FxHashMap;
 
 use crate::inventory::{ACTION, Estate, estate};
+use crate::observed::own::Own;
 use crate::observed::spaces::Space;
 use crate::resources::ArmId;
 use crate::settings::AzureSettings;
 
 pub use lists::as_written;
+pub use own::own_group;
 
 /// What a scope looks like.
 ///
@@ -39,7 +43,8 @@ pub use lists::as_written;
 /// When a network of the scope is not there.
 pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Result<Observed, ProviderError> {
     let networks = networks_of(estate, scope)?;
-    let view = View::new(estate, settings, networks);
+    let own = Own::new(estate, settings, &networks);
+    let view = View::new(estate, settings, networks, &own);
     let groups = groups::groups(&view);
     let mut observed = Observed {
         scope: Some(scope.id.clone()),
@@ -53,7 +58,7 @@ pub fn observed(estate: &Estate, settings: &AzureSettings, scope: &Scope) -> Res
     observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
     observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
     observed.path_filters.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(derive::derive(&settings.band(), observed))
+    Ok(derive::derive(&settings.band_of(Some(&scope.id)), observed))
 }
 
 /// An estate with what a scope looks at.
@@ -68,6 +73,8 @@ struct View<'a> {
     interfaces: Vec<(&'a ArmId, &'a estate::Interface, Vec<&'a ArmId>)>,
     /// The networks of the scope with an interface behind each security group, the two on a path alike.
     behind: FxHashMap<&'a ArmId, BTreeSet<&'a ArmId>>,
+    /// Security groups that are not on their places yet.
+    own: &'a Own,
     /// The first member of each application security group, in all networks.
     first_members: FxHashMap<&'a ArmId, &'a estate::Interface>,
 }
@@ -77,6 +84,7 @@ impl<'a> View<'a> {
         estate: &'a Estate,
         settings: &'a AzureSettings,
         networks: BTreeMap<&'a ArmId, &'a estate::Network>,
+        own: &'a Own,
     ) -> Self {
         let spaces = networks.iter().map(|(id, network)| (*id, Space::new(network))).collect();
         let mut view = Self {
@@ -87,6 +95,7 @@ impl<'a> View<'a> {
             nowhere: Space::default(),
             interfaces: Vec::new(),
             behind: FxHashMap::default(),
+            own,
             first_members: FxHashMap::default(),
         };
         for (id, interface) in &estate.interfaces {
@@ -94,7 +103,7 @@ impl<'a> View<'a> {
                 view.first_members.entry(group).or_insert(interface);
             }
             if view.networks.contains_key(&interface.network) {
-                let path = view.path(interface);
+                let path = view.path(id, interface);
                 for nsg in &path {
                     view.behind.entry(nsg).or_default().insert(&interface.network);
                 }
@@ -104,8 +113,8 @@ impl<'a> View<'a> {
         view
     }
 
-    /// The security groups on the path to an interface, the nearest last.
-    fn path(&self, interface: &'a estate::Interface) -> Vec<&'a ArmId> {
+    /// The security groups on the path to an interface, the nearest last; without any, the one that we would make.
+    fn path(&self, id: &ArmId, interface: &'a estate::Interface) -> Vec<&'a ArmId> {
         let subnet = interface.configurations.first().and_then(|one| self.estate.subnets.get(&one.subnet));
         let of_subnet = subnet.and_then(|subnet| subnet.security_group.as_ref());
         let own = interface.security_group.as_ref().filter(|own| Some(*own) != of_subnet);
@@ -113,6 +122,7 @@ impl<'a> View<'a> {
             .into_iter()
             .chain(own)
             .filter(|nsg| self.estate.security_groups.contains_key(*nsg))
+            .chain(self.own.of(id))
             .collect()
     }
 

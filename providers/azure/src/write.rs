@@ -7,6 +7,7 @@
 //! One resource has one operation at a time: writes wait for each other here, by resource, instead of being refused.
 
 pub mod membership;
+pub mod own;
 pub mod rules;
 
 use std::sync::{Arc, Mutex, PoisonError};

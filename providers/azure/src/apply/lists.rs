@@ -19,6 +19,7 @@ impl Applier<'_> {
         rules: &[RuleSpec],
     ) -> Result<(), ProviderError> {
         let (nsg, asg) = self.carried(group)?;
+        self.ensure_list(&nsg).await?;
         let (target, rules, band) = (ids::of_asg(&asg), self.resolved(rules), self.band.clone());
         self.change(&nsg, move |list| band::add(&band, list, &target, direction, &rules)).await
     }

@@ -8,7 +8,7 @@ use provider::{ErrorKind, ProviderError};
 
 use super::Applier;
 use crate::band;
-use crate::ids::{self, GroupKind};
+use crate::ids::{self, Closed, GroupKind};
 use crate::resources::{ArmId, Interface, kind};
 use crate::write::Membership;
 
@@ -27,8 +27,8 @@ impl Applier<'_> {
         let mut moves = Moves::default();
         for group in add {
             match self.rest_of(group) {
-                Some((_, direction)) => {
-                    moves.leave.insert(band::closed_group(&self.band, &network, direction));
+                Some((_, direction, _)) => {
+                    moves.leave.extend(band::all_closed_groups(&self.band, &network, direction));
                 }
                 None => {
                     moves.join.insert(self.member_of(group)?);
@@ -43,19 +43,30 @@ impl Applier<'_> {
         interface: &InterfaceId,
         remove: &[GroupId],
     ) -> Result<(), ProviderError> {
+        for (nsg, ..) in remove.iter().filter_map(|group| self.rest_of(group)) {
+            self.ensure_list(&nsg).await?;
+        }
         let _turn = self.writer.turn(&ArmId::new(interface.as_str())).await;
         let held = self.interface(interface).await?;
         let network = network_of(&held)?;
         let mut moves = Moves::default();
         for group in remove {
             match self.rest_of(group) {
-                Some((nsg, direction)) => {
-                    // INVARIANT: the group and the deny are there before the interface joins, and both mean nothing
-                    // to whoever is not in the group.
-                    let closed = band::closed_group(&self.band, &network, direction);
-                    self.ensure_closed_group(&closed, &network).await?;
+                Some((nsg, direction, now)) => {
+                    let all = band::all_closed_groups(&self.band, &network, direction);
+                    // Who was opened meanwhile has left.
+                    if now == Closed::Otherwise && !is_in(&held, &all) {
+                        continue;
+                    }
+                    // INVARIANT: groups and denies are there before the interface joins, and mean nothing to whoever is
+                    // not in these groups.
+                    let wanted = band::closed_groups(&self.band, &network, direction);
+                    for group in &wanted {
+                        self.ensure_closed_group(group, &network).await?;
+                    }
                     self.close(&nsg, &network, direction).await?;
-                    moves.join.insert(closed);
+                    moves.leave.extend(all);
+                    moves.join.extend(wanted);
                 }
                 None => {
                     moves.leave.insert(self.member_of(group)?);
@@ -65,9 +76,9 @@ impl Applier<'_> {
         self.put(&held, &moves).await
     }
 
-    fn rest_of(&self, group: &GroupId) -> Option<(ArmId, Direction)> {
+    fn rest_of(&self, group: &GroupId) -> Option<(ArmId, Direction, Closed)> {
         match ids::kind_of(group) {
-            GroupKind::Rest { nsg, direction } => Some((nsg, direction)),
+            GroupKind::Rest { nsg, direction, closed } => Some((nsg, direction, closed)),
             _ => None,
         }
     }
@@ -80,7 +91,7 @@ impl Applier<'_> {
         self.asg_of(group).ok_or_else(no_member)
     }
 
-    async fn interface(&self, id: &InterfaceId) -> Result<Interface, ProviderError> {
+    pub(super) async fn interface(&self, id: &InterfaceId) -> Result<Interface, ProviderError> {
         let action = kind::INTERFACE.reading();
         self.writer.arm().get(&action, id.as_str(), kind::INTERFACE.version).await
     }
@@ -97,6 +108,13 @@ impl Applier<'_> {
         }
         self.writer.write_membership(held, &membership).await.map(drop)
     }
+}
+
+/// Whether any IP configuration is in one of some groups.
+fn is_in(interface: &Interface, groups: &[ArmId]) -> bool {
+    let configurations = interface.properties.ip_configurations.iter();
+    let mut held = configurations.flat_map(|one| one.properties.application_security_groups.iter().flatten());
+    held.any(|held| groups.contains(&held.id))
 }
 
 fn network_of(interface: &Interface) -> Result<ArmId, ProviderError> {

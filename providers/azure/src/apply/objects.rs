@@ -25,6 +25,7 @@ impl Applier<'_> {
             return Ok(ids::of_asg(&id));
         }
         let (nsg, asg) = self.carried(group)?;
+        self.ensure_list(&nsg).await?;
         if open_egress {
             self.add_rules(group, Direction::Egress, &allow_everything()).await?;
         }

@@ -1,6 +1,7 @@
 //! Names, priorities and limits of rules in a list.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use plan::{Direction, GroupId, PathRule, Peer};
 
@@ -38,18 +39,19 @@ impl Taken {
             number += 1;
             name = format!("{first}-{number}");
         }
-        let span = band.last.saturating_sub(band.first) + 1;
+        let (first, last) = band.allows().into_inner();
+        let span = last.saturating_sub(first) + 1;
         let hash = u32::from_str_radix(&marks::digits(&name, 7), 16).unwrap_or(0);
-        let from = band.first + hash % span;
-        let priority = first_free(band.first, band.last, from, &self.priorities).unwrap_or(from);
+        let from = first + hash % span;
+        let priority = first_free(first, last, from, &self.priorities).unwrap_or(from);
         self.names.insert(name.to_lowercase());
         self.priorities.insert(priority);
         (name, priority)
     }
 
-    /// The priority of a rule for a deny.
-    pub(super) fn first_deny(&self, first: u32, last: u32) -> Option<u32> {
-        first_free(first, last, first, &self.priorities)
+    /// The first free priority of some.
+    pub(super) fn first_of(&self, mut within: RangeInclusive<u32>) -> Option<u32> {
+        within.find(|priority| !self.priorities.contains(priority))
     }
 }
 
@@ -108,11 +110,11 @@ pub fn counts(band: &Band, rules: &[PathRule]) -> Vec<Count> {
             PORTS_MAX,
         ),
     ];
-    let span = (band.last.saturating_sub(band.first) + 1) as usize;
+    let span = (band.span() - band.kept()) as usize;
     if span < RULES_MAX {
         let in_band = |direction| {
             let of = own.iter().filter(|rule| rule.direction == direction);
-            of.filter(|rule| (band.first..=band.last).contains(&rule.priority)).count()
+            of.filter(|rule| band.allows().contains(&rule.priority)).count()
         };
         let most = in_band(Direction::Ingress).max(in_band(Direction::Egress));
         counts.push(count("priorities of our band in a network security group", most, span));

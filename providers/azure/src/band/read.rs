@@ -69,7 +69,7 @@ pub fn read<'a>(band: &Band, rule: &'a PathRule) -> Option<Entry<'a>> {
     let kind = kind_of_peer(first)?;
     let is_class = marks::form(&band.installation, &ids::asg_name(target)) == Some(Form::Hashed);
     let is_rule = marks::form(&band.installation, &rule.name) == Some(Form::Hashed)
-        && (band.first..=band.last).contains(&rule.priority)
+        && band.allows().contains(&rule.priority)
         && rule.effect == PathEffect::Allow
         && is_one_rule(&rule.services)
         && others.iter().all(|peer| kind_of_peer(peer) == Some(kind));
@@ -105,9 +105,9 @@ pub fn shared_protocol(service: RuleService) -> Option<u8> {
 /// Whether a rule has a name of ours, whatever it says.
 pub fn is_of_band(band: &Band, rule: &PathRule) -> bool {
     match marks::form(&band.installation, &rule.name) {
-        Some(Form::Hashed | Form::Closed(_)) => is_settled(rule).is_some(),
-        Some(Form::Probes) => true,
-        Some(Form::Half) | None => false,
+        Some(Form::Hashed | Form::Closed(..)) => is_settled(rule).is_some(),
+        Some(Form::Probes(_)) => true,
+        Some(Form::Open(_) | Form::Half) | None => false,
     }
 }
 

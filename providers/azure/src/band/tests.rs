@@ -12,7 +12,17 @@ use crate::resources::ArmId;
 const TARGET: &str = "/s/asgs/bulkhead-shop-000000000001";
 
 fn band() -> Band {
-    Band { installation: "shop".to_owned(), first: 1000, last: 3999, keeps_probes: true }
+    Band {
+        installation: "shop".to_owned(),
+        first: 1000,
+        last: 3999,
+        attachment: Attachment::Additive,
+        keeps_probes: true,
+    }
+}
+
+fn exclusive() -> Band {
+    Band { attachment: Attachment::Exclusive, ..band() }
 }
 
 fn target() -> GroupId {
@@ -177,7 +187,7 @@ fn denies_stand_below_every_allow_of_ours() {
     let mut list = vec![foreign(4048)];
     let network = network();
     let band = || Band { keeps_probes: false, ..band() };
-    let group = closed_group(&band(), &network, Direction::Ingress);
+    let [group, _] = all_closed_groups(&band(), &network, Direction::Ingress);
     assert!(!is_closing(&band(), &list, &group, Direction::Ingress));
     let change = close(&band(), &list, &network, Direction::Ingress).unwrap();
     change.apply_to(&mut list);
@@ -191,8 +201,63 @@ fn denies_stand_below_every_allow_of_ours() {
 }
 
 #[test]
+fn in_an_exclusive_scope_denies_stand_behind_our_allows_and_before_what_is_behind_the_band() {
+    let mut list = vec![foreign(3951), foreign(4000)];
+    for number in 0..300 {
+        added(&mut list, &[block(number, number)]);
+    }
+    let (network, exclusive) = (network(), exclusive());
+    for direction in [Direction::Ingress, Direction::Egress] {
+        close(&exclusive, &list, &network, direction).unwrap().apply_to(&mut list);
+        let groups = closed_groups(&exclusive, &network, direction);
+        assert!(groups.len() == 2 && groups.iter().all(|g| is_closing(&exclusive, &list, g, direction)));
+        assert!(close(&exclusive, &list, &network, direction).unwrap().is_empty());
+        assert!(close(&band(), &list, &network, direction).unwrap().is_empty(), "additive is a part of it");
+        assert_eq!(closed_groups(&band(), &network, direction), groups[..1]);
+    }
+    let word = |rule: &&PathRule| !rule.name.starts_with("theirs") && rule.priority > 3901;
+    let last: Vec<String> = list
+        .iter()
+        .filter(word)
+        .map(|rule| {
+            let name = rule.name.trim_start_matches("bulkhead-shop-").rsplit_once('-').unwrap().0;
+            format!("{name} {} {}", rule.direction, rule.priority)
+        })
+        .collect();
+    let expected = [
+        "sealed-probe ingress 3902",
+        "sealed-out egress 3951",
+        "sealed-in ingress 3952",
+        "probes ingress 4001",
+        "closed-in ingress 4048",
+        "closed-out egress 4048",
+    ];
+    assert_eq!(last, expected);
+    assert_eq!(deny_at(&exclusive, &list, &network, Direction::Ingress), Ok(3952));
+    assert!(list.iter().all(|rule| !is_damaged(&band(), rule) && !is_damaged(&exclusive, rule)));
+    // A deny that stands where those of the other kind do is none, to either.
+    let sealed = list.iter_mut().find(|rule| rule.priority == 3952).unwrap();
+    sealed.priority = 4090;
+    assert!(is_damaged(&exclusive, sealed) && is_damaged(&band(), sealed));
+    close(&exclusive, &list, &network, Direction::Ingress).unwrap().apply_to(&mut list);
+    assert_eq!(list.iter().filter(|rule| rule.priority == 3952).count(), 1);
+}
+
+#[test]
+fn a_band_without_room_for_denies_closes_nothing() {
+    let narrow = Band { last: 1002, ..exclusive() };
+    let error = close(&narrow, &[], &network(), Direction::Egress).unwrap_err();
+    assert_eq!(error.to_string(), "1 priorities of denies are needed, and 0 are there");
+    let short = Band { last: 1007, ..exclusive() };
+    let change = close(&short, &[], &network(), Direction::Ingress).unwrap();
+    assert_eq!(change.put.iter().map(|rule| rule.priority).collect::<Vec<_>>(), [4000, 4048, 1006, 1007]);
+    let taken = [foreign(1007)];
+    assert!(close(&short, &taken, &network(), Direction::Ingress).is_err());
+}
+
+#[test]
 fn health_probes_pass_before_the_deny_and_whatever_becomes_of_their_rule_is_put_right() {
-    let (network, closed) = (network(), closed_group(&band(), &network(), Direction::Ingress));
+    let (network, [closed, _]) = (network(), all_closed_groups(&band(), &network(), Direction::Ingress));
     let is_closed = |band: &Band, list: &[PathRule]| is_closing(band, list, &closed, Direction::Ingress);
     let mut list = vec![foreign(4000)];
     close(&band(), &list, &network, Direction::Ingress).unwrap().apply_to(&mut list);
@@ -324,9 +389,9 @@ fn a_band_without_a_free_priority_is_predicted_and_not_written() {
         assert_eq!(change.put.len(), usize::from(count));
         check_limits(&narrow, &[], &change).map_err(|full| full.to_string())
     };
-    assert_eq!(check(10), Ok(()));
-    let over = "11 priorities of our band in a network security group are needed, and 10 are there";
-    assert_eq!(check(11), Err(over.to_owned()));
+    assert_eq!(check(8), Ok(()), "two are kept for exclusive scopes");
+    let over = "9 priorities of our band in a network security group are needed, and 8 are there";
+    assert_eq!(check(9), Err(over.to_owned()));
     let change = add(&band(), &[], &target(), Direction::Ingress, &facts(3_100)).unwrap();
     let error = check_limits(&band(), &[], &change).unwrap_err();
     assert_eq!(error.to_string(), "3100 rules of a network security group are needed, and 1000 are there");

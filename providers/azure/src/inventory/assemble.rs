@@ -135,6 +135,7 @@ fn subnet(network: &ArmId, found: &Subnet<Passed>) -> Result<estate::Subnet, Pro
         network: network.clone(),
         blocks: blocks(&found.id, &words.collect::<Vec<_>>())?,
         security_group: id_of(&said.network_security_group),
+        has_routes: id_of(&said.route_table).is_some(),
         is_settled: is_settled(&said.rest),
         delegations: delegations.filter_map(|one| one.properties.service_name.clone()).collect(),
         occupants: occupants.collect(),
@@ -162,6 +163,12 @@ fn interface(around: &Around<'_>, found: Interface<Passed>) -> Result<estate::In
         }))
     });
     let configurations: Vec<estate::IpConfiguration> = configurations.collect::<Result<_, _>>()?;
+    let is_fronted = said.ip_configurations.iter().any(|one| {
+        let of = &one.properties;
+        let balancers = of.load_balancer_backend_address_pools.iter().flatten();
+        let mut fronts = balancers.chain(of.load_balancer_inbound_nat_rules.iter().flatten());
+        of.public_ip_address.is_some() || fronts.next().is_some()
+    });
     let network = configurations.first().and_then(|one| one.subnet.parent());
     let attach = match network {
         None => Attach::Never { why: "the interface is in no subnet" },
@@ -172,6 +179,7 @@ fn interface(around: &Around<'_>, found: Interface<Passed>) -> Result<estate::In
         location: found.location,
         network: network.unwrap_or_default(),
         security_group: id_of(&said.network_security_group),
+        is_fronted,
         configurations,
         machine,
         scale_set: set,

@@ -105,6 +105,8 @@ pub struct Subnet {
     pub blocks: BTreeSet<IpNet>,
     /// Its security group.
     pub security_group: Option<ArmId>,
+    /// Whether it has routes of its own: an appliance may stand before it.
+    pub has_routes: bool,
     /// Whether its last write has ended well.
     pub is_settled: bool,
     /// The services that it is handed to, such as `Microsoft.Sql/managedInstances`.
@@ -133,6 +135,9 @@ pub struct Interface {
     pub network: ArmId,
     /// Its own security group, beside that of its subnet.
     pub security_group: Option<ArmId>,
+    /// Whether it has a public address, or a load balancer before it. Whether the internet reaches such without a security
+    /// group depends on their kind, which is not read.
+    pub is_fronted: bool,
     /// Its addresses.
     pub configurations: Vec<IpConfiguration>,
     /// The machine that holds it.

@@ -54,6 +54,17 @@ impl<'a> Paths<'a> {
         self.occupied.get(&(network, class)).into_iter().flatten().copied().collect()
     }
 
+    /// The security groups with an enforced interface behind them, sorted by id.
+    pub(super) fn all_occupied(&self) -> Vec<&'a PathFilter> {
+        let ids: BTreeSet<&str> = self.occupied.values().flatten().copied().collect();
+        ids.into_iter().filter_map(|id| self.filter(id)).collect()
+    }
+
+    /// A list by its id.
+    pub(super) fn filter(&self, id: &str) -> Option<&'a PathFilter> {
+        self.filters.get(id).copied()
+    }
+
     /// The name of a security group, as carriers have it.
     pub(super) fn name<'n>(&self, nsg: &'n str) -> &'n str
     where
@@ -70,7 +81,8 @@ impl<'a> Paths<'a> {
 
     /// The rest that an interface is in, or comes to be in when it is opened.
     pub(super) fn rest_of(&self, interface: &InterfaceState, direction: Direction) -> Option<GroupId> {
-        if let Some(held) = self.held_rest(interface, direction) {
+        let held = self.held_rest(interface, direction);
+        if let Some(held) = held.filter(|held| !ids::is_closed_otherwise(held)) {
             return Some(held.clone());
         }
         let filter = self.filters.get(ids::managed(&interface.path_filters)?)?;

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use plan::{Desired, Direction};
-use policy::{AddressSet, Finding, WorkloadId};
+use plan::{Desired, Direction, Owner};
+use policy::{AddressSet, Finding, Severity, WorkloadId};
 use provider::lowering::{Lowering, Words};
 
+use super::exclusive;
 use super::paths::Paths;
 use crate::band::PROBES;
+use crate::marks;
+use crate::resources::ArmId;
 
 const WORDS: Words = Words {
     selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
     deny: "a deny rule matters here, and this version does not lower deny rules to network security groups",
 };
-const EXCLUSIVE: &str = "rules of others in a network security group cannot be taken off one interface";
 
 /// All findings.
 pub(super) fn findings(
@@ -26,7 +28,8 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut findings = lowering.inexpressible(&WORDS);
     findings.extend(refused);
-    findings.extend(lowering.exclusive_finding(EXCLUSIVE));
+    findings.extend(exclusive::findings(lowering, paths));
+    findings.extend(own_groups(paths));
     if lowering.enforces_anybody() {
         findings.extend(lowering.fallback_finding(by_address));
     }
@@ -38,4 +41,30 @@ pub(super) fn findings(
         findings.extend(lowering.probes_finding(desired, &AddressSet::from(IpAddr::V4(PROBES)), open));
     }
     findings
+}
+
+fn words(place: &ArmId) -> String {
+    let network = place.parent().filter(|_| place.key().contains("/subnets/"));
+    match network {
+        Some(network) => format!("subnet {}/{}", network.name(), place.name()),
+        None => format!("interface {}", place.name()),
+    }
+}
+
+/// Security groups that will be made, and those that cannot be, for enforced interfaces.
+fn own_groups(paths: &Paths<'_>) -> Vec<Finding> {
+    let finding = |list: &plan::PathFilter| {
+        if let Some(place) = marks::place_to_make(&list.owner) {
+            let message = format!(
+                "a network security group is made for {}, which has none: it lets everything pass that is not enforced",
+                words(&place)
+            );
+            let hint = "to make none, write `azure: { security_groups: none }`";
+            return Some(Finding::new(Severity::Note, "security-group-made", &list.name, message, hint));
+        }
+        let Owner::Suspect(why) = &list.owner else { return None };
+        let hint = "rename or delete it, or put a network security group of your own on the subnet";
+        Some(Finding::new(Severity::Blocking, "security-group-taken", &list.name, why.clone(), hint))
+    };
+    paths.all_occupied().into_iter().filter_map(finding).collect()
 }

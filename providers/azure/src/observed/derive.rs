@@ -14,9 +14,8 @@ use rustc_hash::FxHashMap;
 
 use crate::band::{self, Band, Entry};
 use crate::ids::{self, GroupKind};
-use crate::marks::{self, Form};
+use crate::observed::closed::{Met, met};
 use crate::observed::flatten::flatten;
-use crate::resources::ArmId;
 
 const BOTH: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
@@ -185,15 +184,24 @@ impl<'a> List<'a> {
                 } else {
                     plain.clone()
                 };
-                if !rests.contains_key(&id) {
-                    let mut group = group_of(id.clone(), network.clone());
-                    let applying = others().filter(|rule| applies(rule, interface));
-                    *facts_mut(&mut group, direction) = facts.of(applying.collect());
-                    rests.insert(id.clone(), group);
-                }
-                if !is_closed(band, self.filter, interface, direction) {
-                    joined.push(id);
-                }
+                let mut rest = |id: &GroupId, before: u32| {
+                    if !rests.contains_key(id) {
+                        let mut group = group_of(id.clone(), network.clone());
+                        let applying =
+                            others().filter(|rule| rule.priority < before && applies(rule, interface));
+                        *facts_mut(&mut group, direction) = facts.of(applying.collect());
+                        rests.insert(id.clone(), group);
+                    }
+                };
+                rest(&id, u32::MAX);
+                let (id, before) = match met(band, self.filter, interface, direction) {
+                    Met::Closed => continue,
+                    Met::Open => (id, u32::MAX),
+                    Met::Late(priority) => (ids::before_deny(&id, priority), priority),
+                    Met::Otherwise => (ids::closed_by_others(&id), 0),
+                };
+                rest(&id, before);
+                joined.push(id);
             }
         }
         (rests.into_values().collect(), joined)
@@ -267,7 +275,7 @@ fn facts_mut(group: &mut GroupState, direction: Direction) -> &mut Vec<RuleSpec>
     }
 }
 
-/// The rest that an interface is in unless it is closed.
+/// The rest that an interface is in when it is open.
 pub fn rest_of(
     band: &Band,
     filter: &PathFilter,
@@ -298,15 +306,7 @@ fn rest_among<'a>(
     ids::rest(list, direction, &applying)
 }
 
-fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
+/// Whether a rule is for an interface.
+pub fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
     rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
-}
-
-/// Whether our deny meets an interface.
-fn is_closed(band: &Band, filter: &PathFilter, interface: &InterfaceState, direction: Direction) -> bool {
-    let closed = interface
-        .groups
-        .iter()
-        .find(|id| marks::form(&band.installation, ids::asg_word(id)) == Some(Form::Closed(direction)));
-    closed.is_some_and(|id| band::is_closing(band, &filter.rules, &ArmId::new(id.as_str()), direction))
 }

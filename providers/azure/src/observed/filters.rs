@@ -26,8 +26,14 @@ type Places = BTreeMap<InterfaceId, BTreeSet<GroupId>>;
 pub(super) fn filters(view: &View<'_>, interfaces: &mut [InterfaceState]) -> Vec<PathFilter> {
     let mut places = Places::new();
     let mut filters = Vec::new();
+    let to_make = view.own.groups();
+    let there = view
+        .estate
+        .security_groups
+        .iter()
+        .filter(|(id, nsg)| !to_make.contains_key(*id) && is_listed(view, id, nsg));
     let listed: Vec<(&ArmId, &SecurityGroup)> =
-        view.estate.security_groups.iter().filter(|(id, nsg)| is_listed(view, id, nsg)).collect();
+        there.chain(to_make.iter().map(|(id, own)| (id, &own.group))).collect();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
     for (id, _) in &listed {
         *alike.entry(id.name().to_ascii_lowercase()).or_default() += 1;
@@ -103,10 +109,11 @@ impl Lister<'_, '_> {
             self.add_rule(rule, &networks, &mut rules);
         }
         band::sort(&mut rules);
-        let owner = match nsg.tags.get(marks::INSTALLATION_TAG) {
+        let to_make = self.view.own.groups().get(self.id).map(|own| own.owner.clone());
+        let owner = to_make.unwrap_or_else(|| match nsg.tags.get(marks::INSTALLATION_TAG) {
             Some(found) if *found == self.view.settings.installation => Owner::Ours,
             _ => Owner::Foreign,
-        };
+        });
         PathFilter { id: self.id.key().to_owned(), name, owner, rules }
     }
 

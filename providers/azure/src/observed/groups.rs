@@ -41,7 +41,7 @@ fn group_state(view: &View<'_>, id: &ArmId, group: &ApplicationGroup) -> Option<
     let wanted = marks::tags(&settings.installation, CLASS_GROUP, network, &settings.extra_tags);
     let (owner, tag_drift) = marks::group_owner(&settings.installation, id.name(), &group.tags, &wanted);
     let form = marks::form(&settings.installation, id.name());
-    if owner == Owner::Ours && matches!(form, Some(Form::Closed(_))) {
+    if owner == Owner::Ours && matches!(form, Some(Form::Closed(..))) {
         return None;
     }
     Some(GroupState {

@@ -53,7 +53,9 @@ fn state_of(view: &View<'_>, id: &ArmId, interface: &Interface, path: &[&ArmId])
     let path: Vec<String> = path.iter().map(|nsg| nsg.key().to_owned()).collect();
     // Nothing filters there, and the oracle has to know.
     let attach = match attach_of(&interface.attach) {
-        AttachClass::Direct if path.is_empty() => AttachClass::Never(UNFILTERED.to_owned()),
+        AttachClass::Direct if path.is_empty() => {
+            AttachClass::Never(view.own.reason(id).unwrap_or(UNFILTERED).to_owned())
+        }
         attach => attach,
     };
     let workload = interface.machine.as_ref().unwrap_or(id);
@@ -113,7 +115,7 @@ fn groups_of(view: &View<'_>, interface: &Interface) -> Vec<GroupId> {
     let mut groups: Vec<GroupId> = Vec::new();
     for group in interface.configurations.iter().flat_map(|one| &one.groups) {
         let form = marks::form(&view.settings.installation, group.name());
-        let counts = !matches!(form, Some(Form::Closed(_))) || is_whole(interface, group);
+        let counts = !matches!(form, Some(Form::Closed(..))) || is_whole(interface, group);
         let id = ids::of_asg(group);
         if counts && !groups.contains(&id) {
             groups.push(id);

@@ -58,6 +58,15 @@ pub struct IpConfigurationProperties<R = Rest> {
     /// The application security groups that it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_security_groups: Option<Vec<Reference<R>>>,
+    /// Its address in the internet.
+    #[serde(rename = "publicIPAddress", skip_serializing_if = "Option::is_none")]
+    pub public_ip_address: Option<Reference<R>>,
+    /// The load balancers that send it packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer_backend_address_pools: Option<Vec<Reference<R>>>,
+    /// The ports of load balancers that lead to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer_inbound_nat_rules: Option<Vec<Reference<R>>>,
     /// Whether it is the first of its interface.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<bool>,
@@ -70,5 +79,8 @@ kept!(IpConfigurationProperties {
     private_ip_address: "privateIPAddress",
     subnet: "subnet",
     application_security_groups: "applicationSecurityGroups",
+    public_ip_address: "publicIPAddress",
+    load_balancer_backend_address_pools: "loadBalancerBackendAddressPools",
+    load_balancer_inbound_nat_rules: "loadBalancerInboundNatRules",
     primary: "primary",
 });

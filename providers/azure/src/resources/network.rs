@@ -59,6 +59,9 @@ pub struct SubnetProperties<R = Rest> {
     /// Its security group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_security_group: Option<Reference<R>>,
+    /// Its own routes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route_table: Option<Reference<R>>,
     /// Who has an address in it; only read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ip_configurations: Vec<Reference<R>>,
@@ -74,6 +77,7 @@ kept!(SubnetProperties {
     address_prefix: "addressPrefix",
     address_prefixes: "addressPrefixes",
     network_security_group: "networkSecurityGroup",
+    route_table: "routeTable",
     ip_configurations: "ipConfigurations",
     delegations: "delegations",
 });

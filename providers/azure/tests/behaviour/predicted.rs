@@ -170,7 +170,7 @@ impl Chooser {
             return (!remove.is_empty()).then_some(StepAction::Detach { interface: id, remove });
         }
         let filter = state.path_filters.iter().find(|filter| filter.id == nsg)?;
-        let band = provider_azure::AzureSettings::new("shop").band();
+        let band = provider_azure::AzureSettings::new("shop").band_of(None);
         let rest = provider_azure::observed::derive::rest_of(&band, filter, interface, direction);
         (!interface.groups.contains(&rest)).then_some(StepAction::Attach { interface: id, add: vec![rest] })
     }

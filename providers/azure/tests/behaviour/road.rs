@@ -2,6 +2,10 @@
 //! of every packet between the interfaces is what the simulation's data plane does (tcp/443 is left out: a foreign rule lets it
 //! pass to a service tag, which the graph takes for anybody).
 
+mod exclusive;
+mod own;
+mod watch;
+
 use mock_cloud::{End, Packet};
 use plan::{Desired, Effect, FilterGraph, NodeIndex, Observed, Peers, ScopeInput, Stage, Step, StepAction};
 use policy::compile::compile;
@@ -33,15 +37,15 @@ fn files(text: &str) -> PolicyFiles {
 }
 
 /// What one look at the scene leads to.
-struct Look {
-    observed: Observed,
+pub struct Look {
+    pub observed: Observed,
     snapshot: Snapshot,
     compiled: CompiledPolicy,
-    steps: Vec<Step>,
-    desired: Desired,
+    pub steps: Vec<Step>,
+    pub desired: Desired,
 }
 
-async fn look(scene: &Scene, text: &str) -> Look {
+pub async fn look(scene: &Scene, text: &str) -> Look {
     let observed = scene.observe().await;
     let snapshot = snapshot(&files(text), &scene.scope, &observed);
     let compiled = compile(&snapshot).policy;
@@ -61,7 +65,7 @@ async fn look(scene: &Scene, text: &str) -> Look {
 }
 
 impl Look {
-    fn assert_proven(&self, scene: &Scene) {
+    pub fn assert_proven(&self, scene: &Scene) {
         let steps: Vec<&Step> = self.steps.iter().collect();
         let end = scene.reader.after(&self.observed, &steps);
         let proof = plan::prove(&scene.reader.semantics(&[&end]), &self.compiled, &self.snapshot);

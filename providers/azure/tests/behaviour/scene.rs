@@ -130,10 +130,23 @@ impl Scene {
     }
 
     pub fn over(sim: Sim) -> Self {
-        let settings = AzureSettings::new("shop");
+        Self::over_with(sim, AzureSettings::new("shop"))
+    }
+
+    /// The same with other settings of the driver.
+    pub fn over_with(sim: Sim, settings: AzureSettings) -> Self {
         let reader = AzureReader::new(sim.arm.clone(), settings.clone());
         let writer = AzureWriter::new(sim.writer.clone(), settings);
         Self { sim, reader, writer, scope: scope(), ids: BTreeMap::new() }
+    }
+
+    /// From now on what others have in front of ours counts, or does not.
+    pub fn attach_as(&mut self, attachment: Attachment) {
+        self.scope.attachment = attachment;
+        let mut settings = AzureSettings::new("shop");
+        settings.exclusive.extend((attachment == Attachment::Exclusive).then(|| self.scope.id.clone()));
+        self.reader = AzureReader::new(self.sim.arm.clone(), settings.clone());
+        self.writer = AzureWriter::new(self.sim.writer.clone(), settings);
     }
 
     pub async fn observe(&self) -> Observed {

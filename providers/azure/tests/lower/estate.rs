@@ -62,7 +62,8 @@ impl Estate {
         }
         observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
         observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
-        Self::seen(files, scope, derive::derive(&AzureSettings::new(INSTALLATION).band(), observed))
+        let band = settings_of(&scope).band_of(Some(&scope.id));
+        Self::seen(files, scope, derive::derive(&band, observed))
     }
 
     /// The same policy over another observation.
@@ -83,7 +84,7 @@ impl Estate {
     }
 
     pub fn lower(&self) -> Desired {
-        self.with_input(|input| provider_azure::lower::lower(&AzureSettings::new(input.installation), input))
+        self.with_input(|input| provider_azure::lower::lower(&settings_of(&self.scope), input))
     }
 
     pub fn steps(&self, desired: &Desired) -> Steps {
@@ -97,6 +98,13 @@ impl Estate {
         after.snapshot.translations.clone_from(&self.snapshot.translations);
         after
     }
+}
+
+/// The settings of the driver for a scope.
+fn settings_of(scope: &Scope) -> AzureSettings {
+    let mut settings = AzureSettings::new(INSTALLATION);
+    settings.exclusive.extend((scope.attachment == Attachment::Exclusive).then(|| scope.id.clone()));
+    settings
 }
 
 /// The observation with an id of the cloud in place of each planned one.
@@ -153,6 +161,7 @@ fn settings(scope: &mut Scope, words: &[&str]) {
             "egress" => scope.egress = true,
             "exclusive" => scope.attachment = Attachment::Exclusive,
             "observed" => scope.enforce = false,
+            "additive" => scope.attachment = Attachment::Additive,
             other => panic!("{other}"),
         }
     }

@@ -64,16 +64,8 @@ fn a_network_without_ipv6_needs_no_word_for_icmpv6() {
 }
 
 #[test]
-fn exclusive_selective_and_denies_block_with_the_reason() {
+fn selective_and_denies_block_with_the_reason() {
     let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
-    let exclusive = format!("scope: exclusive\n{V4}");
-    assert_eq!(
-        blocking(&policy("full", rule), &exclusive),
-        [
-            "exclusive-on-cloud azure: rules of others in a network security group cannot be taken off one interface"
-        ]
-    );
-    assert_eq!(blocking(&policy("visibility_only", rule), &exclusive), [""; 0]);
     assert_eq!(
         blocking(&policy("selective", rule), V4),
         [
@@ -88,6 +80,43 @@ fn exclusive_selective_and_denies_block_with_the_reason() {
             ]
         );
     }
+}
+
+#[test]
+fn what_others_let_pass_before_an_exclusive_scope_blocks_with_the_way_out() {
+    let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
+    let of = |mode: &str, more: &str| blocking(&policy(mode, rule), &format!("scope: {more}\n{V4}"));
+    assert_eq!(of("full", "exclusive"), [""; 0], "what comes by default is behind ours");
+    let in_front = "exclusive\n rule all: 900 tcp/22 from 203.0.113.0/24";
+    let expected = [
+        "exclusive-in-front all: ingress rule `theirs-900` of somebody else (priority 900) comes before our denies and lets \
+         something pass to w1",
+    ];
+    assert_eq!(of("full", in_front), expected);
+    assert_eq!(of("visibility_only", in_front), [""; 0], "nobody is enforced");
+    assert_eq!(of("full", &in_front.replace("exclusive\n", "additive\n")), [""; 0]);
+    // Within our band, before and behind the first deny; and far behind.
+    let at = |priority: u32| of("full", &in_front.replace(" 900 ", &format!(" {priority} "))).len();
+    // A deny takes the first priority that is free.
+    assert_eq!([3950, 3951, 3952, 4000, 4096].map(at), [1, 1, 0, 0, 0]);
+    // A list whose end of the band is full of rules of others.
+    let many: String = (3951..4000).map(|n| format!("\n rule all: {n} tcp/22 from 203.0.113.0/24")).collect();
+    let expected = [
+        "exclusive-full all: no deny of an exclusive scope can be written: 50 priorities of denies are needed, and 49 are \
+         there",
+    ];
+    assert_eq!(of("full", &format!("exclusive{many}")), expected);
+}
+
+#[test]
+fn a_driver_that_was_not_told_that_a_scope_is_exclusive_blocks() {
+    let rule = "sources: [role=db], destinations: [role=web], services: [tcp/80]";
+    let estate = Estate::new(&policy("full", rule), &format!("scope: exclusive\n{V4}"));
+    let settings = AzureSettings::new(INSTALLATION);
+    let desired = estate.with_input(|input| provider_azure::lower::lower(&settings, input));
+    let blocking: Vec<&str> =
+        desired.findings.iter().filter(|f| f.is_blocking()).map(|finding| finding.code.as_str()).collect();
+    assert_eq!(blocking, ["exclusive-on-cloud"]);
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use plan::Attachment;
 use provider::{Clock, CloudReader, CloudWriter, ProviderError};
 use provider_azure::arm::CredentialSettings;
 use provider_azure::write::Flush;
-use provider_azure::{Arm, ArmSettings, AzureReader, AzureSettings, AzureWriter, Endpoint, Writer};
+use provider_azure::{
+    Arm, ArmSettings, AzureReader, AzureSettings, AzureWriter, Endpoint, OwnGroups, Writer,
+};
 
 use super::environment;
-use crate::config::{Config, Credential, OpenConnections};
+use crate::config::{Config, Credential, OpenConnections, SecurityGroups};
 
 /// Another endpoint than the public cloud's: a simulator's.
 pub const ENDPOINT: &str = "BULKHEAD_AZURE_ENDPOINT";
@@ -50,6 +53,14 @@ impl Connection {
         settings.extra_tags.clone_from(&config.extra_tags);
         settings.priorities = config.azure.priorities;
         settings.keeps_probes = config.azure.keeps_probes;
+        let scopes = config.scopes.iter().map(|config| &config.scope);
+        let exclusive = scopes.filter(|scope| scope.attachment == Attachment::Exclusive);
+        settings.exclusive = exclusive.map(|scope| scope.id.clone()).collect();
+        settings.own_groups = match config.azure.security_groups {
+            SecurityGroups::Subnet => OwnGroups::Subnet,
+            SecurityGroups::Interface => OwnGroups::Interface,
+            SecurityGroups::None => OwnGroups::None,
+        };
         settings.flush = match config.azure.open_connections {
             OpenConnections::AsIs => Flush::AsIs,
             OpenConnections::Keep => Flush::KeepOpen,

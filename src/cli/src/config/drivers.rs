@@ -16,6 +16,18 @@ pub enum OpenConnections {
     JudgeAgain,
 }
 
+/// Where security groups are made on Azure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SecurityGroups {
+    /// On subnets without one.
+    #[default]
+    Subnet,
+    /// On interfaces that have none on their path.
+    Interface,
+    /// Nowhere.
+    None,
+}
+
 /// The section `azure`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Azure {
@@ -25,6 +37,8 @@ pub struct Azure {
     pub open_connections: OpenConnections,
     /// Whether health probes of load balancers reach every enforced interface, whatever the policy says.
     pub keeps_probes: bool,
+    /// Where security groups are made.
+    pub security_groups: SecurityGroups,
 }
 
 /// The section `gcp`.
@@ -40,7 +54,12 @@ pub struct Gcp {
 
 impl Default for Azure {
     fn default() -> Self {
-        Self { priorities: (1000, 3999), open_connections: OpenConnections::AsIs, keeps_probes: true }
+        Self {
+            priorities: (1000, 3999),
+            open_connections: OpenConnections::AsIs,
+            keeps_probes: true,
+            security_groups: SecurityGroups::Subnet,
+        }
     }
 }
 
@@ -57,7 +76,7 @@ const GCP_PRIORITIES: (u32, u32) = (0, 2_147_483_547);
 
 pub(super) fn azure(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Azure {
     let default = Azure::default();
-    let known = ["priorities", "open_connections", "health_probes"];
+    let known = ["priorities", "open_connections", "health_probes", "security_groups"];
     let section = fields.get("azure").and_then(|node| problems.fields(node, "`azure`", &known));
     let Some(fields) = section else { return default };
     let words = [
@@ -66,10 +85,16 @@ pub(super) fn azure(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Azure {
         ("judge-again", OpenConnections::JudgeAgain),
     ];
     let probes = [("keep", true), ("policy", false)];
+    let groups = [
+        ("subnet", SecurityGroups::Subnet),
+        ("interface", SecurityGroups::Interface),
+        ("none", SecurityGroups::None),
+    ];
     Azure {
         priorities: priorities(problems, &fields, AZURE_PRIORITIES).unwrap_or(default.priorities),
         open_connections: problems.choice(&fields, "open_connections", &words, default.open_connections),
         keeps_probes: problems.choice(&fields, "health_probes", &probes, default.keeps_probes),
+        security_groups: problems.choice(&fields, "security_groups", &groups, default.security_groups),
     }
 }
 

@@ -84,7 +84,7 @@ fn the_example_shows_every_option_and_says_the_default() {
                 "values:",
                 "allow:",
             ])
-            .chain(["azure:", "priorities:", "open_connections:", "health_probes:"])
+            .chain(["azure:", "priorities:", "open_connections:", "health_probes:", "security_groups:"])
             .chain(["gcp:", "policy_attributes:", "tag_keys:"])
             .chain(["nat:", "network:", "from:", "towards:", "as:"]);
     for key in keys {
@@ -292,6 +292,7 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("azure: { priorities: [1000, 4000] }", "`priorities` cannot be this", "within 100 and 3999");
     check("azure: { priorities: [2000, 1000] }", "bulkhead.yaml:2:", "[1000, 3999]");
     check("azure: { health_probes: yes }", "`health_probes` cannot be `yes`", "`keep` or `policy`");
+    check("azure: { security_groups: vnet }", "`security_groups` cannot be `vnet`", "`subnet`");
     check("azure: { open_connections: cut }", "`open_connections` cannot be `cut`", "judge-again");
     check("gcp: { priorities: few }", "`priorities` cannot be this", "2147483547");
     check("gcp: { tag_keys: 0 }", "`tag_keys` cannot be below 1", "quota page");

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use policy::file::{Fields, Node, Problems};
 use policy::{NetworkId, Translation};
 
-use super::refuse_empty;
+use super::{place_of, refuse_empty};
 
 const KEYS: [&str; 4] = ["network", "from", "towards", "as"];
 
@@ -29,11 +29,19 @@ fn translation(problems: &mut Problems<'_>, node: &Node) -> Option<Translation> 
     let hint = "write an address such as `203.0.113.7` or `2001:db8::7`";
     let addresses: Vec<IpAddr> = addresses.map(|node| all(problems, node, "`as`", hint)).unwrap_or_default();
     let hint = "write a block such as `10.1.0.0/16` or `2001:db8::/56`";
-    let from = fields.get("from").map(|node| all::<IpNet>(problems, node, "`from`", hint));
+    let from =
+        fields.get("from").map(|node| all::<IpNet>(problems, node, "`from`", hint)).unwrap_or_default();
+    let is_seen = |block: &&IpNet| addresses.iter().any(|seen| seen.is_ipv6() == block.addr().is_ipv6());
+    if let Some(block) = from.iter().find(|block| !addresses.is_empty() && !is_seen(block)) {
+        let message = format!("`as` has no address of the family of `{block}`");
+        let hint =
+            "name an address of that family, or leave the block out: its addresses are seen as they are";
+        problems.report(place_of(&fields, "from"), message, hint);
+    }
     let towards = fields.get("towards").map(|node| problems.texts(node, "`towards`")).unwrap_or_default();
     Some(Translation {
         network: network?,
-        from: from.unwrap_or_default().iter().map(IpNet::trunc).collect(),
+        from: from.iter().map(IpNet::trunc).collect(),
         towards: towards.into_iter().map(|(text, _)| network_id(text)).collect(),
         addresses,
     })

@@ -279,7 +279,7 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("guards: { lose_peer_percent: 101 }", "cannot be above 100", "percentage");
     check("guards: { lose_all_ingress: few }", "`lose_all_ingress` cannot be `few`", "whole number");
     check("guards: { allow: [all] }", "unknown guard `all`", "lose-peer");
-    check("nat: [{ network: a }]", "`as`", "an entry of `nat`");
+    check("nat: [{ network: a }]", "`as` is missing in an entry of `nat`", "add `as: …`");
     check("nat: [{ network: a, as: [] }]", "`as`", "NAT gateway");
     check("nat: [{ network: a, as: [203.0.113.0/24] }]", "`as` cannot hold `203.0.113.0/24`", "203.0.113.7");
     check(
@@ -287,7 +287,12 @@ fn every_mistake_in_a_configuration_is_placed() {
         "`from` cannot hold",
         "10.1.0.0/16",
     );
-    check("nat: [{ as: [203.0.113.7] }]", "`network`", "an entry of `nat`");
+    check("nat: [{ as: [203.0.113.7] }]", "`network` is missing", "add `network: …`");
+    check(
+        "nat: [{ network: a, from: [10.0.0.0/8], as: [2001:db8::7] }]",
+        "family of `10.0.0.0/8`",
+        "name an address",
+    );
     check("azure: { priorities: [1000] }", "`priorities` cannot be this", "within 100 and 3999");
     check("azure: { priorities: [1000, 4000] }", "`priorities` cannot be this", "within 100 and 3999");
     check("azure: { priorities: [2000, 1000] }", "bulkhead.yaml:2:", "[1000, 3999]");

@@ -65,7 +65,7 @@ impl CloudReader for GcpReader {
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {
-        lower::lower(input)
+        lower::lower(&self.settings, input)
     }
 
     fn semantics(&self, domain: &[&Observed]) -> FilterGraph {

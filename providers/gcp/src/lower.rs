@@ -28,14 +28,16 @@ use provider::LowerInput;
 use provider::lowering::{Identity, Lowering, Reaches, Rules};
 
 use crate::marks::{HASH_LENGTH, owned_name};
+use crate::settings::GcpSettings;
 use rests::Rests;
 
 /// Lowers one scope of a domain. Cost follows rules × classes in it, and members.
-pub fn lower(input: &LowerInput<'_>) -> Desired {
+pub fn lower(settings: &GcpSettings, input: &LowerInput<'_>) -> Desired {
     let name = |hash: &str| owned_name(input.installation, &hash[..HASH_LENGTH]);
     let is_direct = |interface: &InterfaceState| interface.attach == AttachClass::Direct;
     let lowering = Lowering::new(input, Identity::SourcesOnly, is_direct, name);
-    let rests = Rests::new(&lowering);
+    let band = settings.band();
+    let rests = Rests::new(&lowering, &band);
     let mut desired = Desired::default();
     let mut unsaid = unsaid::Unsaid::default();
     for network in &lowering.observed().networks {

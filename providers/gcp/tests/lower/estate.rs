@@ -89,7 +89,7 @@ impl Estate {
     }
 
     pub fn lower(&self) -> Desired {
-        self.with_input(provider_gcp::lower::lower)
+        self.with_input(|input| provider_gcp::lower::lower(&GcpSettings::new(INSTALLATION), input))
     }
 
     pub fn steps(&self, desired: &Desired) -> Steps {

@@ -166,20 +166,11 @@ impl Work {
         let place = self.state.path_filters.partition_point(|held| held.id < list.id);
         self.state.path_filters.insert(place, list);
         for interface in self.state.interfaces.iter_mut().filter(|found| found.network == *network) {
-            put_on_path(&mut interface.path_filters, policy);
+            let place = ids::place_of_policy(&interface.path_filters);
+            interface.path_filters.insert(place, policy.to_owned());
         }
         Some(())
     }
-}
-
-/// Global policies come before those of the regions, and all of them on their side of the classic rules.
-fn put_on_path(path: &mut Vec<String>, policy: &str) {
-    let classic = path.iter().position(|list| ids::is_classic_first(list).is_some());
-    let regional = path.iter().position(|list| ids::is_regional(list));
-    let is_first = classic.and_then(|at| ids::is_classic_first(path.get(at)?)).unwrap_or(true);
-    let beside = classic.map(|at| if is_first { at + 1 } else { at });
-    let place = regional.or(beside).unwrap_or(path.len());
-    path.insert(place.min(path.len()), policy.to_owned());
 }
 
 /// Changes the rules of our policy; its open end stays.

@@ -15,6 +15,7 @@ const ACCOUNT: &str = "account:";
 const DAMAGED: &str = "damaged:";
 const CLASSIC_FIRST: &str = "classic-first:";
 const CLASSIC_LAST: &str = "classic-last:";
+const INHERITED: &str = "inherited:";
 
 /// What a group is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -169,7 +170,22 @@ pub fn implied(network: &NetworkId) -> String {
 
 /// The list of a policy of a folder or the organisation, or of Google's own, as it is in force on a network.
 pub fn inherited(network: &NetworkId, policy: &str) -> String {
-    format!("inherited:{network}/{policy}")
+    format!("{INHERITED}{network}/{policy}")
+}
+
+/// Where a global policy comes on a path that has none: before those of the regions, and all of them on their side of the
+/// classic rules.
+pub fn place_of_policy<S: AsRef<str>>(path: &[S]) -> usize {
+    let classic = path.iter().position(|list| is_classic_first(list.as_ref()).is_some());
+    let regional = path.iter().position(|list| is_regional(list.as_ref()));
+    let is_first = classic.and_then(|at| is_classic_first(path.get(at)?.as_ref())).unwrap_or(true);
+    let beside = classic.map(|at| if is_first { at + 1 } else { at });
+    regional.or(beside).unwrap_or(path.len()).min(path.len())
+}
+
+/// Whether a list is a policy from above the project.
+pub fn is_inherited(list: &str) -> bool {
+    list.starts_with(INHERITED)
 }
 
 /// Whether a list is a global policy of a network.

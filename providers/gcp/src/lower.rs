@@ -16,6 +16,7 @@
 //! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed is a blocking finding; nothing is widened
 //! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
+mod exclusive;
 mod rests;
 mod services;
 mod unsaid;
@@ -54,7 +55,7 @@ pub fn lower(settings: &GcpSettings, input: &LowerInput<'_>) -> Desired {
         desired.members.insert(interface.id.clone(), Membership { groups, exclusive: false });
     }
     desired.uncovered = lowering.uncovered(|_| None);
-    desired.findings = unsaid.findings(&lowering, &rests, &desired);
+    desired.findings = unsaid.findings(&lowering, &band, &rests, &desired);
     desired
 }
 

@@ -7,14 +7,15 @@ use plan::{Desired, Owner};
 use policy::{AddressSet, ClassId, Finding, Severity, WorkloadId};
 use provider::lowering::{Lowering, Reaches, Words, sample};
 
+use super::exclusive;
 use super::rests::Rests;
+use crate::band::Band;
 use crate::ids;
 
 const WORDS: Words = Words {
     selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
     deny: "a deny rule matters here, and this version does not lower deny rules to firewall policies",
 };
-const EXCLUSIVE: &str = "rules of others on a network cannot be taken off one interface";
 
 /// From where the probes of load balancers come: 35.191.0.0/16 and 130.211.0.0/22.
 const PROBES: [([u8; 4], u8); 2] = [([35, 191, 0, 0], 16), ([130, 211, 0, 0], 22)];
@@ -42,13 +43,14 @@ impl<'a> Unsaid<'a> {
     pub(super) fn findings(
         self,
         lowering: &Lowering<'_>,
+        band: &Band,
         rests: &Rests<'_>,
         desired: &Desired,
     ) -> Vec<Finding> {
         let mut findings = lowering.inexpressible(&WORDS);
         findings.extend(self.capability_gap(lowering));
         findings.extend(self.refused);
-        findings.extend(lowering.exclusive_finding(EXCLUSIVE));
+        findings.extend(exclusive::findings(lowering, band));
         findings.extend(taken_places(lowering));
         if lowering.enforces_anybody() {
             findings.extend(lowering.fallback_finding(&self.by_address));

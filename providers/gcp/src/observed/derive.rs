@@ -104,7 +104,7 @@ fn group_of(id: GroupId, network: &NetworkId) -> GroupState {
 }
 
 /// The addresses of the members of every group.
-fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
+pub(crate) fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
     let mut found: BTreeMap<&GroupId, Vec<std::net::IpAddr>> = BTreeMap::new();
     for interface in interfaces {
         for group in &interface.groups {
@@ -201,6 +201,7 @@ impl<'a> Rests<'a> {
     }
 }
 
-fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
+/// Whether a rule is for an interface.
+pub(crate) fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
     rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
 }

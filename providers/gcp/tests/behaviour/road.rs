@@ -125,3 +125,40 @@ async fn a_relabel_and_a_change_are_one_pass() {
     assert!(passes.len() == 2 && passes[0] > 0, "{passes:?}");
     assert!(driver.passes("w-1", "w-2", 5432) && !driver.passes("203.0.113.9", "w-2", 443));
 }
+
+/// What blocks a plan, as `CODE MESSAGE`.
+async fn blocking(driver: &Driver, text: &str) -> Vec<String> {
+    let look = look(driver, text).await;
+    let blocking = look.desired.findings.iter().filter(|finding| finding.is_blocking());
+    blocking.map(|finding| format!("{} {}", finding.code, finding.message)).collect()
+}
+
+#[tokio::test]
+async fn an_exclusive_scope_is_let_pass_by_its_own_rules_alone() {
+    let mut driver = labelled().await;
+    driver.scope.attachment = plan::Attachment::Exclusive;
+    let order = |word: &str| json!({ "networkFirewallPolicyEnforcementOrder": word });
+    driver.sim.perform("PATCH", path("net/v").as_str(), order("AFTER_CLASSIC_FIREWALL"));
+    let front = "exclusive-in-front rule `ssh` at 900 of classic rules of v lets ingress pass at";
+    let found = blocking(&driver, POLICY).await;
+    assert!(found.len() == 1 && found[0].starts_with(front), "{found:?}");
+    driver.sim.perform("PATCH", path("net/v").as_str(), order("BEFORE_CLASSIC_FIREWALL"));
+    assert!(driver.passes("192.0.2.7", "w-1", 22), "open until it is closed");
+    let passes = converge(&mut driver, POLICY).await;
+    assert!(passes.len() == 2, "{passes:?}");
+    assert!(!driver.passes("192.0.2.7", "w-1", 22) && !driver.passes("192.0.2.7", "d-1", 22));
+    assert!(driver.passes("w-1", "d-1", 5432) && driver.passes("203.0.113.9", "w-1", 443));
+    // Somebody puts a rule in front of our denies, and another one behind them.
+    let policy = provider_gcp::ids::policy("shop", &crate::driver::network("v"));
+    for priority in [7, 2_000_090] {
+        let theirs = json!({ "priority": priority, "action": "allow", "direction": "INGRESS",
+            "match": { "srcIpRanges": ["192.0.2.0/24"], "layer4Configs": [{ "ipProtocol": "tcp" }] } });
+        driver.sim.perform("POST", &format!("{policy}/addRule"), theirs);
+    }
+    let found = blocking(&driver, POLICY).await;
+    assert!(found.len() == 1 && found[0].contains("rule `7` at 7 of bulkhead-shop-"), "{found:?}");
+    assert!(driver.passes("192.0.2.7", "w-1", 22), "it is in front");
+    driver.sim.perform("POST", &format!("{policy}/removeRule?priority=7"), Value::Null);
+    assert_eq!(blocking(&driver, POLICY).await, [""; 0]);
+    assert!(!driver.passes("192.0.2.7", "w-1", 22), "the one behind lets nothing pass");
+}

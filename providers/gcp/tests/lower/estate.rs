@@ -4,6 +4,8 @@
 //! net a: 10.0.0.0/16 2001:db8:a::/48 peers=b
 //! vm w1: net=a role=web env=prod @10.0.0.1 @2001:db8:a::1 tag=tagValues/77 attach=service
 //! rule a: 1000 tcp/22 from 203.0.113.0/24          (of somebody else, allow, towards everybody in the network)
+//! rule a: 9 tcp to ::/0 deny list=inherited        (egress; `next`; `list=` ours, near (regional), theirs, inherited)
+//! order a: policy-first
 //! policy a: theirs                                 (of somebody else, in the place of ours)
 //! scope: egress exclusive
 //! ```
@@ -56,9 +58,14 @@ impl Estate {
                 Some(("net", name)) => network(&mut observed, name, &words),
                 Some(("vm", name)) => vm(&mut observed, name, &words),
                 Some(("rule", network)) => rule(&mut observed, network, &words),
+                Some(("order", network)) => policy_first(&mut observed, network),
                 Some(("policy", network)) => foreign_policy(&mut observed, network, words[0]),
                 _ => settings(&mut scope, &words),
             }
+        }
+        observed.path_filters.sort_by_key(place);
+        for list in &mut observed.path_filters {
+            list.rules.sort_by_key(|rule| rule.priority);
         }
         for interface in &mut observed.interfaces {
             let network = interface.network.as_str();
@@ -241,20 +248,66 @@ fn vm(observed: &mut Observed, name: &str, words: &[&str]) {
     });
 }
 
-/// `1000 tcp/22 from 203.0.113.0/24`
+/// `1000 tcp/22 from 203.0.113.0/24 deny list=ours`
 fn rule(observed: &mut Observed, network: &str, words: &[&str]) {
-    let [priority, service, "from", peer] = words else { panic!("{words:?}") };
+    let [priority, service, way, peer, more @ ..] = words else { panic!("{words:?}") };
     let service: policy::ServiceSet = service.parse().unwrap();
-    let peers = vec![Peer::Cidr(peer.parse().unwrap())];
-    let rule = path_rule("theirs", priority.parse().unwrap(), Direction::Ingress, PathEffect::Allow, peers);
+    let peer = match peer.parse() {
+        Ok(block) => Peer::Cidr(block),
+        Err(_) if peer.starts_with('?') => Peer::Opaque((*peer).to_owned()),
+        Err(_) => Peer::Group(GroupId::from(*peer)),
+    };
+    let direction = if *way == "from" { Direction::Ingress } else { Direction::Egress };
+    let effect = match more {
+        words if words.contains(&"deny") => PathEffect::Deny,
+        words if words.contains(&"next") => PathEffect::Next,
+        _ => PathEffect::Allow,
+    };
+    let rule = path_rule("theirs", priority.parse().unwrap(), direction, effect, vec![peer]);
     let services = provider::lowering::merge::pieces(&service);
-    let id = ids::classic(&network_id(network), true);
-    let filter = observed.path_filters.iter_mut().find(|filter| filter.id == id).unwrap();
-    filter.rules.push(PathRule { services, ..rule });
+    let word = |key: &str| more.iter().find_map(|word| word.strip_prefix(key));
+    let targets = word("for=").map(GroupId::from).into_iter().collect();
+    let list = list(observed, network, word("list=").unwrap_or("classic"));
+    list.rules.push(PathRule { services, targets, ..rule });
+}
+
+/// A list of a network, made if it is not there.
+fn list<'a>(observed: &'a mut Observed, network: &str, word: &str) -> &'a mut PathFilter {
+    let network = network_id(network);
+    let (id, owner) = match word {
+        "classic" => {
+            let id = ids::classic(&network, true);
+            let is_first = observed.path_filters.iter().any(|list| list.id == id);
+            (ids::classic(&network, is_first), Owner::Foreign)
+        }
+        "ours" => (ids::policy(INSTALLATION, &network).as_str().to_owned(), Owner::Ours),
+        "inherited" => (ids::inherited(&network, "org"), Owner::Foreign),
+        "near" => ("projects/p/regions/r/firewallPolicies/near".to_owned(), Owner::Foreign),
+        name => (format!("projects/p/global/firewallPolicies/{name}"), Owner::Foreign),
+    };
+    if !observed.path_filters.iter().any(|list| list.id == id) {
+        let (id, name) = (id.clone(), format!("{word} of {network}"));
+        observed.path_filters.push(PathFilter { id, name, owner, rules: Vec::new() });
+    }
+    observed.path_filters.iter_mut().find(|list| list.id == id).unwrap()
+}
+
+/// Where a list stands on a path.
+fn place(list: &PathFilter) -> u8 {
+    match ids::is_classic_first(&list.id) {
+        _ if ids::is_inherited(&list.id) => 0,
+        Some(true) => 1,
+        None if ids::is_global_policy(&list.id) => 2,
+        None if ids::is_regional(&list.id) => 3,
+        Some(false) => 4,
+        None => 5,
+    }
+}
+
+fn policy_first(observed: &mut Observed, network: &str) {
+    list(observed, network, "classic").id = ids::classic(&network_id(network), false);
 }
 
 fn foreign_policy(observed: &mut Observed, network: &str, name: &str) {
-    let id = format!("projects/p/global/firewallPolicies/{name}");
-    let name = format!("{name} of {}", network_id(network));
-    observed.path_filters.push(PathFilter { id, name, owner: Owner::Foreign, rules: Vec::new() });
+    list(observed, network, name);
 }

@@ -49,11 +49,7 @@ fn only_icmp_types_have_no_words() {
 }
 
 #[test]
-fn exclusive_selective_and_denies_block_with_the_reason() {
-    assert_eq!(
-        blocking(&policy("full", RULE), &format!("scope: exclusive\n{TWO}")),
-        ["exclusive-on-cloud gcp: rules of others on a network cannot be taken off one interface"]
-    );
+fn selective_and_denies_block_with_the_reason() {
     assert_eq!(
         blocking(&policy("selective", RULE), TWO),
         [

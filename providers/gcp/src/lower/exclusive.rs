@@ -16,6 +16,7 @@ use crate::band::{self, Band};
 use crate::ids;
 use crate::observed::derive;
 use crate::observed::flatten::{Region, left};
+use crate::settings::Identity;
 
 /// A rule in front, by its list, with the direction.
 type Place<'a> = (&'a str, u32, &'a str, Direction);
@@ -56,19 +57,26 @@ pub(super) fn findings(lowering: &Lowering<'_>, band: &Band) -> Vec<Finding> {
             rule.direction,
             sample(&classes)
         );
-        Finding::new(Severity::Blocking, "exclusive-in-front", scope, message, hint(list))
+        Finding::new(Severity::Blocking, "exclusive-in-front", scope, message, hint(band, list))
     };
     found.into_values().map(finding).collect()
 }
 
-fn hint(list: &PathFilter) -> &'static str {
+fn hint(band: &Band, list: &PathFilter) -> &'static str {
     match ids::is_classic_first(&list.id) {
+        Some(_) if band.identity == Identity::NetworkTags => {
+            "give the rule a priority number above that of our denies, delete it, or use `attachment: additive`"
+        }
         Some(_) => {
             "set the network's firewall policy enforcement order to BEFORE_CLASSIC_FIREWALL, delete the rule, or use \
              `attachment: additive`"
         }
         None if list.owner == Owner::Ours => {
             "give the rule a priority number above those of our denies, delete it, or use `attachment: additive`"
+        }
+        None if band.identity == Identity::NetworkTags => {
+            "set the network's firewall policy enforcement order to AFTER_CLASSIC_FIREWALL, delete the rule, or use \
+             `attachment: additive`"
         }
         None => "take the policy off the network, delete the rule, or use `attachment: additive`",
     }
@@ -131,12 +139,12 @@ impl Walk<'_> {
         found
     }
 
-    /// Where our policy is on a path, with the priority of the last deny of ours there; none before it is made.
+    /// Where the list with our denies is on a path, with the priority of the last of them; none before it is made.
     fn denies(&self, path: &[&PathFilter]) -> (usize, Option<u32>) {
         let network: &NetworkId = &self.interface.network;
-        let policy = ids::policy(&self.band.installation, network);
-        let Some(ours) = path.iter().position(|list| list.id == policy.as_str() && list.owner == Owner::Ours)
-        else {
+        let found = |id: &str| path.iter().find(|list| list.id == id).copied();
+        let held = derive::our_list(self.band, network, found);
+        let Some(ours) = held.and_then(|held| path.iter().position(|list| list.id == held.id)) else {
             let path: Vec<&str> = path.iter().map(|list| list.id.as_str()).collect();
             return (ids::place_of_policy(&path), None);
         };

@@ -7,7 +7,8 @@
 //! rule a: 9 tcp to ::/0 deny list=inherited        (egress; `next`; `list=` ours, near (regional), theirs, inherited)
 //! order a: policy-first
 //! policy a: theirs                                 (of somebody else, in the place of ours)
-//! scope: egress exclusive
+//! vm w2: net=a nic=1 @10.0.0.2                   (not the first interface of its instance)
+//! scope: egress exclusive network-tags            (the last: these stand for classes)
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,15 +22,16 @@ use plan::{
 use policy::file::{PolicyFiles, SourceFile, load};
 use policy::{CompiledPolicy, NetworkId, Snapshot, compile};
 use provider::LowerInput;
-use provider_gcp::GcpSettings;
 use provider_gcp::ids;
 use provider_gcp::observed::derive;
+use provider_gcp::{GcpSettings, Identity};
 use reconcile::mapping::{Case, Mapping, MappingEntry, Part};
 
 pub const INSTALLATION: &str = "t";
 
 /// One scope with a policy.
 pub struct Estate {
+    pub own: GcpSettings,
     pub files: PolicyFiles,
     pub scope: Scope,
     pub observed: Observed,
@@ -41,7 +43,7 @@ impl Estate {
     pub fn new(policy: &str, lines: &str) -> Self {
         let file = SourceFile { name: "policy.yaml".to_owned(), text: policy.to_owned() };
         let files = load(&[file]).unwrap_or_else(|errors| panic!("{errors:?}\n{policy}"));
-        let mut scope = scope();
+        let (mut scope, mut own) = (scope(), GcpSettings::new(INSTALLATION));
         let mut observed = Observed {
             scope: Some(scope.id.clone()),
             limits: Limits {
@@ -60,7 +62,7 @@ impl Estate {
                 Some(("rule", network)) => rule(&mut observed, network, &words),
                 Some(("order", network)) => policy_first(&mut observed, network),
                 Some(("policy", network)) => foreign_policy(&mut observed, network, words[0]),
-                _ => settings(&mut scope, &words),
+                _ => settings(&mut scope, &mut own, &words),
             }
         }
         observed.path_filters.sort_by_key(place);
@@ -75,14 +77,16 @@ impl Estate {
         }
         observed.networks.sort_by(|a, b| a.id.cmp(&b.id));
         observed.interfaces.sort_by(|a, b| a.id.cmp(&b.id));
-        Self::seen(files, scope, derive::derive(&GcpSettings::new(INSTALLATION).band(), observed))
+        let observed = derive::derive(&own.band(), observed);
+        Self { own, ..Self::seen(files, scope, observed) }
     }
 
     /// The same policy over another observation.
     pub fn seen(files: PolicyFiles, scope: Scope, observed: Observed) -> Self {
         let snapshot = reconcile::inventory::snapshot(&files, &mapping(), &[(&scope, &observed)]);
         let compiled = compile(&snapshot).policy;
-        Self { files, scope, observed, snapshot, compiled }
+        let own = GcpSettings::new(INSTALLATION);
+        Self { own, files, scope, observed, snapshot, compiled }
     }
 
     pub fn with_input<T>(&self, run: impl FnOnce(&LowerInput<'_>) -> T) -> T {
@@ -96,7 +100,7 @@ impl Estate {
     }
 
     pub fn lower(&self) -> Desired {
-        self.with_input(|input| provider_gcp::lower::lower(&GcpSettings::new(INSTALLATION), input))
+        self.with_input(|input| provider_gcp::lower::lower(&self.own, input))
     }
 
     pub fn steps(&self, desired: &Desired) -> Steps {
@@ -106,16 +110,24 @@ impl Estate {
     /// The estate when every step is done and what was planned has ids of the cloud.
     pub fn after(&self, steps: &Steps) -> Self {
         let after = plan::after(&self.observed, &steps.steps);
-        Self::seen(self.files.clone(), self.scope.clone(), realized(after))
+        let observed = realized(after, self.own.identity);
+        Self { own: self.own.clone(), ..Self::seen(self.files.clone(), self.scope.clone(), observed) }
     }
 }
 
 /// The observation with an id of the cloud in place of each planned one.
-fn realized(mut observed: Observed) -> Observed {
+fn realized(mut observed: Observed, identity: Identity) -> Observed {
     let planned = observed.groups.iter().filter(|group| group.id.is_planned());
     let real: BTreeMap<GroupId, GroupId> = planned
         .enumerate()
-        .map(|(number, group)| (group.id.clone(), GroupId::from(format!("tagValues/{}", 1000 + number))))
+        .map(|(number, group)| {
+            let tag = ids::class_tag(INSTALLATION, &group.network, &group.name);
+            let real = match identity {
+                Identity::SecureTags => GroupId::from(format!("tagValues/{}", 1000 + number)),
+                Identity::NetworkTags => ids::class(&group.network, &tag),
+            };
+            (group.id.clone(), real)
+        })
         .collect();
     let real = |id: &GroupId| real.get(id).unwrap_or(id).clone();
     for group in &mut observed.groups {
@@ -153,9 +165,10 @@ fn scope() -> Scope {
     }
 }
 
-fn settings(scope: &mut Scope, words: &[&str]) {
+fn settings(scope: &mut Scope, own: &mut GcpSettings, words: &[&str]) {
     for word in words {
         match *word {
+            "network-tags" => own.identity = Identity::NetworkTags,
             "egress" => scope.egress = true,
             "exclusive" => scope.attachment = Attachment::Exclusive,
             other => panic!("{other}"),
@@ -236,7 +249,8 @@ fn vm(observed: &mut Observed, name: &str, words: &[&str]) {
         Some(why) => AttachClass::Never(why.to_owned()),
     };
     observed.interfaces.push(InterfaceState {
-        id: format!("projects/p/zones/z/instances/{name}#nic0").into(),
+        id: format!("projects/p/zones/z/instances/{name}#nic{}", first("nic").unwrap_or("0".to_owned()))
+            .into(),
         network: network_id(&first("net").unwrap()),
         workload: name.into(),
         name: name.to_owned(),

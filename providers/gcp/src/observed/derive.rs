@@ -100,8 +100,9 @@ fn tagged_classes(band: &Band, observed: &mut Observed) {
     let rules = observed.path_filters.iter().flat_map(|list| &list.rules);
     let ours: Vec<&PathRule> = rules.filter(|rule| band::is_of_band(band, rule)).collect();
     let members = observed.interfaces.iter().flat_map(|interface| &interface.groups);
-    let mut found: BTreeSet<GroupId> =
-        members.chain(ours.iter().flat_map(|rule| &rule.targets)).cloned().collect();
+    // Many have the same groups: what they are is read once for each group.
+    let named: BTreeSet<&GroupId> = members.chain(ours.iter().flat_map(|rule| &rule.targets)).collect();
+    let mut found: BTreeSet<GroupId> = named.into_iter().cloned().collect();
     let planned: BTreeSet<GroupId> = found
         .iter()
         .filter(|id| id.is_planned())

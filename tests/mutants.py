@@ -27,6 +27,8 @@ COMMANDS = {
     "gcp-semantics": "cargo test -p provider-azure -p provider-gcp --test semantics",
     "limits": "cargo test -p provider-azure -p provider-gcp --test limits",
     "azure-conformance": "cargo test -p provider-azure --test conformance",
+    "gcp-tagged": "cargo test -p provider-gcp --test behaviour -- tagged:: road::",
+    "gcp-band": "cargo test -p provider-gcp --lib -- band:: ids::",
     "gcp-conformance": "cargo test -p provider-gcp --test conformance",
     "azure-road": "cargo test -p provider-azure --test behaviour -- road::",
     "azure-band": "cargo test -p provider-azure --lib -- band::",

@@ -2,6 +2,7 @@
 //!
 //! Every call that writes is noted with the id of its operation, also the one that fails: the audit is of what was asked.
 
+mod classic;
 mod groups;
 mod members;
 mod rules;
@@ -18,7 +19,7 @@ use crate::band::{Band, Refusal, Target};
 use crate::ids::{self, GroupKind};
 use crate::resources::Project;
 use crate::rest::Api;
-use crate::settings::GcpSettings;
+use crate::settings::{GcpSettings, Identity};
 use crate::write::{Made, Writer, Written};
 
 /// What errors of ours are about that belong to no call.
@@ -46,6 +47,8 @@ pub(crate) struct Work<'a> {
     current: &'a [Observed],
     ids: &'a BTreeMap<GroupId, GroupId>,
     band: Band,
+    /// What the step changes in classic rules: steps with the same wait for each other.
+    turn: String,
     /// Every call that writes, in order.
     calls: Vec<CallRecord>,
 }
@@ -71,22 +74,34 @@ impl<'a> Work<'a> {
         ids: &'a BTreeMap<GroupId, GroupId>,
     ) -> Self {
         let band = hands.settings.band();
-        Self { hands, scope, current, ids, band, calls: Vec::new() }
+        Self { hands, scope, current, ids, band, turn: String::new(), calls: Vec::new() }
     }
 
     pub(crate) async fn apply(mut self, step: &Step) -> Result<Applied, Failed> {
+        if let StepAction::CreateGroup { group, .. }
+        | StepAction::AddRules { group, .. }
+        | StepAction::RemoveRules { group, .. }
+        | StepAction::DeleteGroup { group, .. } = &step.action
+        {
+            let group = self.real(group);
+            let tag = ids::source_of(&self.band.installation, &group).unwrap_or(group);
+            self.turn = format!("classic rules of {tag}");
+        }
         match self.make_true(&step.action).await {
             Ok(created) => Ok(Applied { calls: self.calls, created }),
             Err(error) => Err(Failed { calls: self.calls, error }),
         }
     }
 
-    /// The policy that a step rewrites: changes of its rules at one time are one PATCH of it.
+    /// The policy that a step rewrites, if there is one: changes of its rules at one time are one PATCH of it.
     pub(crate) fn document(&self, action: &StepAction) -> Option<String> {
         let (StepAction::AddRules { group, .. } | StepAction::RemoveRules { group, .. }) = action else {
             return None;
         };
         let class = self.class(group).ok()?;
+        if self.band.identity == Identity::NetworkTags {
+            return None;
+        }
         Some(ids::policy(&self.band.installation, &class.network).as_str().to_owned())
     }
 
@@ -136,7 +151,13 @@ impl<'a> Work<'a> {
 
     /// Google's name of a group that may have been created since the plan was made.
     fn real(&self, id: &GroupId) -> GroupId {
-        self.ids.get(id).unwrap_or(id).clone()
+        if let Some(real) = self.ids.get(id) {
+            return real.clone();
+        }
+        // A network tag need not be made to be known.
+        let is_tag = self.band.identity == Identity::NetworkTags && id.is_planned();
+        let tagged = ids::tagged_class(&self.band.installation, id).filter(|_| is_tag);
+        tagged.unwrap_or_else(|| id.clone())
     }
 
     fn own(&self) -> impl Iterator<Item = &'a Observed> {
@@ -150,6 +171,10 @@ impl<'a> Work<'a> {
         let seen = self.current.iter().flat_map(|observed| &observed.groups).find(|group| group.id == id);
         if let Some(group) = seen {
             return Ok(Class { id, name: group.name.clone(), network: group.network.clone() });
+        }
+        if let GroupKind::Class { network, tag } = ids::kind_of(&id) {
+            let name = ids::name_of_tag(&self.band.installation, &network, &tag);
+            return Ok(Class { id, name: name.unwrap_or(tag), network });
         }
         let planned =
             self.ids.iter().find(|(_, real)| **real == id).map(|(planned, _)| ids::kind_of(planned));
@@ -186,6 +211,23 @@ impl<'a> Work<'a> {
             Some(value) => closed.insert(ids::closed(network, direction), value.to_owned()),
             None => closed.remove(&ids::closed(network, direction)),
         };
+    }
+}
+
+/// The groups that an action names.
+pub(crate) fn groups_of(action: &StepAction) -> Vec<&GroupId> {
+    match action {
+        StepAction::CreateGroup { group, .. }
+        | StepAction::Mark { group }
+        | StepAction::DeleteGroup { group, .. } => vec![group],
+        StepAction::AddRules { group, rules, .. } | StepAction::RemoveRules { group, rules, .. } => {
+            let peers = rules.iter().filter_map(|rule| match &rule.peer {
+                plan::Peer::Group(id) => Some(id),
+                _ => None,
+            });
+            peers.chain([group]).collect()
+        }
+        StepAction::Attach { add: ids, .. } | StepAction::Detach { remove: ids, .. } => ids.iter().collect(),
     }
 }
 

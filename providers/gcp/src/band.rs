@@ -7,7 +7,10 @@
 //!
 //! All of these rules allow: their order among each other means nothing. A rule keeps its priority as long as it has its
 //! name, and a new one takes a free priority from a place that its name decides.
+//!
+//! Where network tags stand for classes, rules of ours are classic ones: see [`classic`].
 
+mod classic;
 mod closed;
 mod compile;
 mod place;
@@ -19,10 +22,13 @@ use std::ops::RangeInclusive;
 
 use plan::{Direction, GroupId, PathRule, RuleSpec};
 
+use crate::settings::Identity;
+
+pub use classic::{ClassicChange, read_peer};
 pub use closed::{close, is_closing, is_whole};
 pub use place::{Full, attributes, check_limits};
 pub use read::{facts_of, is_damaged, is_of_band, is_ours};
-pub use wire::{rewrite, to_wire};
+pub use wire::{rewrite, to_firewall, to_wire};
 
 /// Tag values on one side of a rule at most.
 pub const VALUES_MAX: usize = 256;
@@ -31,11 +37,13 @@ pub const BLOCKS_MAX: usize = 5_000;
 /// How many priorities our denies may take.
 const DENIES: u32 = 100;
 
-/// Our places in a policy.
+/// Our places in a policy, or among classic rules.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Band {
     /// The ownership mark.
     pub installation: String,
+    /// What stands for classes, which says what rules of ours are.
+    pub identity: Identity,
     /// The first priority of our allow rules.
     pub first: u32,
     /// The last one.
@@ -47,7 +55,11 @@ pub struct Band {
 impl Band {
     /// The priorities of our denies.
     pub fn denies(&self) -> RangeInclusive<u32> {
-        self.last + 1..=self.last + DENIES
+        match self.identity {
+            Identity::SecureTags => self.last + 1..=self.last + DENIES,
+            // Classic rules may share a priority.
+            Identity::NetworkTags => self.last + 1..=self.last + 1,
+        }
     }
 }
 
@@ -60,13 +72,15 @@ pub struct Target<'a> {
     pub name: &'a str,
 }
 
-/// Rules to put and to delete, by priority; everything else stays as it is.
+/// Rules to put and to delete, by priority; everything else stays as it is. Classic rules go by their names.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Change {
     /// Rules to create or replace.
     pub put: Vec<PathRule>,
     /// Priorities of rules to delete.
     pub delete: Vec<u32>,
+    /// Classic rules, where ours are such.
+    pub classic: ClassicChange,
 }
 
 /// Why facts cannot be rules.
@@ -83,7 +97,7 @@ pub enum Refusal {
 impl Change {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.delete.is_empty()
+        self.put.is_empty() && self.delete.is_empty() && self.classic.is_empty()
     }
 
     /// The list after the change, in order of evaluation.
@@ -92,6 +106,7 @@ impl Change {
             self.put.iter().map(|rule| rule.priority).chain(self.delete.iter().copied()).collect();
         rules.retain(|rule| !touched.contains(&rule.priority));
         rules.extend(self.put.iter().cloned());
+        self.classic.apply_to(rules);
         rules.sort_by_key(|rule| rule.priority);
     }
 }
@@ -110,7 +125,7 @@ pub fn add(
 ) -> Result<Change, Refusal> {
     let held = facts_of(band, rules, target.id, direction);
     let mut wanted = held.clone();
-    wanted.extend(facts.iter().cloned());
+    wanted.extend(facts.iter().map(|fact| classic::as_read(band, fact)));
     change(band, rules, target, direction, (&held, &wanted))
 }
 
@@ -126,8 +141,8 @@ pub fn remove(
     facts: &[RuleSpec],
 ) -> Result<Change, Refusal> {
     let held = facts_of(band, rules, target.id, direction);
-    let gone: BTreeSet<&RuleSpec> = facts.iter().collect();
-    let wanted = held.iter().filter(|fact| !gone.contains(fact)).cloned().collect();
+    let gone: BTreeSet<RuleSpec> = facts.iter().map(|fact| classic::as_read(band, fact)).collect();
+    let wanted = held.difference(&gone).cloned().collect();
     change(band, rules, target, direction, (&held, &wanted))
 }
 
@@ -141,12 +156,22 @@ fn change(
     if held == wanted {
         return Ok(Change::default());
     }
-    compile::compile(band, rules, target, direction, wanted)
+    match band.identity {
+        Identity::SecureTags => compile::compile(band, rules, target, direction, wanted),
+        Identity::NetworkTags => {
+            let classic = classic::compile(band, rules, target, direction, wanted)?;
+            Ok(Change { classic, ..Change::default() })
+        }
+    }
 }
 
 /// The change that takes every rule of a class away.
 pub fn clear(band: &Band, rules: &[PathRule], target: &GroupId) -> Change {
     let mut change = Change::default();
+    if band.identity == Identity::NetworkTags {
+        change.classic = classic::clear(band, rules, target);
+        return change;
+    }
     for rule in rules.iter().filter(|rule| is_of_band(band, rule) && rule.targets.contains(target)) {
         compile::take_out(rule, target, &mut change);
     }
@@ -156,7 +181,12 @@ pub fn clear(band: &Band, rules: &[PathRule], target: &GroupId) -> Change {
 /// The change that takes damaged rules away; `is_class` says whether a target is the tag of a class that is there.
 pub fn clear_damaged(band: &Band, rules: &[PathRule], is_class: &dyn Fn(&GroupId) -> bool) -> Change {
     let damaged = rules.iter().filter(|rule| is_damaged(band, rule, is_class));
-    Change { put: Vec::new(), delete: damaged.map(|rule| rule.priority).collect() }
+    let mut change = Change::default();
+    match band.identity {
+        Identity::SecureTags => change.delete = damaged.map(|rule| rule.priority).collect(),
+        Identity::NetworkTags => change.classic.delete = damaged.map(|rule| rule.name.clone()).collect(),
+    }
+    change
 }
 
 #[cfg(test)]

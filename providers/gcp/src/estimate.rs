@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::{GroupId, Observed, Step, StepAction};
 use provider::CallEstimate;
 
+use crate::after;
 use crate::ids::{self, GroupKind};
 use crate::rest::pace::{Group, Rates, predict_ms};
+use crate::settings::{GcpSettings, Identity};
 
 /// Calls to Resource Manager for a change there: the look before, the change, the look at its operation.
 const CALLS_OF_A_TAG: u32 = 3;
@@ -20,11 +22,15 @@ const PATCH: &str = "compute.networkFirewallPolicies.patch";
 /// tag of closed interfaces) is counted whether it is there or not, which is not known here. What one batch changes in
 /// the rules of one network is one call.
 pub(crate) fn estimate(
+    settings: &GcpSettings,
     observed: &Observed,
     batches: &[Vec<&Step>],
     share: f64,
     rates: Rates,
 ) -> CallEstimate {
+    if settings.identity == Identity::NetworkTags {
+        return of_network_tags(settings, observed, batches, share, rates);
+    }
     let mut calls: BTreeMap<String, u32> = BTreeMap::new();
     let patches: usize = batches.iter().map(|batch| networks_of_rules(observed, batch).len()).sum();
     if patches > 0 {
@@ -115,4 +121,26 @@ fn of_membership(id: &GroupId, is_attached: bool) -> &'static str {
         (GroupKind::Rest { .. }, false) | (_, true) => "cloudresourcemanager.tagBindings.create",
         (_, false) => "cloudresourcemanager.tagBindings.delete",
     }
+}
+
+/// Where network tags stand for classes: a call for each classic rule that changes, and one for the tags of an instance. What
+/// a step does depends on what is there, so the steps are done in thought.
+fn of_network_tags(
+    settings: &GcpSettings,
+    observed: &Observed,
+    batches: &[Vec<&Step>],
+    share: f64,
+    rates: Rates,
+) -> CallEstimate {
+    let steps: Vec<&Step> = batches.iter().flatten().copied().collect();
+    let calls = after::tagged_calls(settings, observed, &steps);
+    let total: u32 = calls.values().sum();
+    // A list for each step, and a look at each thing before it changes.
+    let groups = BTreeMap::from([
+        (Group::Queries, total),
+        (Group::Reads, total + steps.len() as u32),
+        (Group::OperationReads, total),
+    ]);
+    let calls = calls.into_iter().map(|(action, count)| (action.to_owned(), count)).collect();
+    CallEstimate { duration_ms: predict_ms(&groups, share, rates), calls }
 }

@@ -11,10 +11,12 @@ use crate::resources::ResourcePath;
 
 const PLACES: &str = "to:";
 const NETWORK_TAG: &str = "tag:";
+const CLASS: &str = "class:";
 const ACCOUNT: &str = "account:";
 const DAMAGED: &str = "damaged:";
 const CLASSIC_FIRST: &str = "classic-first:";
 const CLASSIC_LAST: &str = "classic-last:";
+const INHERITED: &str = "inherited:";
 
 /// What a group is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +46,13 @@ pub enum GroupKind {
         /// Which way.
         direction: Direction,
     },
+    /// Interfaces of a network whose instances have the network tag of a class of ours.
+    Class {
+        /// The network.
+        network: NetworkId,
+        /// The network tag.
+        tag: String,
+    },
     /// The first interfaces of instances with a network tag.
     NetworkTag {
         /// The network.
@@ -55,7 +64,8 @@ pub enum GroupKind {
     Account,
     /// Interfaces that a rule is for and that no tag value names.
     Places,
-    /// Rules with our mark that do not say what rules of ours say, by their policy.
+    /// Rules with our mark that do not say what rules of ours say, by their policy, or by their network where they are
+    /// classic ones.
     Damaged(ResourcePath),
 }
 
@@ -74,6 +84,9 @@ pub fn kind_of(id: &GroupId) -> GroupKind {
         if let Some(network) = text.strip_prefix(word("closed", direction)) {
             return GroupKind::Closed { network: NetworkId::from(network), direction };
         }
+    }
+    if let Some((network, tag)) = text.strip_prefix(CLASS).and_then(|place| place.rsplit_once('/')) {
+        return GroupKind::Class { network: NetworkId::from(network), tag: tag.to_owned() };
     }
     if let Some((network, name)) = text.strip_prefix(NETWORK_TAG).and_then(|place| place.rsplit_once('/')) {
         return GroupKind::NetworkTag { network: NetworkId::from(network), name: name.to_owned() };
@@ -124,14 +137,83 @@ pub fn network_tag(network: &NetworkId, name: &str) -> GroupId {
     GroupId::from(format!("{NETWORK_TAG}{network}/{name}"))
 }
 
+/// The interfaces in a network of instances with the network tag of a class.
+pub fn class(network: &NetworkId, tag: &str) -> GroupId {
+    GroupId::from(format!("{CLASS}{network}/{tag}"))
+}
+
+/// Hexadecimal digits that stand for the network in a network tag of ours: an instance has its tags in every network.
+const NETWORK_DIGITS: usize = 6;
+
+/// The network tag that stands for a class in a network, by the name of its group.
+pub fn class_tag(installation: &str, network: &NetworkId, name: &str) -> String {
+    let prefix = marks::owned_name(installation, "");
+    let own = name.strip_prefix(&prefix).unwrap_or(name);
+    format!("{prefix}{}{own}", marks::digits(network.as_str(), NETWORK_DIGITS))
+}
+
+/// The network tag of interfaces of a network that are closed.
+pub fn closed_tag(installation: &str, network: &NetworkId, direction: Direction) -> String {
+    class_tag(installation, network, &closed_key(installation, network, direction))
+}
+
+/// The name of the group that a network tag of ours stands for in a network; none if it is not ours, or means nothing there.
+pub fn name_of_tag(installation: &str, network: &NetworkId, tag: &str) -> Option<String> {
+    let own = tag.strip_prefix(&marks::owned_name(installation, ""))?;
+    let own = own.strip_prefix(&marks::digits(network.as_str(), NETWORK_DIGITS))?;
+    let name = marks::owned_name(installation, own);
+    marks::is_name(installation, &name).then_some(name)
+}
+
+/// What a network tag of ours is as a group of a network: a class, or those that are closed.
+pub fn group_of_tag(installation: &str, network: &NetworkId, tag: &str) -> Option<GroupId> {
+    let name = name_of_tag(installation, network, tag)?;
+    let is_closed = |direction: &Direction| closed_key(installation, network, *direction) == name;
+    let direction = [Direction::Ingress, Direction::Egress].into_iter().find(is_closed);
+    Some(direction.map_or_else(|| class(network, tag), |direction| closed(network, direction)))
+}
+
+/// The network tag of a class, there or planned, with its network.
+pub fn tag_of_class(installation: &str, id: &GroupId) -> Option<(NetworkId, String)> {
+    match kind_of(id) {
+        GroupKind::Class { network, tag } => Some((network, tag)),
+        GroupKind::Planned { network, name } => {
+            let tag = class_tag(installation, &network, &name);
+            Some((network, tag))
+        }
+        _ => None,
+    }
+}
+
+/// The class that a network tag stands for, by the id that it has once it is there.
+pub fn tagged_class(installation: &str, id: &GroupId) -> Option<GroupId> {
+    tag_of_class(installation, id).map(|(network, tag)| class(&network, &tag))
+}
+
+/// What rules know a class by as a source: the first interfaces of instances with its network tag.
+pub fn source_of(installation: &str, id: &GroupId) -> Option<GroupId> {
+    tag_of_class(installation, id).map(|(network, tag)| network_tag(&network, &tag))
+}
+
+/// The class that a source of a rule is.
+pub fn class_of_source(installation: &str, id: &GroupId) -> Option<GroupId> {
+    let GroupKind::NetworkTag { network, name } = kind_of(id) else { return None };
+    group_of_tag(installation, &network, &name).filter(|group| group.as_str().starts_with(CLASS))
+}
+
+/// Whether an interface is the first one of its instance: network tags are sources at that one only.
+pub fn is_first(interface: &InterfaceId) -> bool {
+    interface.as_str().ends_with("#nic0")
+}
+
 /// The interfaces in a network of instances with a service account.
 pub fn account(network: &NetworkId, email: &str) -> GroupId {
     GroupId::from(format!("{ACCOUNT}{network}/{email}"))
 }
 
-/// The damaged rules of ours in a policy.
-pub fn damaged(policy: &str) -> GroupId {
-    GroupId::from(format!("{DAMAGED}{policy}"))
+/// The damaged rules of ours in a policy, or among the classic rules of a network.
+pub fn damaged(place: &str) -> GroupId {
+    GroupId::from(format!("{DAMAGED}{place}"))
 }
 
 /// Our policy of a network.
@@ -169,7 +251,22 @@ pub fn implied(network: &NetworkId) -> String {
 
 /// The list of a policy of a folder or the organisation, or of Google's own, as it is in force on a network.
 pub fn inherited(network: &NetworkId, policy: &str) -> String {
-    format!("inherited:{network}/{policy}")
+    format!("{INHERITED}{network}/{policy}")
+}
+
+/// Where a global policy comes on a path that has none: before those of the regions, and all of them on their side of the
+/// classic rules.
+pub fn place_of_policy<S: AsRef<str>>(path: &[S]) -> usize {
+    let classic = path.iter().position(|list| is_classic_first(list.as_ref()).is_some());
+    let regional = path.iter().position(|list| is_regional(list.as_ref()));
+    let is_first = classic.and_then(|at| is_classic_first(path.get(at)?.as_ref())).unwrap_or(true);
+    let beside = classic.map(|at| if is_first { at + 1 } else { at });
+    regional.or(beside).unwrap_or(path.len()).min(path.len())
+}
+
+/// Whether a list is a policy from above the project.
+pub fn is_inherited(list: &str) -> bool {
+    list.starts_with(INHERITED)
 }
 
 /// Whether a list is a global policy of a network.
@@ -212,6 +309,8 @@ mod tests {
         let tag = GroupKind::NetworkTag { network: network.clone(), name: "web".to_owned() };
         assert_eq!(kind_of(&network_tag(&network, "web")), tag);
         assert_eq!(kind_of(&account(&network, "a@b")), GroupKind::Account);
+        let own = GroupKind::Class { network: network.clone(), tag: "bulkhead-x-1".to_owned() };
+        assert_eq!(kind_of(&class(&network, "bulkhead-x-1")), own);
         assert_eq!(kind_of(&GroupId::from("tagValues/1")), GroupKind::Value("tagValues/1".to_owned()));
         assert_eq!(kind_of(&GroupId::from("tagKeys/1")), GroupKind::Key("tagKeys/1".to_owned()));
         let policy = policy("shop", &network);
@@ -220,5 +319,28 @@ mod tests {
         assert_eq!(is_classic_first(&classic(&network, false)), Some(false));
         let instance = ResourcePath::new("projects/p/zones/z-a/instances/i");
         assert_eq!(instance_of(&interface(&instance, "nic1")), instance);
+    }
+
+    #[test]
+    fn a_network_tag_of_ours_is_of_one_network_and_one_installation() {
+        let (a, b) = (
+            NetworkId::from("projects/p/global/networks/a"),
+            NetworkId::from("projects/p/global/networks/b"),
+        );
+        for name in ["bulkhead-shop-0123456789ab", "bulkhead-shop-0123456789ab-2"] {
+            let tag = class_tag("shop", &a, name);
+            assert!(tag.len() <= marks::NAME_LENGTH_MAX && tag != name, "{tag}");
+            assert_eq!(name_of_tag("shop", &a, &tag).as_deref(), Some(name));
+            assert_eq!((name_of_tag("shop", &b, &tag), name_of_tag("sho", &a, &tag)), (None, None));
+            let planned = GroupId::planned(&a, name);
+            assert_eq!(source_of("shop", &planned), Some(network_tag(&a, &tag)));
+            assert_eq!(class_of_source("shop", &network_tag(&a, &tag)), Some(class(&a, &tag)));
+        }
+        let other = class_tag("shop-eu", &a, "bulkhead-shop-eu-0123456789ab");
+        assert_eq!(name_of_tag("shop", &a, &other), None);
+        let closing = closed_tag("shop", &a, Direction::Egress);
+        assert_eq!(group_of_tag("shop", &a, &closing), Some(closed(&a, Direction::Egress)));
+        assert_eq!(class_of_source("shop", &network_tag(&a, &closing)), None);
+        assert_eq!(group_of_tag("shop", &a, "web"), None);
     }
 }

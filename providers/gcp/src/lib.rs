@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Whoever only reads holds an [`Api`] and a [`GcpReader`]; only a [`GcpWriter`] can change anything. `band` says what
-//! facts are as rules, for `after` and `apply` alike.
+//! facts are as rules, for `after` and `apply` alike. Where an organisation has no secure tags, network tags stand for
+//! classes and rules are classic ones ([`Identity::NetworkTags`]): the same road with other objects.
 
 pub mod after;
 pub mod band;
@@ -34,7 +35,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, Usage};
+use plan::{Desired, FilterGraph, GroupId, Observed, Scope, Step, StepAction, Usage};
 use provider::reread::{LastReads, Read};
 use provider::{Applied, CallEstimate, CloudReader, CloudWriter, Failed, LowerInput, ProviderError};
 
@@ -43,7 +44,7 @@ use rest::answer::Request;
 
 pub use rest::{Api, ApiSettings, Endpoint};
 pub use semantics::semantics;
-pub use settings::GcpSettings;
+pub use settings::{GcpSettings, Identity};
 pub use write::{Made, Writer, Written};
 
 /// Reads Google Cloud and says what its objects mean.
@@ -76,7 +77,7 @@ impl CloudReader for GcpReader {
     }
 
     fn lower(&self, input: &LowerInput<'_>) -> Desired {
-        lower::lower(input)
+        lower::lower(&self.settings, input)
     }
 
     fn semantics(&self, domain: &[&Observed]) -> FilterGraph {
@@ -87,12 +88,31 @@ impl CloudReader for GcpReader {
         after::after(&self.settings, observed, steps)
     }
 
+    /// A class that a network tag stands for can be used without being made. It is seen with rules or members only.
+    fn holds(&self, step: &Step, observed: &Observed, ids: &BTreeMap<GroupId, GroupId>) -> bool {
+        if self.settings.identity == Identity::SecureTags {
+            return plan::holds(step, observed, ids);
+        }
+        let mut ids = ids.clone();
+        for id in apply::groups_of(&step.action) {
+            let real = ids::tagged_class(&self.settings.installation, id).filter(|_| id.is_planned());
+            ids.extend(real.map(|real| (id.clone(), real)));
+        }
+        match &step.action {
+            StepAction::CreateGroup { group, open_egress: false, .. } => {
+                let real = ids.get(group).unwrap_or(group);
+                !observed.groups.iter().any(|held| held.id == *real) || plan::holds(step, observed, &ids)
+            }
+            _ => plan::holds(step, observed, &ids),
+        }
+    }
+
     fn usage<'a>(&self, observed: &'a Observed) -> Vec<Usage<'a>> {
         usage::usage(&self.settings, observed)
     }
 
     fn estimate(&self, _scope: &Scope, observed: &Observed, batches: &[Vec<&Step>]) -> CallEstimate {
-        estimate::estimate(observed, batches, self.api.share(), self.api.rates())
+        estimate::estimate(&self.settings, observed, batches, self.api.share(), self.api.rates())
     }
 }
 

@@ -5,7 +5,8 @@
 //! interface ─▶ tag value, and the open rest of a direction that is not enforced
 //! ```
 //!
-//! Sources are tag values inside a network and over a peering that takes them, addresses everywhere else. Destinations
+//! Sources are tag values inside a network and over a peering that takes them, addresses everywhere else; where network tags
+//! stand for classes, these inside a network only, and of the first interface of an instance. Destinations
 //! are always addresses: no rule of Google Cloud names tags there, which a note says. Rests are wanted as they are.
 //! Pure; what is not about Google Cloud is in `provider::lowering`.
 //!
@@ -16,6 +17,7 @@
 //! INVARIANT: what is emitted admits exactly the intent. What cannot be expressed is a blocking finding; nothing is widened
 //! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
+mod exclusive;
 mod rests;
 mod services;
 mod unsaid;
@@ -27,15 +29,23 @@ use policy::{ClassId, Finding};
 use provider::LowerInput;
 use provider::lowering::{Identity, Lowering, Reaches, Rules};
 
+use crate::ids;
 use crate::marks::{HASH_LENGTH, owned_name};
+use crate::settings::{GcpSettings, Identity as Means};
 use rests::Rests;
 
 /// Lowers one scope of a domain. Cost follows rules × classes in it, and members.
-pub fn lower(input: &LowerInput<'_>) -> Desired {
+pub fn lower(settings: &GcpSettings, input: &LowerInput<'_>) -> Desired {
     let name = |hash: &str| owned_name(input.installation, &hash[..HASH_LENGTH]);
     let is_direct = |interface: &InterfaceState| interface.attach == AttachClass::Direct;
-    let lowering = Lowering::new(input, Identity::SourcesOnly, is_direct, name);
-    let rests = Rests::new(&lowering);
+    let identity = identity_of(settings.identity);
+    let mut lowering = Lowering::new(input, identity, is_direct, name);
+    if settings.identity == Means::NetworkTags {
+        // As a source a network tag stands for the first interface of an instance, and for no other.
+        lowering.name_by_address(|interface| !ids::is_first(&interface.id));
+    }
+    let band = settings.band();
+    let rests = Rests::new(&lowering, &band);
     let mut desired = Desired::default();
     let mut unsaid = unsaid::Unsaid::default();
     for network in &lowering.observed().networks {
@@ -52,8 +62,16 @@ pub fn lower(input: &LowerInput<'_>) -> Desired {
         desired.members.insert(interface.id.clone(), Membership { groups, exclusive: false });
     }
     desired.uncovered = lowering.uncovered(|_| None);
-    desired.findings = unsaid.findings(&lowering, &rests, &desired);
+    desired.findings = unsaid.findings(&lowering, &band, &rests, &desired);
     desired
+}
+
+/// Which ends rules name by identity: secure tags are sources over peerings too, network tags at home only.
+fn identity_of(means: Means) -> Identity {
+    match means {
+        Means::SecureTags => Identity::SourcesOnly,
+        Means::NetworkTags => Identity::SourcesAtHome,
+    }
 }
 
 fn class_group(

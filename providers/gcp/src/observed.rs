@@ -27,7 +27,7 @@ use crate::ids;
 use crate::inventory::{ACTION, Estate, estate};
 use crate::marks;
 use crate::resources::ResourcePath;
-use crate::settings::GcpSettings;
+use crate::settings::{GcpSettings, Identity};
 
 /// What a scope looks like.
 ///
@@ -69,6 +69,9 @@ impl<'a> View<'a> {
     ) -> Self {
         let named = networks.into_iter().map(|(path, network)| (network_id(path), path, network));
         let mut view = Self { estate, settings, networks: named.collect(), closed: BTreeMap::new() };
+        if settings.identity == Identity::NetworkTags {
+            return view;
+        }
         for (name, value) in &estate.tag_values {
             let Some(direction) = view.is_for_closed(value) else { continue };
             if let Some(network) = view.network_of_value(name) {
@@ -100,6 +103,13 @@ impl<'a> View<'a> {
     /// Whether a tag value means anything in a network. One that may not be read may.
     fn works_in(&self, value: &str, network: &ResourcePath) -> bool {
         self.network_of_value(value).is_none_or(|of| of == network)
+    }
+
+    /// What a network tag is as a group of a network, if it is one of ours.
+    fn group_of_tag(&self, network: &ResourcePath, tag: &str) -> Option<GroupId> {
+        let settings = self.settings;
+        let is_ours = settings.identity == Identity::NetworkTags;
+        is_ours.then(|| ids::group_of_tag(&settings.installation, &network_id(network), tag)).flatten()
     }
 
     /// A tag value as a group.

@@ -23,7 +23,7 @@ use policy::file::{Fields, FileError, Node, Place, Problems, SourceFile, Value, 
 use reconcile::mapping::Mapping;
 
 pub use credential::Credential;
-pub use drivers::{Azure, Gcp, OpenConnections, SecurityGroups};
+pub use drivers::{Azure, Gcp, GcpIdentity, OpenConnections, SecurityGroups};
 use files::read_file;
 pub use files::read_folder;
 pub use quota::Quota;

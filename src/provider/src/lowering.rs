@@ -35,6 +35,8 @@ pub enum Identity {
     BothEnds,
     /// Sources: destinations are named by address.
     SourcesOnly,
+    /// Sources in the same network, and none over a peering.
+    SourcesAtHome,
 }
 
 /// The tables that lowering one scope of a domain looks things up in.
@@ -54,6 +56,8 @@ pub struct Lowering<'a> {
     /// Interfaces of each class.
     members: Vec<Vec<Place>>,
     identity: Identity,
+    /// Interfaces of groups that rules know by address only.
+    nameless: FxHashSet<&'a InterfaceId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -79,6 +83,7 @@ impl<'a> Lowering<'a> {
             peered: FxHashSet::default(),
             members,
             identity,
+            nameless: FxHashSet::default(),
         };
         for (scope, observed) in here() {
             let interfaces = observed.interfaces.iter().filter(|interface| writable(interface));
@@ -90,6 +95,14 @@ impl<'a> Lowering<'a> {
         }
         lowering.groups = ClassGroups::new(input.compiled, lowering.present(), name);
         lowering
+    }
+
+    /// Has some interfaces named by address wherever they are: members of groups that rules do not know them by.
+    pub fn name_by_address(&mut self, is_nameless: impl Fn(&InterfaceState) -> bool) {
+        let cloud = self.scope().cloud;
+        let here = self.input.domain.iter().filter(|(scope, _)| scope.cloud == cloud);
+        let nameless = here.flat_map(|(_, observed)| &observed.interfaces).filter(|one| is_nameless(one));
+        self.nameless = nameless.map(|interface| &interface.id).collect();
     }
 
     /// The scope that is lowered.

@@ -12,6 +12,7 @@ use crate::marks;
 use crate::observed::derive;
 use crate::resources::{ResourcePath, TagValue};
 use crate::rest::Service;
+use crate::settings::Identity;
 use crate::write::KeyScope;
 
 impl Work<'_> {
@@ -22,10 +23,18 @@ impl Work<'_> {
         description: &str,
         open_egress: bool,
     ) -> Result<GroupId, ProviderError> {
-        let key = ids::class_key(&self.band.installation, network, name);
-        let value = self.create_tag(network, marks::role::CLASS, &key, (name, description)).await?;
-        let id = GroupId::from(value);
-        self.ensure_policy(network).await?;
+        let id = match self.band.identity {
+            Identity::SecureTags => {
+                let key = ids::class_key(&self.band.installation, network, name);
+                let value = self.create_tag(network, marks::role::CLASS, &key, (name, description)).await?;
+                self.ensure_policy(network).await?;
+                GroupId::from(value)
+            }
+            // A network tag need not be made.
+            Identity::NetworkTags => {
+                ids::class(network, &ids::class_tag(&self.band.installation, network, name))
+            }
+        };
         if open_egress {
             let (id, name) = (id.clone(), name.to_owned());
             let edit = move |band: &Band, held: &[PathRule]| {
@@ -51,7 +60,7 @@ impl Work<'_> {
         let mark = marks::description(&installation, role, network.as_str());
         let writer = self.hands.writer;
         let made = writer.create_tag_key(&parent, key, &KeyScope::Network(path), &mark).await;
-        let key = self.note_made(made)?;
+        let key = self.note_made(made).map_err(with_fallback)?;
         let mark = marks::description(&installation, role, text);
         let made = writer.create_tag_value(&key, name, &mark).await;
         self.note_made(made)
@@ -69,6 +78,7 @@ impl Work<'_> {
                 None => Ok(()),
             },
             GroupKind::Key(key) => self.delete_key(&key).await,
+            GroupKind::Class { .. } => self.delete_tagged(id).await,
             GroupKind::Value(value) => self.delete_class(id, &value).await,
             _ => {
                 Err(ProviderError::new(ErrorKind::Rejected, ACTION, format!("group {id} is no tag of ours")))
@@ -77,6 +87,10 @@ impl Work<'_> {
     }
 
     async fn clear_damaged(&mut self, network: &NetworkId) -> Result<(), ProviderError> {
+        if self.band.identity == Identity::NetworkTags {
+            let edit = |band: &Band, held: &[PathRule]| Ok(band::clear_damaged(band, held, &|_| true));
+            return self.change_classic(network, edit).await;
+        }
         let classes: Vec<GroupId> = self
             .current
             .iter()
@@ -112,14 +126,28 @@ impl Work<'_> {
         Ok(found)
     }
 
-    /// Deletes the tag of a class, after looking again that nothing has it.
-    async fn delete_class(&mut self, id: &GroupId, value: &str) -> Result<(), ProviderError> {
+    /// Refuses to delete a class that interfaces are in.
+    fn check_unused(&self, id: &GroupId) -> Result<(), ProviderError> {
         let members =
             self.own().flat_map(|observed| &observed.interfaces).filter(|i| i.groups.contains(id)).count();
         if members > 0 {
             let message = format!("group {id} is still on {members} interfaces");
             return Err(ProviderError::new(ErrorKind::Conflict, ACTION, message));
         }
+        Ok(())
+    }
+
+    /// Deletes the rules of a class that a network tag stands for; without rules and members it is none.
+    async fn delete_tagged(&mut self, id: &GroupId) -> Result<(), ProviderError> {
+        self.check_unused(id)?;
+        let (class, target) = (self.class(id)?, id.clone());
+        let edit = move |band: &Band, held: &[PathRule]| Ok(band::clear(band, held, &target));
+        self.change_classic(&class.network, edit).await
+    }
+
+    /// Deletes the tag of a class, after looking again that nothing has it.
+    async fn delete_class(&mut self, id: &GroupId, value: &str) -> Result<(), ProviderError> {
+        self.check_unused(id)?;
         let class = self.class(id)?;
         if self.is_in_force(&class.network) {
             let id = id.clone();
@@ -144,4 +172,15 @@ impl Work<'_> {
         let done = self.hands.writer.delete_tag(key).await;
         self.note(done)
     }
+}
+
+/// Where no tag key may be made, people are told that there is another way.
+fn with_fallback(mut error: ProviderError) -> ProviderError {
+    if matches!(error.kind, ErrorKind::Denied | ErrorKind::Rejected) {
+        let other = "where secure tags may not be made (no organisation, or no right to), set `gcp: { identity: network_tags }` in the \
+            configuration: network tags and classic rules, which whoever may edit an instance can join";
+        error.hint =
+            if error.hint.is_empty() { other.to_owned() } else { format!("{}; {other}", error.hint) };
+    }
+    error
 }

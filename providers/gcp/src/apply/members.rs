@@ -11,6 +11,7 @@ use crate::band::{self, Band};
 use crate::ids::{self, GroupKind};
 use crate::marks;
 use crate::resources::{FullName, Instance, ResourcePath, TagValue};
+use crate::settings::Identity;
 
 impl Work<'_> {
     pub(super) async fn attach(
@@ -18,6 +19,9 @@ impl Work<'_> {
         interface: &InterfaceId,
         add: &[GroupId],
     ) -> Result<(), ProviderError> {
+        if self.band.identity == Identity::NetworkTags {
+            return self.change_tags(interface, add, &[]).await;
+        }
         let instance = self.full_name(interface).await?;
         for id in add {
             match ids::kind_of(&self.real(id)) {
@@ -37,6 +41,9 @@ impl Work<'_> {
         interface: &InterfaceId,
         remove: &[GroupId],
     ) -> Result<(), ProviderError> {
+        if self.band.identity == Identity::NetworkTags {
+            return self.change_tags(interface, &[], remove).await;
+        }
         let instance = self.full_name(interface).await?;
         for id in remove {
             match ids::kind_of(&self.real(id)) {
@@ -153,7 +160,7 @@ fn role_of(direction: Direction) -> &'static str {
     }
 }
 
-fn not_written(interface: &InterfaceId, id: &GroupId) -> ProviderError {
+pub(super) fn not_written(interface: &InterfaceId, id: &GroupId) -> ProviderError {
     let message = format!("membership of {interface} in {id} cannot be written");
     ProviderError::new(ErrorKind::Rejected, ACTION, message)
 }

@@ -10,6 +10,7 @@ use crate::ids::{self, GroupKind};
 use crate::marks;
 use crate::observed::lists;
 use crate::resources::{Policy, PolicyRule, ResourcePath};
+use crate::settings::Identity;
 use crate::write::{NewAssociation, if_there};
 
 /// What becomes of the rules of ours.
@@ -48,13 +49,16 @@ impl Work<'_> {
         self.change_policy(&network, None, edit).await
     }
 
-    /// Changes the rules of ours in the policy of a network, which is made if it is not there.
+    /// Changes the rules of ours of a network: in its policy, which is made if it is not there, or among its classic rules.
     pub(super) async fn change_policy(
         &mut self,
         network: &NetworkId,
         closed: ClosedValue,
         edit: impl Fn(&Band, &[PathRule]) -> Result<Change, Refusal> + Send + Sync + 'static,
     ) -> Result<(), ProviderError> {
+        if self.band.identity == Identity::NetworkTags {
+            return self.change_classic(network, edit).await;
+        }
         self.ensure_policy(network).await?;
         let path = ids::policy(&self.band.installation, network);
         let band = self.band.clone();
@@ -63,8 +67,11 @@ impl Work<'_> {
         self.note(done)
     }
 
-    /// Whether our policy of a network was in force when it was read.
+    /// Whether our policy of a network was in force when it was read. Classic rules always are.
     pub(super) fn is_in_force(&self, network: &NetworkId) -> bool {
+        if self.band.identity == Identity::NetworkTags {
+            return true;
+        }
         let path = ids::policy(&self.band.installation, network);
         let mut lists = self.current.iter().flat_map(|observed| &observed.path_filters);
         lists.any(|list| list.id == path.as_str() && list.owner == Owner::Ours)

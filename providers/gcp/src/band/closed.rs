@@ -5,9 +5,10 @@ use plan::{Direction, Owner, PathEffect, PathRule, Peer, RuleService};
 use policy::NetworkId;
 
 use crate::band::place::{self, Full};
-use crate::band::{Band, Change};
+use crate::band::{Band, Change, classic};
 use crate::ids::{self, GroupKind};
 use crate::marks;
+use crate::settings::Identity;
 
 const FAMILIES: [IpNet; 2] = [
     IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)),
@@ -57,13 +58,20 @@ pub fn close(
             continue;
         }
         let (first, last) = (*band.denies().start(), *band.denies().end());
-        let priority = place::first_free(first, last, first, &place::taken(&after)).ok_or(Full {
-            what: "priorities of denies",
-            count: 101,
-            most: 100,
-        })?;
+        let free = || place::first_free(first, last, first, &place::taken(&after));
+        let priority = match band.identity {
+            Identity::NetworkTags => first,
+            Identity::SecureTags => {
+                free().ok_or(Full { what: "priorities of denies", count: 101, most: 100 })?
+            }
+        };
+        let key = format!("{network}\n{direction}\n{family}");
+        let name = match band.identity {
+            Identity::SecureTags => marks::hashed_name(&band.installation, &key),
+            Identity::NetworkTags => classic::free_name(band, &after, &key, |_| true),
+        };
         let rule = PathRule {
-            name: marks::hashed_name(&band.installation, &format!("{network}\n{direction}\n{family}")),
+            name,
             priority,
             owner: Owner::Ours,
             direction,
@@ -73,7 +81,10 @@ pub fn close(
             services: vec![RuleService::All],
         };
         after.push(rule.clone());
-        change.put.push(rule);
+        match band.identity {
+            Identity::SecureTags => change.put.push(rule),
+            Identity::NetworkTags => change.classic.grow.push(rule),
+        }
     }
     Ok(change)
 }

@@ -10,7 +10,7 @@ use crate::{marks, services};
 
 /// What kind of peers a rule has: a rule names tag values or blocks of one family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Values,
     Four,
     Six,
@@ -128,7 +128,7 @@ fn by_rule(direction: Direction, facts: &BTreeSet<RuleSpec>) -> Result<Compiled,
 
 /// Services that one rule can say without losing one of them: beside a whole protocol its ports would be nothing more to
 /// say, and who wants only them to stay would not find them.
-fn apart(services: Vec<RuleService>) -> Vec<Vec<RuleService>> {
+pub(super) fn apart(services: Vec<RuleService>) -> Vec<Vec<RuleService>> {
     let is_inside = |service: &RuleService| {
         let RuleService::Ports { protocol, .. } = *service else { return false };
         services.contains(&RuleService::All) || services.contains(&RuleService::Protocol(protocol))
@@ -138,7 +138,7 @@ fn apart(services: Vec<RuleService>) -> Vec<Vec<RuleService>> {
 }
 
 /// None where no rule can name it: identities are no destinations.
-fn kind_of(direction: Direction, peer: &Peer) -> Option<Kind> {
+pub(super) fn kind_of(direction: Direction, peer: &Peer) -> Option<Kind> {
     match peer {
         Peer::Group(_) => (direction == Direction::Ingress).then_some(Kind::Values),
         Peer::Cidr(IpNet::V4(_)) => Some(Kind::Four),

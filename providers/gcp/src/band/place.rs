@@ -7,6 +7,7 @@ use plan::{PathRule, RuleService};
 use crate::band::{Band, Change};
 use crate::marks;
 use crate::resources::policy::PREDEFINED;
+use crate::settings::Identity;
 
 /// Something is over a limit.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -64,6 +65,10 @@ fn protocol(service: RuleService) -> u16 {
 pub fn check_limits(band: &Band, rules: &[PathRule], change: &Change) -> Result<(), Full> {
     let mut after = rules.to_vec();
     change.apply_to(&mut after);
+    if band.identity == Identity::NetworkTags {
+        // Classic rules are counted by project: see `apply`.
+        return Ok(());
+    }
     let (count, most) = (attributes(&after), band.attributes_max);
     let fits = count <= most || count <= attributes(rules);
     if fits { Ok(()) } else { Err(Full { what: "attributes of the firewall policy", count, most }) }

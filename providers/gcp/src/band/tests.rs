@@ -5,7 +5,8 @@ use plan::{Owner, PathEffect, Peer, RuleService};
 use policy::NetworkId;
 
 fn band() -> Band {
-    Band { installation: "x".to_owned(), first: 1_000, last: 1_999, attributes_max: 100 }
+    let (identity, installation) = (crate::settings::Identity::SecureTags, "x".to_owned());
+    Band { installation, identity, first: 1_000, last: 1_999, attributes_max: 100 }
 }
 
 fn target(id: &GroupId) -> Target<'_> {

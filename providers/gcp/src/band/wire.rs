@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use plan::{Direction, GroupId, PathEffect, PathRule, Peer};
+use policy::NetworkId;
 
 use crate::band::{Band, Change};
+use crate::ids::{self, GroupKind};
+use crate::resources::firewall::Layer4;
 use crate::resources::policy::RuleMatch;
-use crate::resources::{PolicyRule, SecureTag};
+use crate::resources::{Firewall, PolicyRule, SecureTag};
 use crate::{marks, services};
 
 /// The tag value that a group is, if it is there.
@@ -38,6 +41,54 @@ pub fn to_wire(
         disabled: Some(false),
         enable_logging: Some(held.and_then(|held| held.enable_logging).unwrap_or(false)),
         ..PolicyRule::default()
+    })
+}
+
+/// A classic rule of ours of a network as it is sent. None where it names what network tags cannot.
+pub fn to_firewall(band: &Band, rule: &PathRule, network: &NetworkId) -> Option<Firewall> {
+    let (installation, is_ingress) = (&band.installation, rule.direction == Direction::Ingress);
+    let targets = rule.targets.iter().map(|id| match ids::kind_of(id) {
+        GroupKind::Closed { network, direction } => Some(ids::closed_tag(installation, &network, direction)),
+        _ => ids::tag_of_class(installation, id).map(|(_, tag)| tag),
+    });
+    let (mut tags, mut blocks) = (Vec::new(), Vec::new());
+    for peer in &rule.peers {
+        match peer {
+            Peer::Group(id) => match ids::kind_of(id) {
+                GroupKind::NetworkTag { name, .. } => tags.push(name),
+                _ => return None,
+            },
+            Peer::Cidr(block) => blocks.push(block.to_string()),
+            Peer::Opaque(_) => return None,
+        }
+    }
+    let blocks = (!blocks.is_empty()).then_some(blocks);
+    let layers = services::layer4_of(&rule.services);
+    let layers = layers.into_iter().map(|one| Layer4 {
+        protocol: one.ip_protocol,
+        ports: one.ports,
+        ..Layer4::default()
+    });
+    let layers: Vec<Layer4> = layers.collect();
+    let (role, allowed, denied) = match rule.effect {
+        PathEffect::Allow => (marks::role::CLASS_RULE, Some(layers), None),
+        PathEffect::Deny => (marks::role::CLOSING_RULE, None, Some(layers)),
+        PathEffect::Next => return None,
+    };
+    Some(Firewall {
+        name: rule.name.clone(),
+        description: Some(marks::description(installation, role, "")),
+        network: network.as_str().to_owned(),
+        priority: Some(rule.priority),
+        direction: Some(if is_ingress { "INGRESS" } else { "EGRESS" }.to_owned()),
+        source_ranges: blocks.clone().filter(|_| is_ingress),
+        destination_ranges: blocks.filter(|_| !is_ingress),
+        source_tags: (!tags.is_empty()).then_some(tags),
+        target_tags: Some(targets.collect::<Option<_>>()?),
+        allowed,
+        denied,
+        disabled: Some(false),
+        ..Firewall::default()
     })
 }
 

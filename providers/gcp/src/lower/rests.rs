@@ -7,9 +7,9 @@ use policy::InterfaceId;
 use provider::lowering::{Lowering, as_observed};
 use rustc_hash::FxHashMap;
 
+use crate::band::Band;
 use crate::ids::{self, GroupKind};
 use crate::observed::derive;
-use crate::settings::GcpSettings;
 
 /// The rests of a scope.
 pub(super) struct Rests<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Rests<'a> {
 }
 
 impl<'a> Rests<'a> {
-    pub(super) fn new(lowering: &Lowering<'a>) -> Self {
+    pub(super) fn new(lowering: &Lowering<'a>, band: &Band) -> Self {
         let observed = lowering.observed();
         let ours = observed.groups.iter().filter(|group| group.owner == Owner::Ours);
         let rests = ours.filter(|group| matches!(ids::kind_of(&group.id), GroupKind::Rest { .. }));
@@ -29,7 +29,7 @@ impl<'a> Rests<'a> {
             [Direction::Ingress, Direction::Egress].iter().any(|&d| rests.held(interface, d).is_none())
         };
         if observed.interfaces.iter().any(is_closed) {
-            rests.opened = opened(lowering);
+            rests.opened = opened(lowering, band);
         }
         rests
     }
@@ -62,12 +62,11 @@ fn is_rest(id: &GroupId, direction: Direction) -> bool {
 }
 
 /// The rests of every interface if nobody were closed.
-fn opened(lowering: &Lowering<'_>) -> FxHashMap<InterfaceId, Vec<GroupId>> {
+fn opened(lowering: &Lowering<'_>, band: &Band) -> FxHashMap<InterfaceId, Vec<GroupId>> {
     let mut observed = derive::strip(lowering.observed().clone());
     for interface in &mut observed.interfaces {
         interface.groups.retain(|id| !matches!(ids::kind_of(id), GroupKind::Closed { .. }));
     }
-    let band = GcpSettings::new(lowering.input.installation).band();
-    let observed = derive::derive(&band, observed);
+    let observed = derive::derive(band, observed);
     observed.interfaces.into_iter().map(|interface| (interface.id, interface.groups)).collect()
 }

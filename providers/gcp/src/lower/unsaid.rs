@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use ipnet::{IpNet, Ipv4Net};
-use plan::{Desired, Owner};
+use plan::{Desired, Owner, PathRule};
 use policy::{AddressSet, ClassId, Finding, Severity, WorkloadId};
 use provider::lowering::{Lowering, Reaches, Words, sample};
 
+use super::exclusive;
 use super::rests::Rests;
+use crate::band::Band;
 use crate::ids;
+use crate::settings::Identity;
 
 const WORDS: Words = Words {
     selective: "selective enforcement needs deny rules of the policy, and this version lowers allow rules only",
     deny: "a deny rule matters here, and this version does not lower deny rules to firewall policies",
 };
-const EXCLUSIVE: &str = "rules of others on a network cannot be taken off one interface";
 
 /// From where the probes of load balancers come: 35.191.0.0/16 and 130.211.0.0/22.
 const PROBES: [([u8; 4], u8); 2] = [([35, 191, 0, 0], 16), ([130, 211, 0, 0], 22)];
@@ -42,14 +44,21 @@ impl<'a> Unsaid<'a> {
     pub(super) fn findings(
         self,
         lowering: &Lowering<'_>,
+        band: &Band,
         rests: &Rests<'_>,
         desired: &Desired,
     ) -> Vec<Finding> {
         let mut findings = lowering.inexpressible(&WORDS);
         findings.extend(self.capability_gap(lowering));
         findings.extend(self.refused);
-        findings.extend(lowering.exclusive_finding(EXCLUSIVE));
-        findings.extend(taken_places(lowering));
+        findings.extend(exclusive::findings(lowering, band));
+        match band.identity {
+            Identity::SecureTags => findings.extend(taken_places(lowering)),
+            Identity::NetworkTags => {
+                findings.extend(weaker_identity(lowering));
+                findings.extend(half_marked(lowering));
+            }
+        }
         if lowering.enforces_anybody() {
             findings.extend(lowering.fallback_finding(&self.by_address));
         }
@@ -68,6 +77,29 @@ impl<'a> Unsaid<'a> {
         let scope = &lowering.scope().id;
         (!named.is_empty()).then(|| Finding::new(Severity::Note, "egress-by-address", scope, message, hint))
     }
+}
+
+/// What network tags cannot keep people from.
+fn weaker_identity(lowering: &Lowering<'_>) -> Option<Finding> {
+    let message = "network tags stand for classes: whoever may edit an instance may put it into any class, or take it out of one";
+    let hint = "use `gcp: { identity: secure_tags }` where the organisation allows it; who has `compute.instances.setTags` is to be trusted until then";
+    let (scope, code) = (&lowering.scope().id, "identity-by-network-tag");
+    lowering.enforces_anybody().then(|| Finding::new(Severity::Warning, code, scope, message, hint))
+}
+
+/// Classic rules that are ours by half, which nobody touches.
+fn half_marked(lowering: &Lowering<'_>) -> Vec<Finding> {
+    let rules = lowering.observed().path_filters.iter().flat_map(|list| &list.rules);
+    let finding = |(rule, why): (&PathRule, &String)| {
+        let message = format!("the classic rule `{}` has {why}: it is left as it is", rule.name);
+        let hint = "delete it, or give it our description again";
+        Finding::new(Severity::Warning, "half-marked", &lowering.scope().id, message, hint)
+    };
+    let suspect = rules.filter_map(|rule| match &rule.owner {
+        Owner::Suspect(why) => Some((rule, why)),
+        Owner::Ours | Owner::Foreign => None,
+    });
+    suspect.map(finding).collect()
 }
 
 /// Networks in which ours would be the policy, and somebody else's is.

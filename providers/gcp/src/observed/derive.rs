@@ -5,13 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, PathRule, RuleSpec};
+use plan::{
+    Direction, GroupId, GroupState, InterfaceState, Observed, Owner, PathFilter, PathRule, Peer, RuleSpec,
+};
 use policy::{AddressSet, NetworkId};
 use rustc_hash::FxHashMap;
 
 use crate::band::{self, Band};
 use crate::ids::{self, GroupKind};
 use crate::observed::flatten::flatten;
+use crate::settings::Identity;
 
 const BOTH: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
@@ -28,6 +31,10 @@ pub fn strip(mut observed: Observed) -> Observed {
 
 /// Puts on what follows from memberships and lists. Linear in rules × kinds of interfaces of each network.
 pub fn derive(band: &Band, mut observed: Observed) -> Observed {
+    if band.identity == Identity::NetworkTags {
+        tagged_classes(band, &mut observed);
+    }
+    let sources = sources(band, &observed);
     let lists: BTreeMap<&str, &PathFilter> =
         observed.path_filters.iter().map(|filter| (filter.id.as_str(), filter)).collect();
     let rules_of = |network: &NetworkId| our_rules(band, &lists, network);
@@ -41,7 +48,8 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
     }
     for group in observed.groups.iter_mut().filter(|group| is_class(group)) {
         let own = by_target.get(&(&group.network, &group.id)).map(Vec::as_slice).unwrap_or_default();
-        (group.ingress, group.egress) = (facts(own, Direction::Ingress), facts(own, Direction::Egress));
+        let facts = |direction| facts(band, own, direction, &sources);
+        (group.ingress, group.egress) = (facts(Direction::Ingress), facts(Direction::Egress));
     }
     let classes: BTreeSet<GroupId> =
         observed.groups.iter().filter(|group| is_class(group)).map(|group| group.id.clone()).collect();
@@ -49,8 +57,7 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
     for network in &observed.networks {
         let is_known = |id: &GroupId| classes.contains(id);
         if rules_of(&network.id).iter().any(|rule| band::is_damaged(band, rule, &is_known)) {
-            let policy = ids::policy(&band.installation, &network.id);
-            derived.push(group_of(ids::damaged(policy.as_str()), &network.id));
+            derived.push(group_of(damaged(band, &network.id), &network.id));
         }
     }
     let rests = Rests::new(band, &lists, &observed.interfaces);
@@ -67,27 +74,105 @@ pub fn derive(band: &Band, mut observed: Observed) -> Observed {
 }
 
 /// What some rules of our band say in one direction, sorted.
-fn facts(rules: &[&PathRule], direction: Direction) -> Vec<RuleSpec> {
+fn facts(
+    band: &Band,
+    rules: &[&PathRule],
+    direction: Direction,
+    sources: &FxHashMap<GroupId, GroupId>,
+) -> Vec<RuleSpec> {
+    let named = |peer: &Peer| match peer {
+        Peer::Group(id) => sources.get(id).cloned().map_or_else(|| band::read_peer(band, peer), Peer::Group),
+        other => other.clone(),
+    };
     let own = rules.iter().filter(|rule| rule.direction == direction);
     let mut facts: Vec<RuleSpec> = own
         .flat_map(|rule| rule.peers.iter().flat_map(|peer| rule.services.iter().map(move |s| (peer, *s))))
-        .map(|(peer, service)| RuleSpec { peer: peer.clone(), service })
+        .map(|(peer, service)| RuleSpec { peer: named(peer), service })
         .collect();
     facts.sort_unstable();
     facts.dedup();
     facts
 }
 
-/// Whether a group is the tag of a class of ours.
+/// Classes that network tags stand for. Such a tag is no object: a class is there while an interface has its tag, or a
+/// rule of ours is for it or names it.
+fn tagged_classes(band: &Band, observed: &mut Observed) {
+    let rules = observed.path_filters.iter().flat_map(|list| &list.rules);
+    let ours: Vec<&PathRule> = rules.filter(|rule| band::is_of_band(band, rule)).collect();
+    let members = observed.interfaces.iter().flat_map(|interface| &interface.groups);
+    // Many have the same groups: what they are is read once for each group.
+    let named: BTreeSet<&GroupId> = members.chain(ours.iter().flat_map(|rule| &rule.targets)).collect();
+    let mut found: BTreeSet<GroupId> = named.into_iter().cloned().collect();
+    let planned: BTreeSet<GroupId> = found
+        .iter()
+        .filter(|id| id.is_planned())
+        .filter_map(|id| ids::tagged_class(&band.installation, id))
+        .collect();
+    for peer in ours.iter().flat_map(|rule| &rule.peers) {
+        if let Peer::Group(id) = band::read_peer(band, peer) {
+            found.extend((!planned.contains(&id)).then_some(id));
+        }
+    }
+    observed.groups.retain(|group| !is_class(group));
+    for id in found {
+        let (network, name) = match ids::kind_of(&id) {
+            GroupKind::Class { network, tag } => {
+                let name = ids::name_of_tag(&band.installation, &network, &tag);
+                (network, name.unwrap_or(tag))
+            }
+            GroupKind::Planned { network, name } => (network, name),
+            _ => continue,
+        };
+        observed.groups.push(GroupState { name, ..group_of(id, &network) });
+    }
+}
+
+/// What rules know classes by as sources, where that is not their own id.
+fn sources(band: &Band, observed: &Observed) -> FxHashMap<GroupId, GroupId> {
+    let classes = observed.groups.iter().filter(|group| is_class(group));
+    let named =
+        classes.filter_map(|group| Some((ids::source_of(&band.installation, &group.id)?, group.id.clone())));
+    match band.identity {
+        Identity::SecureTags => FxHashMap::default(),
+        Identity::NetworkTags => named.collect(),
+    }
+}
+
+/// The group of the damaged rules of ours in a network.
+fn damaged(band: &Band, network: &NetworkId) -> GroupId {
+    match band.identity {
+        Identity::SecureTags => ids::damaged(ids::policy(&band.installation, network).as_str()),
+        Identity::NetworkTags => ids::damaged(network.as_str()),
+    }
+}
+
+/// Whether a group is a class of ours.
 pub fn is_class(group: &GroupState) -> bool {
-    let is_value = matches!(ids::kind_of(&group.id), GroupKind::Value(_) | GroupKind::Planned { .. });
+    let kind = ids::kind_of(&group.id);
+    let is_value = matches!(kind, GroupKind::Value(_) | GroupKind::Planned { .. } | GroupKind::Class { .. });
     group.owner == Owner::Ours && is_value
 }
 
-/// The rules of our policy of a network; none if it is not there or not in force.
+/// The list in which rules of ours of a network are: our policy, or its classic rules in their place in the order.
+pub fn our_list<'a>(
+    band: &Band,
+    network: &NetworkId,
+    find: impl Fn(&str) -> Option<&'a PathFilter>,
+) -> Option<&'a PathFilter> {
+    match band.identity {
+        Identity::SecureTags => {
+            let policy = ids::policy(&band.installation, network);
+            find(policy.as_str()).filter(|list| list.owner == Owner::Ours)
+        }
+        Identity::NetworkTags => {
+            find(&ids::classic(network, true)).or_else(|| find(&ids::classic(network, false)))
+        }
+    }
+}
+
+/// The rules of the list that ours are in; none if it is not there or not in force.
 fn our_rules<'a>(band: &Band, lists: &BTreeMap<&str, &'a PathFilter>, network: &NetworkId) -> &'a [PathRule] {
-    let policy = ids::policy(&band.installation, network);
-    let list = lists.get(policy.as_str()).filter(|list| list.owner == Owner::Ours);
+    let list = our_list(band, network, |id| lists.get(id).copied());
     list.map(|list| list.rules.as_slice()).unwrap_or_default()
 }
 
@@ -104,7 +189,7 @@ fn group_of(id: GroupId, network: &NetworkId) -> GroupState {
 }
 
 /// The addresses of the members of every group.
-fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
+pub(crate) fn addresses(interfaces: &[InterfaceState]) -> BTreeMap<GroupId, AddressSet> {
     let mut found: BTreeMap<&GroupId, Vec<std::net::IpAddr>> = BTreeMap::new();
     for interface in interfaces {
         for group in &interface.groups {
@@ -201,6 +286,7 @@ impl<'a> Rests<'a> {
     }
 }
 
-fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
+/// Whether a rule is for an interface.
+pub(crate) fn applies(rule: &PathRule, interface: &InterfaceState) -> bool {
     rule.targets.is_empty() || rule.targets.iter().any(|target| interface.groups.contains(target))
 }

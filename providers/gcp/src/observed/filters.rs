@@ -16,6 +16,7 @@ use crate::observed::interfaces::Member;
 use crate::observed::lists::{self, Own, Read};
 use crate::observed::{View, groups};
 use crate::resources::{Policy, PolicyRule, ResourcePath};
+use crate::settings::Identity;
 
 /// Every list of the networks of the scope; puts their ids, and the places of their rules, on the interfaces.
 pub(super) fn filters(view: &View<'_>, members: &mut [Member<'_>]) -> Vec<PathFilter> {
@@ -27,7 +28,8 @@ pub(super) fn filters(view: &View<'_>, members: &mut [Member<'_>]) -> Vec<PathFi
     }
     let named = groups::named(&filters);
     for member in members {
-        let sources = groups::sources(member).into_iter().filter(|id| named.contains(id));
+        let sources = groups::sources(member).into_iter();
+        let sources = sources.filter(|id| named.contains(id) || groups::is_told(view, id));
         member.state.groups.extend(sources.collect::<Vec<_>>());
     }
     filters
@@ -67,7 +69,10 @@ impl Lister<'_, '_, '_> {
 
     fn classic(&mut self, is_first: bool) {
         let own = self.view.estate.firewalls.values().filter(|one| one.network == *self.path);
-        let read: Vec<Read> = own.map(|one| lists::of_firewall(&one.rule, self.id)).collect();
+        let settings = self.view.settings;
+        let installation =
+            (settings.identity == Identity::NetworkTags).then_some(settings.installation.as_str());
+        let read: Vec<Read> = own.map(|one| lists::of_firewall(&one.rule, self.id, installation)).collect();
         let name = format!("classic rules of {}", self.path.name());
         self.put(ids::classic(self.id, is_first), name, Owner::Foreign, read, "");
     }
@@ -118,7 +123,9 @@ impl Lister<'_, '_, '_> {
 
     fn targeted(&mut self, list: &str, read: Read) -> PathRule {
         let Read { mut rule, own } = read;
-        if own.is_by_value() {
+        if let Some(classes) = own.classes(&|tag| self.view.group_of_tag(self.path, tag)) {
+            rule.targets = classes;
+        } else if own.is_by_value() {
             rule.targets = own.values.iter().map(|value| self.view.group(value)).collect();
             rule.targets.sort();
             rule.targets.dedup();
@@ -154,9 +161,12 @@ fn is_for(member: &Member<'_>, own: &Own, effect: PathEffect) -> bool {
     by_value && by_tag && by_account && by_block
 }
 
-/// Whose a policy of a network is: ours is at one place only.
+/// Whose a policy of a network is: ours is at one place only, and there is none where network tags stand for classes.
 fn owner_of(view: &View<'_>, network: &NetworkId, policy: &Policy) -> Owner {
     let installation = &view.settings.installation;
+    if view.settings.identity == Identity::NetworkTags {
+        return Owner::Foreign;
+    }
     let description = policy.description.as_deref().unwrap_or_default();
     match marks::owner(installation, policy.path.name(), description) {
         Owner::Ours if policy.path == ids::policy(installation, network) => Owner::Ours,

@@ -13,7 +13,7 @@ use policy::{AddressSet, ServiceSet};
 use crate::services::pieces;
 
 /// Addresses with services.
-type Region = (AddressSet, ServiceSet);
+pub(crate) type Region = (AddressSet, ServiceSet);
 
 /// The facts of the rules that apply, list by list in their order. `members` gives the addresses of a group.
 pub fn flatten<'a>(
@@ -127,7 +127,7 @@ fn blocks(rule: &PathRule) -> impl Iterator<Item = ipnet::IpNet> {
 }
 
 /// What earlier rules leave of a region.
-fn left<const N: usize>(region: Region, before: [&Vec<Region>; N]) -> Vec<Region> {
+pub(crate) fn left<const N: usize>(region: Region, before: [&Vec<Region>; N]) -> Vec<Region> {
     let is_something = |(addresses, services): &Region| !addresses.is_empty() && !services.is_empty();
     let mut left = vec![region];
     for (gone, what) in before.into_iter().flatten() {

@@ -10,13 +10,14 @@ use crate::inventory::estate::TagValue;
 use crate::marks;
 use crate::observed::interfaces::Member;
 use crate::observed::{View, network_id};
+use crate::settings::Identity;
 
 /// The groups of the scope, sorted by id; facts of classes are put on later.
 pub(super) fn groups(view: &View<'_>, observed: &Observed) -> Vec<GroupState> {
     let mut groups: Vec<GroupState> =
         view.estate.tag_values.iter().filter_map(|(name, value)| of_value(view, name, value)).collect();
     groups.extend(orphans(view));
-    groups.extend(named_sources(observed));
+    groups.extend(named_sources(observed).into_iter().filter(|group| !is_class_source(view, &group.id)));
     groups.sort_by(|a, b| a.id.cmp(&b.id));
     groups
 }
@@ -30,6 +31,10 @@ fn of_value(view: &View<'_>, name: &str, value: &TagValue) -> Option<GroupState>
     let owner = marks::owner(&view.settings.installation, &value.short_name, &value.description);
     let role = marks::read(&value.description).map(|(_, role)| role);
     match owner {
+        Owner::Ours if view.settings.identity == Identity::NetworkTags => {
+            let why = Owner::Suspect("our name and mark, but network tags stand for classes".to_owned());
+            Some(group(GroupId::from(name), &network.0, value.short_name.clone(), why))
+        }
         Owner::Ours if view.closed.contains_key(name) => None,
         // A class is of one network.
         Owner::Ours if role == Some(marks::role::CLASS) && view.network_of_value(name).is_some() => {
@@ -56,10 +61,27 @@ fn orphans<'a>(view: &'a View<'_>) -> impl Iterator<Item = GroupState> + 'a {
         let role = marks::read(&key.description).map(|(_, role)| role);
         let path = held.network.as_ref()?;
         let (network, ..) = view.networks.iter().find(|(_, own, _)| *own == path)?;
-        let is_orphan = is_ours == Owner::Ours && role == Some(marks::role::CLASS);
+        let is_possible = view.settings.identity == Identity::SecureTags;
+        let is_orphan = is_possible && is_ours == Owner::Ours && role == Some(marks::role::CLASS);
         (is_orphan && !used.contains(key.name.as_str()))
             .then(|| group(GroupId::from(key.name.as_str()), network, key.short_name.clone(), Owner::Ours))
     })
+}
+
+/// Whether a network tag is told though no rule knows sources by it: where such tags stand for classes, a plan may write a
+/// rule that does, and they are counted.
+pub(super) fn is_told(view: &View<'_>, id: &GroupId) -> bool {
+    let GroupKind::NetworkTag { network, name } = ids::kind_of(id) else { return false };
+    let settings = view.settings;
+    let group = ids::group_of_tag(&settings.installation, &network, &name);
+    let is_closed = group.is_some_and(|id| matches!(ids::kind_of(&id), GroupKind::Closed { .. }));
+    settings.identity == Identity::NetworkTags && !is_closed
+}
+
+/// Whether a source of rules is a class of ours, which is a group of its own.
+pub(super) fn is_class_source(view: &View<'_>, id: &GroupId) -> bool {
+    let settings = view.settings;
+    settings.identity == Identity::NetworkTags && ids::class_of_source(&settings.installation, id).is_some()
 }
 
 /// Network tags and service accounts that rules know their sources by.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use plan::{AttachClass, InterfaceState};
+use plan::{AttachClass, GroupId, InterfaceState};
 use policy::WorkloadId;
 
 use crate::ids;
@@ -54,12 +54,14 @@ fn member<'a>(
         .filter(|value| view.works_in(value, &nic.network))
         .collect();
     let addresses = addresses(nic);
+    let mut groups: Vec<GroupId> = values.iter().map(|value| view.group(value)).collect();
+    groups.extend(instance.tags.iter().filter_map(|tag| view.group_of_tag(&nic.network, tag)));
     let state = InterfaceState {
         id: ids::interface(path, &nic.name),
         network: network_id(&nic.network),
         workload: WorkloadId::from(path.as_str()),
         name: name_of(path, instance, nic),
-        groups: values.iter().map(|value| view.group(value)).collect(),
+        groups,
         attach: attach_of(&instance.attach),
         tags: tags_of(view, path, instance),
         path_filters: Vec::new(),

@@ -39,6 +39,22 @@ impl Own {
         *self == Self::default()
     }
 
+    /// Whether network tags alone say whom it is for.
+    pub fn is_by_tag(&self) -> bool {
+        !self.tags.is_empty() && self.values.is_empty() && self.accounts.is_empty() && self.blocks.is_empty()
+    }
+
+    /// The groups that its network tags stand for, if all of them are ours and nothing else says whom it is for.
+    pub fn classes(&self, group: &dyn Fn(&str) -> Option<GroupId>) -> Option<Vec<GroupId>> {
+        if !self.is_by_tag() {
+            return None;
+        }
+        let mut groups: Vec<GroupId> = self.tags.iter().map(|tag| group(tag)).collect::<Option<_>>()?;
+        groups.sort();
+        groups.dedup();
+        Some(groups)
+    }
+
     /// Whether tag values alone say whom it is for.
     pub fn is_by_value(&self) -> bool {
         !self.values.is_empty() && self.tags.is_empty() && self.accounts.is_empty() && self.blocks.is_empty()
@@ -95,8 +111,8 @@ pub fn of_policy_rule(
     read.finish(far, own, layers, is_off)
 }
 
-/// A classic rule as it is in its network. Our mark means nothing here: we write none.
-pub fn of_firewall(rule: &Firewall, network: &NetworkId) -> Read {
+/// A classic rule as it is in its network. `installation` is ours where rules with our name and mark are ours.
+pub fn of_firewall(rule: &Firewall, network: &NetworkId, installation: Option<&str>) -> Read {
     let direction = match rule.direction.as_deref() {
         Some("EGRESS") => Direction::Egress,
         _ => Direction::Ingress,
@@ -121,10 +137,12 @@ pub fn of_firewall(rule: &Firewall, network: &NetworkId) -> Read {
         .iter()
         .flatten()
         .map(|one| Layer4 { protocol: &one.protocol, ports: one.ports.as_deref().unwrap_or_default() });
+    let description = rule.description.as_deref().unwrap_or_default();
+    let owner = installation.map(|own| marks::owner(own, &rule.name, description));
     let draft = Draft {
         name: rule.name.clone(),
         priority: rule.priority.unwrap_or(1000),
-        owner: Owner::Foreign,
+        owner: owner.unwrap_or(Owner::Foreign),
         direction,
         effect: if is_deny { PathEffect::Deny } else { PathEffect::Allow },
     };
@@ -252,6 +270,20 @@ pub fn as_written(
         rule
     };
     rules.iter().map(|rule| targeted(of_policy_rule(rule, Some(installation), group))).collect()
+}
+
+/// The classic rules of a network as they are written, for deciding which of ours to write, as [`as_written`].
+pub fn classic_as_written(rules: &[Firewall], network: &NetworkId, installation: &str) -> Vec<PathRule> {
+    let group = |tag: &str| ids::group_of_tag(installation, network, tag);
+    let targeted = |Read { mut rule, own }: Read| {
+        match own.classes(&group) {
+            Some(classes) => rule.targets = classes,
+            None if own.is_everybody() => {}
+            None => rule.targets = vec![ids::places("", &rule.name, rule.direction)],
+        }
+        rule
+    };
+    rules.iter().map(|rule| targeted(of_firewall(rule, network, Some(installation)))).collect()
 }
 
 /// What comes at the end of every list: what none of its rules decides is left to the next.

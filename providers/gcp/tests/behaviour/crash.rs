@@ -6,13 +6,15 @@ use mock_cloud::Fault;
 use mock_gcp::Settings;
 use plan::{Direction, GroupId, Observed, Owner, Step, StepAction};
 use provider::{CloudReader, CloudWriter, ErrorKind};
-use provider_gcp::{GcpSettings, GcpWriter};
+use provider_gcp::Identity;
 
 use crate::driver::{Driver, add, attach, class, create, delete, detach, remove, rest, step};
 use crate::harness::slow;
 use crate::normal::{assert_same, normal, planned};
 
 const IN: Direction = Direction::Ingress;
+/// Whatever stands for classes.
+const IDENTITIES: [Identity; 2] = [Identity::SecureTags, Identity::NetworkTags];
 
 /// Every kind of step and every kind of call.
 fn scenario() -> Vec<Step> {
@@ -43,7 +45,7 @@ async fn run(driver: &mut Driver, passes_max: usize) -> BTreeMap<ErrorKind, u32>
             Err(kind) => *met.entry(kind).or_default() += 1,
         }
         // The process ends here: what it knew is gone.
-        driver.writer = GcpWriter::new(driver.sim.api.clone(), GcpSettings::new("shop"));
+        driver.start_over();
         driver.sim.front.world().advance_ms(120_000);
     }
     panic!("not done after {passes_max} passes: {:?}, {met:?}", steps.get(next));
@@ -57,10 +59,10 @@ async fn pass(driver: &mut Driver, steps: &mut Vec<Step>, next: &mut usize) -> R
     let mut seen = observe(driver).await?;
     while let Some(step) = steps.get(*next).cloned() {
         take_over(driver, &step, &seen);
-        if !plan::holds(&step, &seen, &driver.ids) {
+        if !driver.holds(&step, &seen) {
             apply(driver, &step, &seen).await?;
             seen = observe(driver).await?;
-            if !plan::holds(&step, &seen, &driver.ids) {
+            if !driver.holds(&step, &seen) {
                 return Err(ErrorKind::NotFound);
             }
         }
@@ -106,8 +108,8 @@ async fn end(driver: &Driver) -> Observed {
 }
 
 /// What comes of it when nothing fails, and the calls that change something.
-async fn clean(settings: Settings) -> (Observed, Vec<String>) {
-    let mut driver = Driver::start(settings).await;
+async fn clean(settings: Settings, identity: Identity) -> (Observed, Vec<String>) {
+    let mut driver = Driver::start_with(settings, identity).await;
     assert_eq!(run(&mut driver, 1).await, BTreeMap::new());
     let calls = driver.sim.mutations();
     (end(&driver).await, calls)
@@ -115,64 +117,71 @@ async fn clean(settings: Settings) -> (Observed, Vec<String>) {
 
 #[tokio::test]
 async fn a_failure_at_any_call_is_made_good_by_the_next_pass() {
-    let (expected, calls) = clean(slow()).await;
-    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut tried = 0;
-    for action in &calls {
-        let nth = seen.entry(action).or_default();
-        *nth += 1;
-        for fault in [Fault::ServerError, Fault::LostAnswer] {
-            let mut driver = Driver::start(slow()).await;
-            driver.sim.front.world().faults.plant(action, *nth, fault);
-            let met = run(&mut driver, 2).await;
-            assert_same(&format!("{fault:?} at {action} {nth}"), &expected, &end(&driver).await);
-            if fault == Fault::LostAnswer {
-                assert_eq!(driver.sim.mutations().len(), calls.len(), "{action} {nth}: nothing twice");
-            } else {
-                assert_eq!(met.values().sum::<u32>(), 1, "{fault:?} at {action} {nth}: {met:?}");
+    for identity in IDENTITIES {
+        let (expected, calls) = clean(slow(), identity).await;
+        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut tried = 0;
+        for action in &calls {
+            let nth = seen.entry(action).or_default();
+            *nth += 1;
+            for fault in [Fault::ServerError, Fault::LostAnswer] {
+                let mut driver = Driver::start_with(slow(), identity).await;
+                driver.sim.front.world().faults.plant(action, *nth, fault);
+                let met = run(&mut driver, 2).await;
+                let what = format!("{identity:?}: {fault:?} at {action} {nth}");
+                assert_same(&what, &expected, &end(&driver).await);
+                if fault == Fault::LostAnswer {
+                    assert_eq!(driver.sim.mutations().len(), calls.len(), "{what}: nothing twice");
+                } else {
+                    assert_eq!(met.values().sum::<u32>(), 1, "{what}: {met:?}");
+                }
+                driver.sim.assert_no_complaints();
+                tried += 1;
             }
-            driver.sim.assert_no_complaints();
-            tried += 1;
         }
+        println!("{identity:?}: {} calls, {tried} failures", calls.len());
     }
-    println!("{} calls, {tried} failures", calls.len());
 }
 
 #[tokio::test]
 async fn an_operation_that_fails_at_its_end_is_made_good() {
-    let (expected, calls) = clean(slow()).await;
-    let mut actions: Vec<&String> = calls.iter().collect();
-    actions.sort();
-    actions.dedup();
-    for action in actions.into_iter().filter(|action| action.starts_with("compute.")) {
-        let mut driver = Driver::start(slow()).await;
-        driver.sim.front.world().fail_operation(action, 1, "INTERNAL_ERROR", "It did not work.", 503);
-        let met = run(&mut driver, 2).await;
-        assert_eq!(met, BTreeMap::from([(ErrorKind::Transient, 1)]), "{action}");
-        assert_same(action, &expected, &end(&driver).await);
+    for identity in IDENTITIES {
+        let (expected, calls) = clean(slow(), identity).await;
+        let mut actions: Vec<&String> = calls.iter().collect();
+        actions.sort();
+        actions.dedup();
+        for action in actions.into_iter().filter(|action| action.starts_with("compute.")) {
+            let mut driver = Driver::start_with(slow(), identity).await;
+            driver.sim.front.world().fail_operation(action, 1, "INTERNAL_ERROR", "It did not work.", 503);
+            let met = run(&mut driver, 2).await;
+            assert_eq!(met, BTreeMap::from([(ErrorKind::Transient, 1)]), "{identity:?} {action}");
+            assert_same(action, &expected, &end(&driver).await);
+        }
     }
 }
 
 #[tokio::test]
 async fn random_failures_come_to_the_same_end() {
-    let mut all: BTreeMap<ErrorKind, u32> = BTreeMap::new();
-    for seed in 0..6 {
-        let settings = Settings { seed, ..slow() };
-        let (expected, _) = clean(settings.clone()).await;
-        let mut driver = Driver::start(settings).await;
-        {
-            let mut world = driver.sim.front.world();
-            world.faults.rates =
-                [(Fault::Throttle, 0.003), (Fault::ServerError, 0.003), (Fault::LostAnswer, 0.05)].into();
+    for identity in IDENTITIES {
+        let mut all: BTreeMap<ErrorKind, u32> = BTreeMap::new();
+        for seed in 0..6 {
+            let settings = Settings { seed, ..slow() };
+            let (expected, _) = clean(settings.clone(), identity).await;
+            let mut driver = Driver::start_with(settings, identity).await;
+            {
+                let mut world = driver.sim.front.world();
+                world.faults.rates =
+                    [(Fault::Throttle, 0.003), (Fault::ServerError, 0.003), (Fault::LostAnswer, 0.05)].into();
+            }
+            for (kind, count) in run(&mut driver, 60).await {
+                *all.entry(kind).or_default() += count;
+            }
+            driver.sim.front.world().faults.rates.clear();
+            assert_same(&format!("{identity:?} seed {seed}"), &expected, &end(&driver).await);
         }
-        for (kind, count) in run(&mut driver, 60).await {
-            *all.entry(kind).or_default() += count;
-        }
-        driver.sim.front.world().faults.rates.clear();
-        assert_same(&format!("seed {seed}"), &expected, &end(&driver).await);
+        println!("{identity:?}: met {all:?}");
+        assert!(all.values().sum::<u32>() > 3, "{identity:?}: {all:?}");
     }
-    println!("met {all:?}");
-    assert!(all.values().sum::<u32>() > 3, "{all:?}");
 }
 
 #[tokio::test]

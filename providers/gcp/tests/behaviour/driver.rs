@@ -9,7 +9,7 @@ use plan::{
 };
 use policy::{InterfaceId, NetworkId};
 use provider::{Applied, CloudReader, CloudWriter, Failed};
-use provider_gcp::{GcpReader, GcpSettings, GcpWriter, ids, marks};
+use provider_gcp::{GcpReader, GcpSettings, GcpWriter, Identity, ids, marks};
 
 use crate::harness::{PROJECT, Sim, path};
 
@@ -17,6 +17,7 @@ pub struct Driver {
     pub sim: Sim,
     pub reader: GcpReader,
     pub writer: GcpWriter,
+    pub own: GcpSettings,
     pub scope: Scope,
     /// What planned groups became.
     pub ids: BTreeMap<GroupId, GroupId>,
@@ -39,11 +40,32 @@ pub fn scope() -> Scope {
     }
 }
 
+/// The settings of the tests.
+pub fn own(identity: Identity) -> GcpSettings {
+    GcpSettings { identity, ..GcpSettings::new("shop") }
+}
+
 impl Driver {
+    /// As a process with no memory.
+    pub fn start_over(&mut self) {
+        self.writer = GcpWriter::new(self.sim.api.clone(), self.own.clone());
+    }
+
+    /// Whether a step is true.
+    pub fn holds(&self, step: &Step, seen: &Observed) -> bool {
+        self.reader.holds(step, seen, &self.ids)
+    }
+
     pub async fn start(settings: Settings) -> Self {
+        Self::start_with(settings, Identity::SecureTags).await
+    }
+
+    /// Where something else stands for classes.
+    pub async fn start_with(settings: Settings, identity: Identity) -> Self {
         let sim = Sim::start(settings).await;
-        let own = GcpSettings::new("shop");
+        let own = own(identity);
         Self {
+            own: own.clone(),
             reader: GcpReader::new(sim.api.clone(), own.clone()),
             writer: GcpWriter::new(sim.api.clone(), own),
             scope: scope(),
@@ -71,7 +93,7 @@ impl Driver {
     pub async fn make(&mut self, action: StepAction) -> Vec<String> {
         let step = step(action);
         let done = self.apply(&step).await.unwrap_or_else(|failed| panic!("{step:?}: {failed:?}"));
-        assert!(plan::holds(&step, &self.look().await, &self.ids), "{step:?} {:#?}", self.look().await);
+        assert!(self.holds(&step, &self.look().await), "{step:?} {:#?}", self.look().await);
         let again = self.apply(&step).await.unwrap_or_else(|failed| panic!("{step:?}: {failed:?}"));
         assert_eq!(again.calls, [], "{step:?} is true already");
         assert!(done.calls.iter().all(|call| !call.request_id.is_empty()), "{:?}", done.calls);
@@ -80,6 +102,12 @@ impl Driver {
 
     /// Whether a TCP packet passes by the state of the API. An end is `vm` (its first interface) or an address.
     pub fn passes(&self, from: &str, to: &str, port: u16) -> bool {
+        let packet = self.packet(from, to, port);
+        self.sim.front.world().allows_by_api(&packet)
+    }
+
+    /// A TCP packet between two ends.
+    pub fn packet(&self, from: &str, to: &str, port: u16) -> Packet {
         let end = |text: &str| match text.parse() {
             Ok(address) => End::External(address),
             Err(_) => {
@@ -88,8 +116,7 @@ impl Driver {
                 End::Interface(format!("{}/nic0", path(&format!("vm/{text}"))), address)
             }
         };
-        let packet = Packet { source: end(from), destination: end(to), protocol: 6, detail: port };
-        self.sim.front.world().allows_by_api(&packet)
+        Packet { source: end(from), destination: end(to), protocol: 6, detail: port }
     }
 }
 

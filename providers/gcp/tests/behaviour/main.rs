@@ -17,4 +17,5 @@ mod predict;
 mod road;
 mod steps;
 mod stubs;
+mod tagged;
 mod tags;

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use mock_gcp::World;
 use mock_gcp::link::own_path;
-use mock_gcp::state::{Kind, text_of};
+use mock_gcp::state::{Kind, text_of, texts_of};
 use serde_json::Value;
 
 use crate::seed::network_path;
+use crate::tagged_hand;
 
 /// Everything by the driver's ids; also policies that are attached to nothing, and keys without a value.
 pub fn inventory(world: &World) -> BTreeSet<String> {
@@ -63,7 +64,10 @@ pub fn text(world: &World, installation: &str) -> String {
         writeln!(text, "{instance} has {value}").unwrap();
     }
     for (path, instance) in world.state.of_kind(Kind::Instance) {
-        writeln!(text, "{path} {} {}", instance.body["tags"], instance.body["networkInterfaces"]).unwrap();
+        let tags = texts_of(instance.body["tags"].as_object().unwrap(), "items");
+        let theirs: Vec<String> =
+            tags.into_iter().filter(|tag| !tagged_hand::is_ours(world, installation, tag)).collect();
+        writeln!(text, "{path} {theirs:?} {}", instance.body["networkInterfaces"]).unwrap();
     }
     for (path, network) in world.state.of_kind(Kind::Network) {
         let order = text_of(&network.body, "networkFirewallPolicyEnforcementOrder");

@@ -97,7 +97,7 @@ fn allows(services: &Value, service: RuleService) -> bool {
 }
 
 /// A service as policies write it.
-fn layer4(service: RuleService) -> Value {
+pub fn layer4(service: RuleService) -> Value {
     let word = |protocol: u8| match protocol {
         1 => "icmp".to_owned(),
         6 => "tcp".to_owned(),

@@ -6,5 +6,11 @@ mod foreign;
 mod hand;
 mod organization;
 mod seed;
+mod tagged_hand;
 
-provider::conformance!(organization::Google);
+provider::conformance!(organization::Google(provider_gcp::Identity::SecureTags));
+
+/// The fall-back: network tags stand for classes, and rules are classic ones.
+mod tagged {
+    provider::conformance!(crate::organization::Google(provider_gcp::Identity::NetworkTags));
+}

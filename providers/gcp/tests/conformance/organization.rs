@@ -13,11 +13,11 @@ use policy::{Flow, InterfaceId, essential_services};
 use provider::conformance::{Factory, Fault, Meddling, Quota, Seed, Unsupported, World};
 use provider::{Clock, CloudReader, CloudWriter};
 use provider_gcp::rest::Token;
-use provider_gcp::{Api, ApiSettings, Endpoint, GcpReader, GcpSettings, GcpWriter};
+use provider_gcp::{Api, ApiSettings, Endpoint, GcpReader, GcpSettings, GcpWriter, Identity};
 use tokio::net::TcpListener;
 
 use crate::seed::{PROJECT, fill};
-use crate::{foreign, hand};
+use crate::{foreign, hand, tagged_hand};
 
 /// Items on a page.
 const PAGE_ITEMS: usize = 5;
@@ -26,8 +26,8 @@ const PAGE_ITEMS: usize = 5;
 const DELAY_MS: (u64, u64) = (50, 4000);
 const OPERATION_MS: u64 = 400;
 
-/// Makes organisations.
-pub struct Google;
+/// Makes organisations in which this stands for classes.
+pub struct Google(pub Identity);
 
 /// One organisation with one project.
 pub struct GoogleWorld {
@@ -55,7 +55,10 @@ impl Clock for Simulated {
 #[async_trait]
 impl Factory for Google {
     fn name(&self) -> &'static str {
-        "google cloud"
+        match self.0 {
+            Identity::SecureTags => "google cloud",
+            Identity::NetworkTags => "google cloud with network tags",
+        }
     }
 
     fn page_items(&self) -> usize {
@@ -86,7 +89,8 @@ impl Factory for Google {
         let settings = ApiSettings { share: 1.0, ..ApiSettings::new(Endpoint::parse(&endpoint).unwrap()) };
         let clock = Arc::new(Simulated(front.clone()));
         let api = Api::at_endpoint(settings, Arc::new(Token::new("simulated")), clock).unwrap();
-        let settings = Mutex::new(GcpSettings::new(&seed.installation));
+        let settings = GcpSettings { identity: self.0, ..GcpSettings::new(&seed.installation) };
+        let settings = Mutex::new(settings);
         Box::new(GoogleWorld { front, api, settings, egress: seed.egress })
     }
 }
@@ -195,7 +199,12 @@ impl World for GoogleWorld {
     }
 
     fn meddle(&self, meddling: &Meddling) -> Result<(), Unsupported> {
-        hand::meddle(&mut self.organization(), &self.settings(), meddling)
+        let settings = self.settings();
+        let meddle = match settings.identity {
+            Identity::SecureTags => hand::meddle,
+            Identity::NetworkTags => tagged_hand::meddle,
+        };
+        meddle(&mut self.organization(), &settings, meddling)
     }
 
     fn relabel(&self, workload: &str, key: &str, value: &str) {
@@ -212,9 +221,22 @@ impl World for GoogleWorld {
 
     fn quota(&self, quota: Quota, _most: u32) -> Result<u32, Unsupported> {
         let mut organization = self.organization();
+        let identity = self.settings().identity;
         match quota {
+            Quota::GroupsPerInterface if identity == Identity::NetworkTags => {
+                Ok(tagged_hand::use_up_tags(&mut organization, "web-2"))
+            }
+            Quota::Groups if identity == Identity::NetworkTags => {
+                Err(Unsupported("a network tag is no object, and there may be any number".to_owned()))
+            }
+            Quota::RulesPerList if identity == Identity::NetworkTags => {
+                let most = organization.state.of_kind(Kind::Firewall).count();
+                organization.settings.limits.firewalls = most;
+                self.settings.lock().unwrap().classic_rules_max = most;
+                Ok(most as u32)
+            }
             Quota::RulesPerGroup => {
-                let why = "a rule for a tag value costs its policy and not the tag value";
+                let why = "a rule for a tag costs its policy or its project, and not the tag";
                 Err(Unsupported(why.to_owned()))
             }
             Quota::GroupsPerInterface => Ok(hand::use_up_tag_values(&mut organization, "web-2")),

@@ -123,3 +123,38 @@ fn a_class_that_is_renamed_keeps_its_tag() {
     let again = next.after(&steps);
     assert_eq!(again.steps(&again.lower()).steps, []);
 }
+
+#[test]
+fn network_tags_are_sources_at_home_and_of_first_interfaces() {
+    let estate = Estate::new(
+        SHOP,
+        "scope: network-tags
+         net a: 10.0.0.0/16 2001:db8:a::/48 peers=b
+         net b: 10.1.0.0/16 peers=a
+         vm w1: net=a role=web @10.0.0.4 @2001:db8:a::4
+         vm w2: net=b role=web @10.1.0.4
+         vm w3: net=a role=web nic=1 @10.0.0.9
+         vm p1: net=a role=app @10.0.1.4",
+    );
+    let desired = text(&estate.lower());
+    let app: Vec<&str> = desired.lines().skip_while(|line| !line.contains("role=app")).take(6).collect();
+    assert_eq!(
+        app,
+        [
+            "group (role=app @a)",
+            "  in (role=web @a) tcp/8080-8081 [back]",
+            "  in 10.0.0.9/32 tcp/8080-8081 [back]",
+            "  in 10.1.0.4/32 tcp/8080-8081 [back]",
+            "  in 35.191.0.0/16 tcp/80 [probe]",
+            "  in 130.211.0.0/22 tcp/80 [probe]",
+        ]
+    );
+    for line in [
+        "member w3#nic1: (role=web @a) rest-out:a\n",
+        "Warning identity-by-network-tag gcp: network tags stand for classes: whoever may edit an instance may put it into any class, or take it out of one",
+    ] {
+        assert!(desired.contains(line), "{line} in\n{desired}");
+    }
+    let secure = text(&Estate::new(SHOP, "net a: 10.0.0.0/16\nvm w1: net=a role=web @10.0.0.4").lower());
+    assert!(!secure.contains("identity-by-network-tag"), "{secure}");
+}

@@ -5,6 +5,7 @@
 
 mod estate;
 mod exact;
+mod exclusive;
 mod random;
 mod text;
 mod unsaid;

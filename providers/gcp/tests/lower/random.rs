@@ -9,6 +9,7 @@ use fastrand::Rng;
 use plan::{AttachClass, InterfaceState};
 use policy::{AddressDirectory, EnforcementMode, ServicePoint, Severity};
 use provider::conformance::{facts, policies};
+use provider_gcp::Identity;
 use provider_gcp::ids::{self, GroupKind};
 
 use crate::estate::{Estate, network_id};
@@ -17,12 +18,15 @@ const SAYABLE: [&str; 8] = ["tcp/443", "tcp/8000-8010", "udp/53", "tcp", "all", 
 const UNSAYABLE: [&str; 3] = ["tcp/443", "icmp/8", "icmpv6/128"];
 const CASES: u64 = 300;
 
-fn lines(rng: &mut Rng) -> String {
+fn lines(rng: &mut Rng, identity: Identity) -> String {
     let mut text = String::from(
         "net a: 10.0.0.0/16 2001:db8:a::/48 peers=b\nnet b: 10.1.0.0/16 2001:db8:b::/48 peers=a\nnet c: 10.0.0.0/16\n",
     );
     if rng.bool() {
         text.push_str("scope: egress\n");
+    }
+    if identity == Identity::NetworkTags {
+        text.push_str("scope: network-tags\n");
     }
     for number in 0..rng.usize(2..10) {
         let role = policies::ROLES[rng.usize(..3)];
@@ -35,6 +39,7 @@ fn lines(rng: &mut Rng) -> String {
             2 => format!("net=a @10.0.0.{number} @10.0.1.{number}"),
             _ => format!("net=a @10.0.0.{number} @2001:db8:a::{number}"),
         };
+        let place = if rng.u8(..5) == 0 { format!("{place} nic=1") } else { place };
         let _ = writeln!(text, "vm n{number}: role={role} env={env} {attach} {place}");
     }
     text
@@ -74,7 +79,7 @@ fn check_members(estate: &Estate, coverage: &mut Coverage) {
             .groups
             .iter()
             .map(|id| match ids::kind_of(id) {
-                GroupKind::Value(_) => "class",
+                GroupKind::Value(_) | GroupKind::Class { .. } => "class",
                 GroupKind::Rest { direction: plan::Direction::Ingress, .. } => "rest-in",
                 GroupKind::Rest { .. } => "rest-out",
                 other => panic!("{other:?}"),
@@ -94,11 +99,17 @@ fn check_members(estate: &Estate, coverage: &mut Coverage) {
 
 #[test]
 fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
+    for identity in [Identity::SecureTags, Identity::NetworkTags] {
+        agree_in(identity);
+    }
+}
+
+fn agree_in(identity: Identity) {
     let mut coverage = Coverage::default();
     for seed in 0..CASES {
         let mut rng = Rng::with_seed(seed);
         let policy = policies::text(&mut |n| rng.usize(..n), &SAYABLE);
-        let mut estate = Estate::new(&policy, &lines(&mut rng));
+        let mut estate = Estate::new(&policy, &lines(&mut rng, identity));
         let networks = ["a", "b", "c"].map(network_id);
         estate.snapshot.translations = policies::translations(&mut |n| rng.usize(..n), &networks);
         let desired = estate.lower();
@@ -134,7 +145,7 @@ fn facts_agree_with_the_oracle_and_a_second_pass_is_empty() {
             );
         }
     }
-    println!("{coverage:#?}");
+    println!("{identity:?} {coverage:#?}");
     let needed = [
         "enforced",
         "not enforced",
@@ -156,7 +167,7 @@ fn what_cannot_be_said_is_never_widened() {
     for seed in 0..CASES {
         let mut rng = Rng::with_seed(seed);
         let policy = policies::text(&mut |n| rng.usize(..n), &UNSAYABLE);
-        let mut estate = Estate::new(&policy, &lines(&mut rng));
+        let mut estate = Estate::new(&policy, &lines(&mut rng, Identity::SecureTags));
         let networks = ["a", "b", "c"].map(network_id);
         estate.snapshot.translations = policies::translations(&mut |n| rng.usize(..n), &networks);
         let desired = estate.lower();

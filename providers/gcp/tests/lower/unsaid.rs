@@ -49,11 +49,7 @@ fn only_icmp_types_have_no_words() {
 }
 
 #[test]
-fn exclusive_selective_and_denies_block_with_the_reason() {
-    assert_eq!(
-        blocking(&policy("full", RULE), &format!("scope: exclusive\n{TWO}")),
-        ["exclusive-on-cloud gcp: rules of others on a network cannot be taken off one interface"]
-    );
+fn selective_and_denies_block_with_the_reason() {
     assert_eq!(
         blocking(&policy("selective", RULE), TWO),
         [
@@ -106,16 +102,42 @@ fn an_interface_that_leaves_enforcement_gets_its_rests_back() {
 
 #[test]
 fn an_interface_with_the_tag_of_closed_ones_gets_its_rests_back() {
+    for priorities in [GcpSettings::new(INSTALLATION).priorities, (5_000, 5_999)] {
+        let settings = GcpSettings { priorities, ..GcpSettings::new(INSTALLATION) };
+        let closed = closed(&settings);
+        let rests = |name: &str| {
+            let interface =
+                closed.observed.interfaces.iter().find(|interface| interface.name == name).unwrap();
+            let is_rest = |id: &&plan::GroupId| matches!(ids::kind_of(id), ids::GroupKind::Rest { .. });
+            interface.groups.iter().filter(is_rest).count()
+        };
+        assert_eq!((rests("w1"), rests("d1")), (0, 2), "one is closed");
+        let desired = text(&closed.with_input(|input| provider_gcp::lower::lower(&settings, input)));
+        assert!(desired.contains("member w1: rest-in:a rest-out:a"), "{priorities:?}\n{desired}");
+    }
+}
+
+/// An estate in which nobody is enforced, and one interface has the tags of a class and of closed ones.
+fn closed(settings: &GcpSettings) -> Estate {
     let open = Estate::new(&policy("visibility_only", RULE), TWO);
-    let (network, own) = (network_id("a"), GcpSettings::new(INSTALLATION).band());
+    let (network, own) = (network_id("a"), settings.band());
     let id = ids::policy(INSTALLATION, &network).as_str().to_owned();
     let mut observed = derive::strip(open.observed.clone());
+    let class = plan::GroupId::from("tagValues/1");
+    let target = band::Target { id: &class, name: "bulkhead-t-0123456789ab" };
+    let fact = plan::RuleSpec {
+        peer: plan::Peer::Cidr("10.0.0.0/8".parse().unwrap()),
+        service: plan::RuleService::All,
+    };
     let mut rules = Vec::new();
+    band::add(&own, &rules, target, Direction::Ingress, &[fact]).unwrap().apply_to(&mut rules);
+    let mut groups = vec![class.clone()];
     for direction in [Direction::Ingress, Direction::Egress] {
         band::close(&own, &rules, &network, direction).unwrap().apply_to(&mut rules);
-        let web = observed.interfaces.iter_mut().find(|interface| interface.name == "w1").unwrap();
-        web.groups.push(ids::closed(&network, direction));
+        groups.push(ids::closed(&network, direction));
     }
+    let web = observed.interfaces.iter_mut().find(|interface| interface.name == "w1").unwrap();
+    web.groups.extend(groups);
     observed.path_filters.push(PathFilter {
         id: id.clone(),
         name: "ours".to_owned(),
@@ -125,13 +147,5 @@ fn an_interface_with_the_tag_of_closed_ones_gets_its_rests_back() {
     for interface in &mut observed.interfaces {
         interface.path_filters.insert(0, id.clone());
     }
-    let closed = Estate::seen(open.files, open.scope, derive::derive(&own, observed));
-    let rests = |name: &str| {
-        let interface = closed.observed.interfaces.iter().find(|interface| interface.name == name).unwrap();
-        let is_rest = |id: &&plan::GroupId| matches!(ids::kind_of(id), ids::GroupKind::Rest { .. });
-        interface.groups.iter().filter(is_rest).count()
-    };
-    assert_eq!((rests("w1"), rests("d1")), (0, 2), "one is closed");
-    let desired = text(&closed.lower());
-    assert!(desired.contains("member w1: rest-in:a rest-out:a"), "{desired}");
+    Estate::seen(open.files, open.scope, derive::derive(&own, observed))
 }

@@ -123,6 +123,43 @@ fn after_classic_a_classic_allow_in_force_is_exposure() {
 }
 
 #[test]
+fn classic_rules_of_ours_are_ours_in_either_order() {
+    for order in ["classic policy", "policy classic"] {
+        let case = Case::new(&format!(
+            "net p1
+             nic a p1 10.0.0.1 in class:1 closed behind {order}
+             nic b p1 10.0.0.2 in tag:web
+             list classic
+             800 ours in allow class:1 <- tag:web tcp/80
+             801 ours in deny closed <- * all
+             1000 foreign in allow * <- * tcp/22
+             list policy
+             5 foreign in allow * <- 8.8.8.0/24 udp
+             6 foreign in deny * <- * tcp/81
+             2147483644 foreign in next * <- * all"
+        ));
+        assert!(case.ours("a", "b", "tcp/80") && case.passes("a", IN, "b", "tcp/80"), "{order}");
+        assert!(
+            !case.ours("a", "8.8.8.8", "tcp/80") && !case.passes("a", IN, "8.8.8.8", "tcp/22"),
+            "{order}"
+        );
+        let is_in_front = order == "policy classic";
+        assert_eq!(case.foreign("a", "8.8.8.8", "udp/53"), is_in_front, "exposure: {order}");
+        assert_eq!(case.passes("a", IN, "8.8.8.8", "udp/53"), is_in_front, "{order}");
+    }
+    let stopped = Case::new(
+        "net p1
+         nic a p1 10.0.0.1 in class:1 behind policy classic
+         list policy
+         6 foreign in deny * <- * tcp/81
+         list classic
+         800 ours in allow class:1 <- * tcp",
+    );
+    assert!(stopped.ours("a", "8.8.8.8", "tcp/81") && stopped.obstructed("a", "8.8.8.8", "tcp/81"));
+    assert!(stopped.passes("a", IN, "8.8.8.8", "tcp/80"));
+}
+
+#[test]
 fn of_classic_rules_with_equal_priority_the_deny_wins() {
     let case = Case::new(
         "net p1

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use provider::{Clock, CloudReader, CloudWriter, ProviderError};
 use provider_gcp::rest::credential::{CredentialSettings, Token};
-use provider_gcp::{Api, ApiSettings, Endpoint, GcpReader, GcpSettings, GcpWriter};
+use provider_gcp::{Api, ApiSettings, Endpoint, GcpReader, GcpSettings, GcpWriter, Identity};
 
 use super::environment;
-use crate::config::{Config, Credential};
+use crate::config::{Config, Credential, GcpIdentity};
 
 /// Another endpoint than the public cloud's: a simulator's.
 pub const ENDPOINT: &str = "BULKHEAD_GCP_ENDPOINT";
@@ -51,6 +51,12 @@ impl Connection {
             priorities: config.gcp.priorities,
             attributes_max: config.gcp.policy_attributes as usize,
             tag_keys_max: config.gcp.tag_keys,
+            identity: match config.gcp.identity {
+                GcpIdentity::SecureTags => Identity::SecureTags,
+                GcpIdentity::NetworkTags => Identity::NetworkTags,
+            },
+            classic_priorities: config.gcp.classic_priorities,
+            classic_rules_max: config.gcp.classic_rules as usize,
             ..GcpSettings::new(&config.installation)
         };
         Self { writer: GcpWriter::new(api.clone(), settings.clone()), api, settings }

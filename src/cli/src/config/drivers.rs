@@ -41,6 +41,16 @@ pub struct Azure {
     pub security_groups: SecurityGroups,
 }
 
+/// What says who is in a class on Google Cloud.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum GcpIdentity {
+    /// Secure tags, and rules in firewall policies.
+    #[default]
+    SecureTags,
+    /// Network tags, and classic rules.
+    NetworkTags,
+}
+
 /// The section `gcp`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gcp {
@@ -50,6 +60,12 @@ pub struct Gcp {
     pub policy_attributes: u32,
     /// Tag keys that we may make in one project.
     pub tag_keys: u32,
+    /// What says who is in a class.
+    pub identity: GcpIdentity,
+    /// The priorities of our allow rules and of our denies, where they are classic rules.
+    pub classic_priorities: (u32, u32),
+    /// Classic rules that one project may have.
+    pub classic_rules: u32,
 }
 
 impl Default for Azure {
@@ -65,7 +81,14 @@ impl Default for Azure {
 
 impl Default for Gcp {
     fn default() -> Self {
-        Self { priorities: (1_000_000, 1_999_999), policy_attributes: 4_000, tag_keys: 1_000 }
+        Self {
+            priorities: (1_000_000, 1_999_999),
+            policy_attributes: 4_000,
+            tag_keys: 1_000,
+            identity: GcpIdentity::SecureTags,
+            classic_priorities: (800, 801),
+            classic_rules: 100,
+        }
     }
 }
 
@@ -73,6 +96,8 @@ impl Default for Gcp {
 const AZURE_PRIORITIES: (u32, u32) = (100, 3_999);
 /// What Google Cloud lets rules have, less the hundred of our denies.
 const GCP_PRIORITIES: (u32, u32) = (0, 2_147_483_547);
+/// What Google Cloud lets classic rules have.
+const CLASSIC_PRIORITIES: (u32, u32) = (0, 65_535);
 
 pub(super) fn azure(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Azure {
     let default = Azure::default();
@@ -91,7 +116,8 @@ pub(super) fn azure(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Azure {
         ("none", SecurityGroups::None),
     ];
     Azure {
-        priorities: priorities(problems, &fields, AZURE_PRIORITIES).unwrap_or(default.priorities),
+        priorities: priorities(problems, &fields, "priorities", AZURE_PRIORITIES)
+            .unwrap_or(default.priorities),
         open_connections: problems.choice(&fields, "open_connections", &words, default.open_connections),
         keeps_probes: problems.choice(&fields, "health_probes", &probes, default.keeps_probes),
         security_groups: problems.choice(&fields, "security_groups", &groups, default.security_groups),
@@ -100,9 +126,11 @@ pub(super) fn azure(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Azure {
 
 pub(super) fn gcp(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Gcp {
     let default = Gcp::default();
-    let known = ["priorities", "policy_attributes", "tag_keys"];
+    let known =
+        ["priorities", "policy_attributes", "tag_keys", "identity", "classic_priorities", "classic_rules"];
     let section = fields.get("gcp").and_then(|node| problems.fields(node, "`gcp`", &known));
     let Some(fields) = section else { return default };
+    let identities = [("secure_tags", GcpIdentity::SecureTags), ("network_tags", GcpIdentity::NetworkTags)];
     let mut quota = |key: &str, default| {
         let hint = "write the whole number that the quota page of Google Cloud shows for the project";
         let value = problems.parsed(&fields, key, hint);
@@ -114,7 +142,11 @@ pub(super) fn gcp(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Gcp {
     Gcp {
         policy_attributes: quota("policy_attributes", default.policy_attributes),
         tag_keys: quota("tag_keys", default.tag_keys),
-        priorities: priorities(problems, &fields, GCP_PRIORITIES).unwrap_or(default.priorities),
+        classic_rules: quota("classic_rules", default.classic_rules),
+        priorities: priorities(problems, &fields, "priorities", GCP_PRIORITIES).unwrap_or(default.priorities),
+        classic_priorities: priorities(problems, &fields, "classic_priorities", CLASSIC_PRIORITIES)
+            .unwrap_or(default.classic_priorities),
+        identity: problems.choice(&fields, "identity", &identities, default.identity),
     }
 }
 
@@ -122,9 +154,10 @@ pub(super) fn gcp(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Gcp {
 fn priorities(
     problems: &mut Problems<'_>,
     fields: &Fields<'_>,
+    key: &str,
     (least, most): (u32, u32),
 ) -> Option<(u32, u32)> {
-    let node = fields.get("priorities")?;
+    let node = fields.get(key)?;
     let numbers: Option<Vec<u32>> = match &node.value {
         Value::List(items) => items
             .iter()
@@ -140,7 +173,7 @@ fn priorities(
         _ => {
             let hint =
                 format!("write the first and the last, such as `[1000, 3999]`, within {least} and {most}");
-            problems.report(node.place, "`priorities` cannot be this", hint);
+            problems.report(node.place, format!("`{key}` cannot be this"), hint);
             None
         }
     }

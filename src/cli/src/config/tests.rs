@@ -85,8 +85,8 @@ fn the_example_shows_every_option_and_says_the_default() {
                 "allow:",
             ])
             .chain(["azure:", "priorities:", "open_connections:", "health_probes:", "security_groups:"])
-            .chain(["gcp:", "policy_attributes:", "tag_keys:"])
-            .chain(["nat:", "network:", "from:", "towards:", "as:"]);
+            .chain(["gcp:", "policy_attributes:", "tag_keys:", "identity:", "classic_priorities:"])
+            .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -300,6 +300,8 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("azure: { security_groups: vnet }", "`security_groups` cannot be `vnet`", "`subnet`");
     check("azure: { open_connections: cut }", "`open_connections` cannot be `cut`", "judge-again");
     check("gcp: { priorities: few }", "`priorities` cannot be this", "2147483547");
+    check("gcp: { classic_priorities: [800, 70000] }", "`classic_priorities` cannot be this", "65535");
+    check("gcp: { identity: network-tags }", "`identity` cannot be", "did you mean `network_tags`?");
     check("gcp: { tag_keys: 0 }", "`tag_keys` cannot be below 1", "quota page");
     check("run: { every: 60 }", "`every` cannot be `60`", "unit");
     check("run: { every: 10ms }", "below one second", "60s");

@@ -64,7 +64,7 @@ impl<'a> Lowering<'a> {
                 let peers = ingress_peers.union(&egress_peers).copied().collect();
                 (reaches(&peers, Direction::Ingress), None)
             }
-            Identity::SourcesOnly => {
+            Identity::SourcesOnly | Identity::SourcesAtHome => {
                 let egress = reaches(&egress_peers, Direction::Egress);
                 (reaches(&ingress_peers, Direction::Ingress), Some(egress))
             }
@@ -105,6 +105,9 @@ impl<'a> Lowering<'a> {
         let there = interface.network.as_ref()?;
         // A group of an observed-only scope will never exist when this scope enforces.
         let enforce = self.scope().enforce;
+        if self.nameless.contains(&interface.id) {
+            return None;
+        }
         let exists = self.writable.get(&interface.id).is_some_and(|&theirs| theirs || !enforce);
         let is_named = exists && self.names_groups_of(network, there) && self.is_enforced(place);
         if is_named { self.groups.of(there, class) } else { None }
@@ -113,6 +116,8 @@ impl<'a> Lowering<'a> {
     /// Whether rules in a network may name groups of another.
     fn names_groups_of(&self, network: &NetworkId, there: &NetworkId) -> bool {
         network == there
-            || self.peered.contains(&(network, there)) && self.input.snapshot.connected(network, there)
+            || self.identity != Identity::SourcesAtHome
+                && self.peered.contains(&(network, there))
+                && self.input.snapshot.connected(network, there)
     }
 }

@@ -2,6 +2,7 @@
 
 mod aws;
 mod azure;
+mod below;
 mod environment;
 mod gcp;
 
@@ -81,8 +82,9 @@ pub struct Simulators<'a> {
 /// Connects every scope by the usual environment of its cloud; the display hears of every read and write.
 ///
 /// # Errors
-/// A credential or an endpoint of the environment is missing or cannot be.
+/// A credential or an endpoint of the environment is missing or cannot be; what is below a node cannot be listed.
 pub async fn connect(config: &Config, display: &Display) -> Result<Connections, Failure> {
+    let config = &below::expand(config).await?;
     let mut all = Vec::new();
     let shared = provider_aws::Connections::default();
     // Scopes of one account share limits and locks; where they differ, the smallest share counts.
@@ -156,6 +158,11 @@ pub fn variables(cloud: Cloud, address: &str) -> String {
 }
 
 impl Connections {
+    /// Every scope, those that were found below something among them.
+    pub fn scopes(&self) -> Vec<Scope> {
+        self.all.iter().map(|(entry, _)| entry.scope.clone()).collect()
+    }
+
     /// A reader of every scope.
     pub fn readers(&self) -> Readers {
         let mut readers = Readers { display: self.display.clone(), ..Readers::default() };

@@ -60,6 +60,9 @@ pub struct Config {
 pub struct ScopeConfig {
     /// The scope as planning sees it.
     pub scope: Scope,
+    /// Where accounts are found, each with a scope of its own: a management group of Azure, `folders/N` or
+    /// `organizations/N` of Google Cloud. None where `account` names one.
+    pub below: Option<String>,
     /// Who we are there.
     pub credential: Credential,
     /// The share of every API bucket that we use, above 0 and at most 1.

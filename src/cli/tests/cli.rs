@@ -5,6 +5,8 @@
 
 #[path = "cli/apply.rs"]
 mod apply;
+#[path = "cli/below.rs"]
+mod below;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/killed.rs"]

@@ -11,7 +11,7 @@ use provider_azure::{
 };
 
 use super::environment;
-use crate::config::{Config, Credential, OpenConnections, SecurityGroups};
+use crate::config::{Config, Credential, OpenConnections, ScopeConfig, SecurityGroups};
 
 /// Another endpoint than the public cloud's: a simulator's.
 pub const ENDPOINT: &str = "BULKHEAD_AZURE_ENDPOINT";
@@ -30,12 +30,7 @@ impl Connection {
     /// # Errors
     /// Something in the environment is missing or cannot be.
     pub fn new(config: &Config, kind: Credential, share: f64) -> Result<Self, ProviderError> {
-        let endpoint = match environment::read(ENDPOINT) {
-            Some(text) => Endpoint::parse(&text)?,
-            None => Endpoint::public()?,
-        };
-        let settings = ArmSettings { share, ..ArmSettings::new(endpoint) };
-        Self::over(Arm::connect(settings, credential(kind)?)?, config)
+        Self::over(arm(kind, share)?, config)
     }
 
     /// To a simulator, in its time.
@@ -78,6 +73,23 @@ impl Connection {
     pub fn writer(&self) -> Arc<dyn CloudWriter> {
         Arc::new(AzureWriter::new(self.writer.clone(), self.settings.clone()))
     }
+}
+
+/// The subscriptions below a management group.
+///
+/// # Errors
+/// As [`Connection::new`]; the group cannot be listed.
+pub async fn subscriptions_below(entry: &ScopeConfig, group: &str) -> Result<Vec<String>, ProviderError> {
+    provider_azure::inventory::subscriptions_below(&arm(entry.credential, entry.share)?, group).await
+}
+
+fn arm(kind: Credential, share: f64) -> Result<Arm, ProviderError> {
+    let endpoint = match environment::read(ENDPOINT) {
+        Some(text) => Endpoint::parse(&text)?,
+        None => Endpoint::public()?,
+    };
+    let settings = ArmSettings { share, ..ArmSettings::new(endpoint) };
+    Arm::connect(settings, credential(kind)?)
 }
 
 fn credential(kind: Credential) -> Result<CredentialSettings, ProviderError> {

@@ -8,7 +8,7 @@ use provider_gcp::rest::credential::{CredentialSettings, Token};
 use provider_gcp::{Api, ApiSettings, Endpoint, GcpReader, GcpSettings, GcpWriter, Identity};
 
 use super::environment;
-use crate::config::{Config, Credential, GcpIdentity};
+use crate::config::{Config, Credential, GcpIdentity, ScopeConfig};
 
 /// Another endpoint than the public cloud's: a simulator's.
 pub const ENDPOINT: &str = "BULKHEAD_GCP_ENDPOINT";
@@ -28,12 +28,7 @@ impl Connection {
     /// # Errors
     /// Something in the environment is missing or cannot be.
     pub fn new(config: &Config, kind: Credential, share: f64) -> Result<Self, ProviderError> {
-        let endpoint = match environment::read(ENDPOINT) {
-            Some(text) => Endpoint::parse(&text)?,
-            None => Endpoint::public(),
-        };
-        let settings = ApiSettings { share, ..ApiSettings::new(endpoint) };
-        Ok(Self::over(Api::connect(settings, credential(kind)?)?, config))
+        Ok(Self::over(api(kind, share)?, config))
     }
 
     /// To a simulator, in its time.
@@ -71,6 +66,25 @@ impl Connection {
     pub fn writer(&self) -> Arc<dyn CloudWriter> {
         Arc::new(self.writer.clone())
     }
+}
+
+/// The active projects below a folder or organisation.
+///
+/// # Errors
+/// As [`Connection::new`]; what is below cannot be listed.
+pub async fn projects_below(entry: &ScopeConfig, node: &str) -> Result<Vec<String>, ProviderError> {
+    let api = api(entry.credential, entry.share)?;
+    let found = provider_gcp::inventory::projects_below(&api, node).await?;
+    Ok(found.into_iter().map(|project| project.project_id).collect())
+}
+
+fn api(kind: Credential, share: f64) -> Result<Api, ProviderError> {
+    let endpoint = match environment::read(ENDPOINT) {
+        Some(text) => Endpoint::parse(&text)?,
+        None => Endpoint::public(),
+    };
+    let settings = ApiSettings { share, ..ApiSettings::new(endpoint) };
+    Api::connect(settings, credential(kind)?)
 }
 
 fn credential(kind: Credential) -> Result<CredentialSettings, ProviderError> {

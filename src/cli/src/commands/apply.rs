@@ -16,7 +16,7 @@ use super::{
     open_state, record_failure, say_unfinished, status_of, stop_on_signals, wants_color, warn_of_unobserved,
 };
 use crate::display::Display;
-use crate::session::{Failure, open, scopes};
+use crate::session::{Failure, open};
 use crate::state::{Noting, StateFolder};
 use crate::{Exit, clouds, stored};
 
@@ -37,7 +37,7 @@ pub(super) async fn run(
     let display = Display::on_terminal();
     let connections = clouds::connect(&config, &display).await?;
     let (readers, writers) = (connections.readers(), connections.writers());
-    let reading = observe(&readers, &scopes(&config)).await;
+    let reading = observe(&readers, &connections.scopes()).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }

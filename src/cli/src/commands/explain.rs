@@ -11,7 +11,7 @@ use reconcile::planning::observe;
 use super::plan::unreadable;
 use super::warn_of_unobserved;
 use crate::display::Display;
-use crate::session::{Failure, open, scopes};
+use crate::session::{Failure, open};
 use crate::{Exit, clouds};
 
 /// Candidates for an ambiguous end that are listed.
@@ -19,8 +19,9 @@ const LISTED_MAX: usize = 5;
 
 pub(super) async fn run(config: &Path, from: &str, to: &str, service: ServicePoint) -> Result<Exit, Failure> {
     let (config, intent) = open(config, &[])?;
-    let readers = clouds::connect(&config, &Display::on_terminal()).await?.readers();
-    let reading = observe(&readers, &scopes(&config)).await;
+    let connections = clouds::connect(&config, &Display::on_terminal()).await?;
+    let readers = connections.readers();
+    let reading = observe(&readers, &connections.scopes()).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }

@@ -8,7 +8,7 @@ use reconcile::planning::{make_plan, observe};
 use super::{status_of, wants_color, warn_of_unobserved};
 use crate::args::Format;
 use crate::display::Display;
-use crate::session::{Failure, open, scopes};
+use crate::session::{Failure, open};
 use crate::state::StateFolder;
 use crate::{Exit, clouds, stored};
 
@@ -21,8 +21,9 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let (config, intent) = open(config, allow)?;
     let overrides = stored::overrides(&config, allow);
-    let readers = clouds::connect(&config, &Display::on_terminal()).await?.readers();
-    let reading = observe(&readers, &scopes(&config)).await;
+    let connections = clouds::connect(&config, &Display::on_terminal()).await?;
+    let readers = connections.readers();
+    let reading = observe(&readers, &connections.scopes()).await;
     if reading.observed.is_empty() {
         return Err(unreadable(&reading.unobserved));
     }

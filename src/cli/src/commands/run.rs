@@ -14,7 +14,7 @@ use reconcile::pass::{HeldBack, Pass, PassStatus};
 
 use super::{open_state, record_failure, say_unfinished, status_of, stop_on_signals};
 use crate::display::Display;
-use crate::session::{Failure, intent, open, read_policy, scopes};
+use crate::session::{Failure, intent, open, read_policy};
 use crate::state::{Noting, StateFolder};
 use crate::{Exit, clouds};
 
@@ -31,7 +31,7 @@ pub(super) async fn run(config: &Path, allow: &[String], passes: Option<u64>) ->
     let display = Display::on_terminal();
     let connections = clouds::connect(&config, &display).await?;
     let (readers, writers) = (connections.readers(), connections.writers());
-    let scopes = scopes(&config);
+    let scopes = connections.scopes();
     let clock = WallClock::default();
     let stop = stop_on_signals()?;
     let writer = Noting { writer: &writers, state: &state };

@@ -46,6 +46,36 @@ pub(super) fn account(problems: &mut Problems<'_>, fields: &Fields<'_>, cloud: C
     Some(text.to_owned())
 }
 
+/// Where accounts are found, if the scope is over many. What is wrong with it is reported.
+pub(super) fn below(problems: &mut Problems<'_>, fields: &Fields<'_>, cloud: Cloud) -> Option<String> {
+    let node = fields.get("below")?;
+    let text = problems.text(node, "`below`")?;
+    let (is_legal, hint): (fn(&str) -> bool, _) = match cloud {
+        Cloud::Aws => (|_| false, "AWS has no `below` yet: write one scope for each account"),
+        Cloud::Azure => (is_management_group, "write the id of a management group"),
+        Cloud::Gcp => (is_node, "write `folders/NUMBER` or `organizations/NUMBER`"),
+    };
+    if !is_legal(text) {
+        problems.report(node.place, format!("`below` cannot be `{text}`"), hint);
+    } else if let Some(other) = ["account", "networks"].into_iter().find(|key| fields.get(key).is_some()) {
+        let message = format!("a scope with `below` has no `{other}`");
+        let hint = "write `account` for one account, or `below` for all that are found there";
+        problems.report(node.place, message, hint);
+    }
+    Some(text.to_owned())
+}
+
+/// <https://learn.microsoft.com/azure/governance/management-groups/create-management-group-portal>
+fn is_management_group(text: &str) -> bool {
+    let is_legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '(' | ')');
+    (1..=90).contains(&text.len()) && text.chars().all(is_legal)
+}
+
+fn is_node(text: &str) -> bool {
+    let number = text.strip_prefix("folders/").or_else(|| text.strip_prefix("organizations/"));
+    number.is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
 fn is_aws_account(text: &str) -> bool {
     text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 }

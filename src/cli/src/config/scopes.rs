@@ -7,11 +7,12 @@ use policy::file::{Fields, Node, Place, Problems};
 
 use super::{ScopeConfig, credential, duration, place, place_of, quota, refuse_empty};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "name",
     "provider",
     "credential",
     "account",
+    "below",
     "region",
     "networks",
     "enforce",
@@ -57,7 +58,9 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
         .map(|_| problems.choice(&fields, "provider", &clouds, Cloud::Aws))
         .unwrap_or_default();
     let region = place::region(problems, &fields, cloud);
-    let account = place::account(problems, &fields, cloud);
+    let below = place::below(problems, &fields, cloud);
+    let account =
+        if below.is_some() { Some(String::new()) } else { place::account(problems, &fields, cloud) };
     let credential = credential::read(problems, &fields, cloud);
     let networks = fields.get("networks").map(|node| {
         refuse_empty(problems, node, "`networks`", "leave the key out to take every network of the account");
@@ -93,7 +96,7 @@ fn read_scope(problems: &mut Problems<'_>, node: &Node) -> Option<(ScopeConfig, 
         gates,
     };
     let place = place_of(&fields, "name");
-    Some((ScopeConfig { scope, credential, share, quota }, place))
+    Some((ScopeConfig { scope, below, credential, share, quota }, place))
 }
 
 pub(super) fn word<'n>(

@@ -67,26 +67,35 @@ fn the_example_shows_every_option_and_says_the_default() {
     let example = read_text("bulkhead.yaml");
     let config = parsed(&example.text);
     let clouds: Vec<Cloud> = config.scopes.iter().map(|entry| entry.scope.cloud).collect();
-    assert_eq!(clouds, [Cloud::Aws, Cloud::Aws, Cloud::Azure, Cloud::Gcp]);
-    let keys =
-        ["installation:", "policy:", "state:", "extra_tags:", "labels:", "guards:", "run:", "account:"]
-            .into_iter()
-            .chain(["networks:", "enforce:", "direction:", "attachment:", "drift:", "settle:", "share:"])
-            .chain(["quota:", "rules_per_group:", "groups_per_interface:", "groups_per_region:"])
-            .chain([
-                "credential:",
-                "transients:",
-                "gate:",
-                "prefix:",
-                "split:",
-                "part:",
-                "case:",
-                "values:",
-                "allow:",
-            ])
-            .chain(["azure:", "priorities:", "open_connections:", "health_probes:", "security_groups:"])
-            .chain(["gcp:", "policy_attributes:", "tag_keys:", "identity:", "classic_priorities:"])
-            .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"]);
+    assert_eq!(clouds, [Cloud::Aws, Cloud::Aws, Cloud::Azure, Cloud::Gcp, Cloud::Gcp]);
+    let keys = [
+        "installation:",
+        "policy:",
+        "state:",
+        "extra_tags:",
+        "labels:",
+        "guards:",
+        "run:",
+        "account:",
+        "below:",
+    ]
+    .into_iter()
+    .chain(["networks:", "enforce:", "direction:", "attachment:", "drift:", "settle:", "share:"])
+    .chain(["quota:", "rules_per_group:", "groups_per_interface:", "groups_per_region:"])
+    .chain([
+        "credential:",
+        "transients:",
+        "gate:",
+        "prefix:",
+        "split:",
+        "part:",
+        "case:",
+        "values:",
+        "allow:",
+    ])
+    .chain(["azure:", "priorities:", "open_connections:", "health_probes:", "security_groups:"])
+    .chain(["gcp:", "policy_attributes:", "tag_keys:", "identity:", "classic_priorities:"])
+    .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -279,6 +288,16 @@ fn every_mistake_in_a_configuration_is_placed() {
     check("guards: { lose_peer_percent: 101 }", "cannot be above 100", "percentage");
     check("guards: { lose_all_ingress: few }", "`lose_all_ingress` cannot be `few`", "whole number");
     check("guards: { allow: [all] }", "unknown guard `all`", "lose-peer");
+    let scope = |fields: &str| format!("scopes: [{{ name: a, {fields} }}]");
+    check(
+        &scope("provider: aws, region: eu-west-1, below: ou-1"),
+        "`below` cannot be `ou-1`",
+        "each account",
+    );
+    check(&scope("provider: gcp, below: folders/x"), "`below` cannot be `folders/x`", "organizations/NUMBER");
+    let both = "provider: gcp, below: folders/1, account: shop-prod-1";
+    check(&scope(both), "a scope with `below` has no `account`", "for one account");
+    check(&scope("provider: azure, region: westeurope, below: a/b"), "`below` cannot be", "management group");
     check("nat: [{ network: a }]", "`as` is missing in an entry of `nat`", "add `as: …`");
     check("nat: [{ network: a, as: [] }]", "`as`", "NAT gateway");
     check("nat: [{ network: a, as: [203.0.113.0/24] }]", "`as` cannot hold `203.0.113.0/24`", "203.0.113.7");

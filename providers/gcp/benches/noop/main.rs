@@ -7,7 +7,7 @@
 
 mod changes;
 mod estate;
-#[path = "../../../../tests/benches/noop_pass.rs"]
+#[path = "../../../../tests/benches/shared/noop_pass.rs"]
 mod noop_pass;
 mod parse;
 mod replay;

@@ -17,6 +17,7 @@
 //! and nothing is skipped in silence. Whether it fits is counted on what it leads to ([`crate::usage`]).
 
 mod carriers;
+mod elsewhere;
 mod exclusive;
 mod paths;
 mod services;

@@ -21,6 +21,7 @@ mod intent;
 mod line;
 mod ours;
 mod peers;
+mod translated;
 
 use std::net::IpAddr;
 
@@ -79,6 +80,7 @@ pub struct Context<'a> {
     /// The place of each node, if the snapshot knows it.
     place_of: Vec<Option<Place>>,
     bulk: Bulk<'a>,
+    translated: translated::ByNetwork<'a>,
     universes: [Universe; 2],
 }
 
@@ -107,7 +109,8 @@ impl<'a> Context<'a> {
         let universes = [protocol::ICMPV6, protocol::ICMP].map(Universe::without);
         let directory = AddressDirectory::new(snapshot);
         let bulk = Bulk::new(graph, &place_of, &directory, long_min);
-        Self { graph, compiled, snapshot, directory, places, nodes, place_of, bulk, universes }
+        let translated = translated::ByNetwork::new(compiled, snapshot, &directory);
+        Self { graph, compiled, snapshot, directory, places, nodes, place_of, bulk, translated, universes }
     }
 
     /// The services of the family of an address.

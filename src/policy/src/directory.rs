@@ -1,5 +1,6 @@
 //! Who holds an address, as seen from a network: the view rules of [`crate::snapshot`], indexed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -46,6 +47,8 @@ pub struct AddressDirectory<'a> {
     others: FxHashMap<IpAddr, Vec<Place>>,
     local_blocks: FxHashMap<&'a NetworkId, AddressSet>,
     translations: Translations<'a>,
+    /// Who is behind each translated address, by the network that sees it.
+    behind: FxHashMap<NetworkId, FxHashMap<IpAddr, Vec<Place>>>,
 }
 
 impl<'a> AddressDirectory<'a> {
@@ -73,7 +76,16 @@ impl<'a> AddressDirectory<'a> {
             (&network.id, blocks.collect())
         });
         let local_blocks = local_blocks.collect();
-        Self { snapshot, first, others, local_blocks, translations: Translations::new(snapshot) }
+        let (translations, behind) = (Translations::new(snapshot), FxHashMap::default());
+        let mut directory = Self { snapshot, first, others, local_blocks, translations, behind };
+        if !directory.translations.are_none() {
+            let seen_from = |network: &NetworkId| {
+                let seen = directory.translated().map(|at| (at, directory.look_behind(Some(network), at)));
+                (network.clone(), seen.collect())
+            };
+            directory.behind = snapshot.networks.keys().map(seen_from).collect();
+        }
+        directory
     }
 
     /// The interface at a place.
@@ -127,7 +139,7 @@ impl<'a> AddressDirectory<'a> {
         let as_it_is: Vec<Place> =
             far.into_iter().filter(|&place| !self.is_translated(network, place, address)).collect();
         let behind = self.behind(network, address);
-        match (as_it_is.as_slice(), behind.as_slice()) {
+        match (as_it_is.as_slice(), behind.as_ref()) {
             ([], []) => View::External,
             ([only], []) | ([], [only]) => View::Interface(*only),
             ([], _) => View::Translated,
@@ -148,7 +160,14 @@ impl<'a> AddressDirectory<'a> {
     }
 
     /// The interfaces whose addresses are translated to `address`, as seen from `network`; sorted.
-    pub fn behind(&self, network: Option<&NetworkId>, address: IpAddr) -> Vec<Place> {
+    pub fn behind(&self, network: Option<&NetworkId>, address: IpAddr) -> Cow<'_, [Place]> {
+        match network.and_then(|network| self.behind.get(network)?.get(&address)) {
+            Some(places) => Cow::Borrowed(places),
+            None => Cow::Owned(self.look_behind(network, address)),
+        }
+    }
+
+    fn look_behind(&self, network: Option<&NetworkId>, address: IpAddr) -> Vec<Place> {
         let mut places: Vec<Place> = self.translations.members(network, address).collect();
         places.retain(|&place| !self.is_near(network, place));
         places.sort_unstable();

@@ -7,8 +7,8 @@ use plan::{Desired, Direction, Owner};
 use policy::{AddressSet, Finding, Severity, WorkloadId};
 use provider::lowering::{Lowering, Words};
 
-use super::exclusive;
 use super::paths::Paths;
+use super::{elsewhere, exclusive};
 use crate::band::PROBES;
 use crate::marks;
 use crate::resources::ArmId;
@@ -29,6 +29,7 @@ pub(super) fn findings(
     let mut findings = lowering.inexpressible(&WORDS);
     findings.extend(refused);
     findings.extend(exclusive::findings(lowering, paths));
+    findings.extend(elsewhere::findings(lowering, paths));
     findings.extend(own_groups(paths));
     if lowering.enforces_anybody() {
         findings.extend(lowering.fallback_finding(by_address));

@@ -1,9 +1,9 @@
 //! What Azure cannot say is said to people, and blocks.
 
 use policy::Severity;
-use provider_azure::AzureSettings;
+use provider_azure::{AzureSettings, band};
 
-use crate::estate::{Estate, INSTALLATION};
+use crate::estate::{Estate, INSTALLATION, network_id};
 use crate::text::text;
 
 fn policy(mode: &str, rule: &str) -> String {
@@ -168,4 +168,29 @@ fn an_interface_that_leaves_enforcement_gets_its_rests_back() {
     assert!(desired.contains("member w1: rest-in:all rest-out:all"), "{desired}");
     let again = next.after(&next.steps(&next.lower()));
     assert_eq!(again.steps(&again.lower()).steps, []);
+}
+
+#[test]
+fn denies_that_stay_behind_a_security_group_of_somebody_else_block() {
+    let lines = "vnet a: 10.0.0.0/16
+        nic w1: vnet=a nsg=subnet nsg=own role=web @10.0.0.4
+        nic w2: vnet=a nsg=subnet nsg=own role=web @10.0.0.5";
+    let policy = policy("full", "sources: [role=db], destinations: [role=web], services: [tcp/80]");
+    let found = |closed_in: &str| {
+        let mut estate = Estate::new(&policy, lines);
+        let band = AzureSettings::new(INSTALLATION).band_of(None);
+        let network = provider_azure::resources::ArmId::new(network_id("a").as_str());
+        let list = estate.observed.path_filters.iter_mut().find(|list| list.name == closed_in).unwrap();
+        let change = band::close(&band, &list.rules, &network, plan::Direction::Ingress).unwrap();
+        list.rules.extend(change.put.clone());
+        list.rules.sort_by_key(|rule| rule.priority);
+        let closed = change.put[0].targets[0].clone();
+        estate.observed.interfaces[0].groups.push(closed);
+        let blocking = estate.lower().findings.into_iter().filter(|one| one.severity == Severity::Blocking);
+        blocking.map(|finding| format!("{} {finding}", finding.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("subnet"), [""; 0], "that is where they belong");
+    let expected = "closed-elsewhere own: denies of ours in it close w1, whose rules belong into subnet on the subnet by now";
+    let found = found("own");
+    assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
 }

@@ -179,24 +179,15 @@ fn named_peers(
 /// Adds every address that is seen instead of others if the intent names one of those behind it; the answer is these.
 /// References reach nobody there.
 fn translated_peers(context: &Context<'_>, end: &End<'_>, line: &Line, looks: &mut Looks) -> Vec<IpAddr> {
-    let (directory, here) = (&context.directory, Some(end.network));
     let mut taken = Vec::new();
-    for address in directory.translated() {
-        let behind = match directory.holder(here, address) {
-            View::Translated => directory.behind(here, address),
-            View::Interface(place) if !directory.interface(place).addresses.contains(&address) => vec![place],
-            View::Interface(_) | View::Shadowed | View::Ambiguous | View::External => continue,
-        };
-        let class = |place: &Place| context.compiled.class_of[place.workload as usize];
-        let mut classes: Vec<ClassId> =
-            behind.iter().map(class).filter(|class| end.intent.names(*class)).collect();
-        classes.sort_unstable();
-        classes.dedup();
+    for seen in context.translated.of(end.network) {
+        let named = seen.classes.iter().copied().filter(|class| end.intent.names(*class));
+        let classes: Vec<ClassId> = named.collect();
         if !classes.is_empty() {
             let (classes, named_by) = (Named::OneOf(classes), Vec::new());
-            let look = Look { classes, named_by, cell: line.cell(address) };
-            looks.add(look, Seat { place: behind.first().copied(), address });
-            taken.push(address);
+            let look = Look { classes, named_by, cell: line.cell(seen.address) };
+            looks.add(look, Seat { place: Some(seen.first), address: seen.address });
+            taken.push(seen.address);
         }
     }
     taken

@@ -84,7 +84,7 @@ impl<'a> Evaluator<'a> {
             View::Interface(place) => vec![class_of(place)],
             View::Translated => {
                 let behind = self.directory.behind(here, peer.address);
-                behind.into_iter().map(class_of).collect()
+                behind.iter().copied().map(class_of).collect()
             }
             View::Shadowed | View::Ambiguous | View::External => Vec::new(),
         }

@@ -32,7 +32,7 @@ fn check_in(snapshot: &policy::Snapshot, expected: &[&str]) {
             View::Interface(place) => directory.interface(place).id.to_string(),
             View::Translated => {
                 let behind = directory.behind(network.as_ref(), address.parse().unwrap());
-                let ids = behind.into_iter().map(|place| directory.interface(place).id.to_string());
+                let ids = behind.iter().map(|place| directory.interface(*place).id.to_string());
                 ids.collect::<Vec<_>>().join("|")
             }
             View::Shadowed => "shadowed".to_owned(),

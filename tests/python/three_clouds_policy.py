@@ -85,8 +85,6 @@ RULES = [
 ]
 # Path MTU messages: AWS has rules for them; elsewhere no rule tells ICMP types apart, and they pass with their connection.
 ESSENTIAL = [("icmp", 3 * 256 + 4, 3 * 256 + 4), ("icmpv6", 2 * 256, 2 * 256 + 255)]
-# No group is on the path of these: the policy reaches no further than the other end.
-UNCOVERED = {"bare-1"}
 
 PROBES = [("tcp", port) for port in (22, 53, 443, 2048, 2049, 3306, 5432, 5433, 5434, 5672, 6379, 7000, 7001, 7002, 8080, 8089, 8090, 8200, 8443)]
 PROBES += [("tcp", port) for port in (9100, 9101, 9103, 9104, 14999, 15000, 15005, 15010, 15011)]

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod conformance;
 pub mod domain;
 pub mod error;
+pub mod flows;
 pub mod locks;
 pub mod lowering;
 pub mod quota;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 pub use clock::{Clock, WallClock};
 pub use domain::{DomainReader, DomainWriter};
 pub use error::{ErrorKind, ProviderError};
+pub use flows::{FlowCursor, FlowSource, Packing, Piece, Progress};
 
 /// What lowering looks at: the whole domain, and which of its scopes to lower.
 pub struct LowerInput<'a> {

@@ -1,0 +1,84 @@
+//! Where flow logs come from: the contract of a transport.
+//!
+//! A source lists pieces and hands out their bytes; it does not know what is in them. What was read is in the cursor, which the
+//! reader stores *after* it dealt with the pieces: a source has no memory of its own.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use flow::Format;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ProviderError;
+
+/// How bytes are packed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Packing {
+    /// As they are.
+    Plain,
+    /// One or more gzip members.
+    Gzip,
+}
+
+/// A part of a log that is read at once: an object, the new end of an object that grows, a stretch of a log stream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Piece {
+    /// The object, or what else the source knows it by. The same piece has the same key for ever.
+    pub key: String,
+    /// Which version of it: an ETag, a generation, a token. Empty for what never changes.
+    pub version: String,
+    /// The first byte that is not yet read: over 0 for an object that grew.
+    pub offset: u64,
+    /// One past the last byte, where it is known before it is read.
+    pub end: Option<u64>,
+    /// What the bytes are.
+    pub format: Format,
+    /// How they are packed.
+    pub packing: Packing,
+    /// When it was written (not when its flows were), Unix seconds.
+    pub modified: i64,
+}
+
+/// What was read of one piece.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// The version that was read.
+    pub version: String,
+    /// One past the last byte that was dealt with.
+    pub offset: u64,
+    /// When the piece was written, Unix seconds.
+    pub modified: i64,
+}
+
+/// What was read of a source. Kept by the reader, in one write with what it made of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FlowCursor {
+    /// Every piece with a key or time after the horizon, by key.
+    pub pieces: BTreeMap<String, Progress>,
+    /// All that was written before this Unix second was read (or given up: the reader has said so).
+    pub horizon: i64,
+}
+
+/// Reads flow logs of one place. Holds no right to write.
+#[async_trait]
+pub trait FlowSource: Send + Sync {
+    /// The name that the configuration gives it; the cursor is kept under it.
+    fn name(&self) -> &str;
+
+    /// What is not read yet, oldest first, at most `max` pieces; nothing when all is read.
+    ///
+    /// # Errors
+    /// What could not be listed; nothing is lost by asking again.
+    async fn pieces(&self, cursor: &FlowCursor, max: usize) -> Result<Vec<Piece>, ProviderError>;
+
+    /// The bytes of a piece from its offset, in order, as they are stored (packed).
+    ///
+    /// # Errors
+    /// Of opening here, of reading in the stream. A piece that changed meanwhile is a conflict.
+    async fn open(
+        &self,
+        piece: &Piece,
+    ) -> Result<BoxStream<'static, Result<Vec<u8>, ProviderError>>, ProviderError>;
+}

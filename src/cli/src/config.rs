@@ -6,6 +6,7 @@
 mod credential;
 mod drivers;
 mod files;
+mod flows;
 mod labels;
 mod nat;
 mod place;
@@ -26,6 +27,7 @@ pub use credential::Credential;
 pub use drivers::{Azure, Gcp, GcpIdentity, OpenConnections, SecurityGroups};
 use files::read_file;
 pub use files::read_folder;
+pub use flows::{FlowSourceConfig, Flows, From};
 pub use quota::Quota;
 
 /// Everything that `bulkhead.yaml` says, defaults filled in.
@@ -49,6 +51,8 @@ pub struct Config {
     pub azure: Azure,
     /// What is particular to Google Cloud.
     pub gcp: Gcp,
+    /// Flow logs: where they lie, and where what was read is kept.
+    pub flows: Flows,
     /// When a plan is too much to be applied without a word.
     pub guards: GuardSettings,
     /// The period of `bulkhead run`.
@@ -99,7 +103,7 @@ pub enum ConfigError {
     Mistakes(Vec<FileError>),
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "installation",
     "policy",
     "state",
@@ -109,6 +113,7 @@ const KEYS: [&str; 11] = [
     "nat",
     "azure",
     "gcp",
+    "flows",
     "guards",
     "run",
 ];
@@ -124,6 +129,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.policy = folder.join(&config.policy);
         config.state = folder.join(&config.state);
+        config.flows.settle(folder);
         Ok(config)
     }
 
@@ -160,6 +166,7 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
     let translations = nat::read(problems, &fields);
     let azure = drivers::azure(problems, &fields);
     let gcp = drivers::gcp(problems, &fields);
+    let flows = flows::read(problems, &fields, &state);
     let guards = read_guards(problems, &fields);
     let every = read_run(problems, &fields);
     Some(Config {
@@ -172,6 +179,7 @@ fn read_config(problems: &mut Problems<'_>, node: &Node) -> Option<Config> {
         translations,
         azure,
         gcp,
+        flows,
         guards: guards.unwrap_or_default(),
         every: every.unwrap_or(EVERY),
     })
@@ -258,20 +266,38 @@ fn read_run(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Option<Duration
     Some(every)
 }
 
-/// A duration with its unit: `500ms`, `15s`, `2m`, `1h`.
+/// A wait with its unit, of at most a day: `500ms`, `15s`, `2m`, `1h`.
 fn duration(problems: &mut Problems<'_>, fields: &Fields<'_>, key: &str) -> Option<Duration> {
+    let hint = "write a whole number with its unit, such as `500ms`, `15s`, `2m` or `1h`";
+    span(problems, fields, key, hint, |span| span <= DAY)
+}
+
+/// A span of history with its unit: `1h`, `30d`.
+fn long_duration(problems: &mut Problems<'_>, fields: &Fields<'_>, key: &str) -> Option<Duration> {
+    let hint = "write a whole number with its unit, such as `15m`, `1h` or `30d`";
+    span(problems, fields, key, hint, |span| span <= DAY * 36_500)
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn span(
+    problems: &mut Problems<'_>,
+    fields: &Fields<'_>,
+    key: &str,
+    hint: &str,
+    is_legal: impl Fn(Duration) -> bool,
+) -> Option<Duration> {
     let node = fields.get(key)?;
     let text = problems.text(node, &format!("`{key}`"))?;
-    let parsed = parse_duration(text);
+    let parsed = parse_duration(text).filter(|span| is_legal(*span));
     if parsed.is_none() {
-        let hint = "write a whole number with its unit, such as `500ms`, `15s`, `2m` or `1h`";
         problems.report(node.place, format!("`{key}` cannot be `{text}`"), hint);
     }
     parsed
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A whole number with its unit, from milliseconds to days.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
@@ -279,10 +305,10 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return None,
     };
-    let ms = number.parse::<u64>().ok()?.checked_mul(scale)?;
-    (ms <= DAY_MS).then(|| Duration::from_millis(ms))
+    number.parse::<u64>().ok()?.checked_mul(scale).map(Duration::from_millis)
 }
 
 /// Reports an empty list where at least one item is needed.

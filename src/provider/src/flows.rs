@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ProviderError;
 
+mod windows;
+
+pub use windows::Windows;
+
 /// How bytes are packed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -95,7 +95,9 @@ fn the_example_shows_every_option_and_says_the_default() {
     ])
     .chain(["azure:", "priorities:", "open_connections:", "health_probes:", "security_groups:"])
     .chain(["gcp:", "policy_attributes:", "tag_keys:", "identity:", "classic_priorities:"])
-    .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"]);
+    .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"])
+    .chain(["flows:", "store:", "window:", "daily_after:", "keep:", "sources:", "cloud:", "log_group:"])
+    .chain(["log_format:", "project:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -422,4 +424,55 @@ fn an_estate_with_mistakes_is_refused() {
         "unknown group `g` in network `n`",
     ];
     assert_eq!(messages, expected);
+}
+
+#[test]
+fn flows_have_a_store_beside_the_state_and_no_source() {
+    let config = parsed(&format!("installation: shop\nstate: s/\n{SCOPE}"));
+    let flows = config.flows;
+    assert_eq!((flows.store.as_str(), flows.sources.len()), ("s/flows", 0));
+    assert_eq!((flows.window, flows.keep), (Duration::from_secs(3_600), Duration::from_secs(395 * 86_400)));
+}
+
+#[test]
+fn relative_places_of_flows_are_relative_to_the_configuration_and_urls_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bulkhead.yaml");
+    let sources = "[{ name: a, cloud: aws, from: logs }, { name: b, cloud: gcp, from: \"gs://b/p\" }]";
+    std::fs::write(&path, format!("installation: shop\n{SCOPE}\nflows: {{ sources: {sources} }}")).unwrap();
+    let flows = Config::read(&path).unwrap().flows;
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let url = |source: &FlowSourceConfig| match &source.from {
+        From::Objects { url } => url.clone(),
+        _ => String::new(),
+    };
+    assert_eq!(flows.store, at(".bulkhead/flows"));
+    assert_eq!(flows.sources.iter().map(url).collect::<Vec<_>>(), [at("logs"), "gs://b/p".to_owned()]);
+}
+
+#[test]
+fn a_log_group_has_the_fields_of_version_2_unless_it_says_others() {
+    let source = "{ name: a, cloud: aws, log_group: g, region: eu-west-1 }";
+    let config = parsed(&format!("installation: shop\n{SCOPE}\nflows: {{ sources: [{source}] }}"));
+    let Some(flow::Format::AwsLines(format)) = config.flows.sources[0].format() else { panic!("no format") };
+    assert!(format.starts_with("${version} ${account-id} ${interface-id} ${srcaddr}"), "{format}");
+    assert!(format.ends_with("${action} ${log-status}"), "{format}");
+}
+
+#[test]
+fn mistakes_in_flows_are_placed() {
+    let check_source = |source: &str, expected: &str, hint: &str| {
+        check(&format!("flows: {{ sources: [{source}] }}"), expected, hint);
+    };
+    check("flows: { window: 7m }", "does not divide a day", "5m");
+    check("flows: { keep: 1d }", "below two days", "90d");
+    check("flows: { keep: for ever }", "`keep` cannot be `for ever`", "30d");
+    check_source("{ name: a, from: x }", "`cloud`", "");
+    check_source("{ name: a, cloud: oracle, from: x }", "`cloud` cannot be `oracle`", "aws");
+    check_source("{ name: a, cloud: aws }", "read in one way", "from");
+    check_source("{ name: a, cloud: aws, from: x, log_group: y }", "read in one way", "from");
+    check_source("{ name: a, cloud: aws, project: p }", "`project` is not of this cloud", "log_group");
+    check_source("{ name: a, cloud: aws, log_group: g }", "`region`", "");
+    let twice = "{ name: a, cloud: aws, from: x }, { name: a, cloud: gcp, from: y }";
+    check_source(twice, "two sources are named `a`", "name of its own");
 }

@@ -6,11 +6,14 @@
 //! Step ─ apply ─▶ EC2 calls through client: timeout → pace → limit → SDK
 //! ```
 //!
+//! `flow_logs` reads VPC flow logs out of CloudWatch Logs.
+//!
 //! Reader and writer are different values; whoever plans holds only the reader.
 
 pub mod client;
 pub mod convert;
 pub mod errors;
+pub mod flow_logs;
 pub mod lower;
 pub mod marks;
 pub mod pace;

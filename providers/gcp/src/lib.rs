@@ -15,6 +15,7 @@
 
 pub mod after;
 pub mod band;
+pub mod flow_logs;
 pub mod ids;
 pub mod inventory;
 pub mod lower;

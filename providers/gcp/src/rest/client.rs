@@ -193,8 +193,12 @@ impl Api {
     /// The limit that a call counts against.
     fn buckets_of(&self, method: &Method, call: &Call<'_>) -> Buckets {
         let payer = || self.shared.settings.quota_project.clone().unwrap_or_default();
-        if call.service != Service::Compute {
-            return Buckets { project: payer(), group: Group::Manager };
+        match call.service {
+            Service::Compute => {}
+            Service::Logging => return Buckets { project: payer(), group: Group::Logs },
+            Service::Manager | Service::ManagerOf(_) => {
+                return Buckets { project: payer(), group: Group::Manager };
+            }
         }
         let own = call.path.strip_prefix("projects/").and_then(|rest| rest.split('/').next());
         let word = call.action.rsplit('.').next().unwrap_or_default();

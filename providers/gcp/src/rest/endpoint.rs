@@ -16,6 +16,8 @@ pub enum Service {
     Compute,
     /// The global Resource Manager v3: paths begin with a collection such as `tagKeys`.
     Manager,
+    /// Cloud Logging v2: the one path is `entries:list`.
+    Logging,
     /// The Resource Manager of a zone or region, such as `europe-west1-b`.
     ManagerOf(String),
 }
@@ -111,6 +113,7 @@ fn host_of(service: &Service) -> Result<(String, &'static str), ProviderError> {
     match service {
         Service::Compute => Ok(("compute".to_owned(), "compute/v1")),
         Service::Manager => Ok(("cloudresourcemanager".to_owned(), "v3")),
+        Service::Logging => Ok(("logging".to_owned(), "v2")),
         Service::ManagerOf(place) => {
             let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             if place.is_empty() || !place.chars().all(good) {

@@ -24,6 +24,8 @@ pub enum Group {
     OperationReads,
     /// All calls to Resource Manager.
     Manager,
+    /// Reads of log entries.
+    Logs,
 }
 
 /// The limit that one call counts against.
@@ -42,19 +44,25 @@ pub struct Rates {
     pub compute: u32,
     /// For Resource Manager.
     pub manager: u32,
+    /// For reads of log entries.
+    pub logs: u32,
 }
 
 impl Default for Rates {
     /// What projects have that never asked for more; the console shows the real ones under "Quotas".
     fn default() -> Self {
-        Self { compute: 1500, manager: 600 }
+        Self { compute: 1500, manager: 600, logs: 60 }
     }
 }
 
 impl Rates {
     /// The share of the limit of a group, in calls; never none.
     fn share(self, group: Group, share: f64) -> usize {
-        let limit = if group == Group::Manager { self.manager } else { self.compute };
+        let limit = match group {
+            Group::Manager => self.manager,
+            Group::Logs => self.logs,
+            _ => self.compute,
+        };
         (f64::from(limit) * share).floor().max(1.0) as usize
     }
 }

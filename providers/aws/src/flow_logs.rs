@@ -1,0 +1,143 @@
+//! VPC flow logs that go to CloudWatch Logs. Those in S3 are objects like any others: `ingest` reads them.
+//!
+//! A log group is read window by window, over all of its streams (one for each interface). Events carry the line of a
+//! record without a header: the fields are those of the flow log.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::config::{
+    BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
+};
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
+use flow::Format;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use provider::flows::Windows;
+use provider::{ErrorKind, FlowCursor, FlowSource, Piece, ProviderError};
+
+use crate::errors;
+
+const ACTION: &str = "FilterLogEvents";
+/// Events on one page: the most that CloudWatch Logs gives.
+const PAGE_EVENTS: i32 = 10_000;
+/// Width of the windows in which a group is read: a page or a few of a busy group.
+const WINDOW_S: i64 = 300;
+/// An aggregation interval takes up to ten minutes, and its delivery about five more (best effort): twice that.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>
+const SETTLE_S: i64 = 30 * 60;
+
+/// The wall clock in Unix seconds, as a capability.
+pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Where a log group is, and what its lines are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogGroup {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub region: String,
+    /// The fields of a line, as the flow log names them.
+    pub log_format: String,
+    /// From when on it is read at first, Unix seconds.
+    pub since: i64,
+}
+
+/// A log group as a source of flow logs.
+pub struct CloudWatch {
+    name: String,
+    group: String,
+    client: Client,
+    windows: Windows,
+    now: Now,
+}
+
+impl CloudWatch {
+    /// Connects by the SDK's usual environment: profile, keys, `AWS_ENDPOINT_URL`.
+    pub async fn connect(name: &str, group: &LogGroup, now: Now) -> Self {
+        use aws_smithy_http_client::tls;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build_https();
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+        let loaded = loader.region(Region::new(group.region.clone())).load().await;
+        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&loaded)
+            // A call that fails is not sent again: the next pass is the retry.
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        let format = Format::AwsLines(group.log_format.clone());
+        let windows = Windows {
+            of: group.name.clone(),
+            format,
+            since: group.since,
+            width_s: WINDOW_S,
+            settle_s: SETTLE_S,
+        };
+        let client = Client::from_conf(config.build());
+        Self { name: name.to_owned(), group: group.name.clone(), client, windows, now }
+    }
+}
+
+#[async_trait]
+impl FlowSource for CloudWatch {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn pieces(&self, cursor: &FlowCursor, max: usize) -> Result<Vec<Piece>, ProviderError> {
+        Ok(self.windows.pieces(cursor, (self.now)(), max))
+    }
+
+    async fn open(
+        &self,
+        piece: &Piece,
+    ) -> Result<BoxStream<'static, Result<Vec<u8>, ProviderError>>, ProviderError> {
+        let Some(span) = self.windows.span(piece) else {
+            let message = format!("`{}` is not of the log group `{}`", piece.key, self.group);
+            return Err(ProviderError::new(ErrorKind::Rejected, ACTION, message));
+        };
+        let pages = Pages { client: self.client.clone(), group: self.group.clone(), span };
+        Ok(stream::try_unfold(Next::First, move |next| page(pages.clone(), next)).boxed())
+    }
+}
+
+/// What is the same for all pages of a window.
+#[derive(Clone)]
+struct Pages {
+    client: Client,
+    group: String,
+    span: (i64, i64),
+}
+
+/// Which page is next.
+enum Next {
+    First,
+    After(String),
+    None,
+}
+
+async fn page(pages: Pages, next: Next) -> Result<Option<(Vec<u8>, Next)>, ProviderError> {
+    let token = match next {
+        Next::First => None,
+        Next::After(token) => Some(token),
+        Next::None => return Ok(None),
+    };
+    let (start, end) = pages.span;
+    let asked = pages.client.filter_log_events().log_group_name(&pages.group).limit(PAGE_EVENTS);
+    // The end is inclusive, and times are in milliseconds.
+    let asked = asked.start_time(start * 1000).end_time(end * 1000 - 1).set_next_token(token);
+    let answer = asked.send().await.map_err(|error| errors::classify(ACTION, error))?;
+    let next = answer.next_token().map_or(Next::None, |token| Next::After(token.to_owned()));
+    Ok(Some((lines(&answer), next)))
+}
+
+/// The messages, each a line.
+fn lines(answer: &FilterLogEventsOutput) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in answer.events().iter().filter_map(|event| event.message()) {
+        bytes.extend_from_slice(message.trim_end_matches(['\r', '\n']).as_bytes());
+        bytes.push(b'\n');
+    }
+    bytes
+}

@@ -3,6 +3,7 @@
 //! A log group is read window by window, over all of its streams (one for each interface). Events carry the line of a
 //! record without a header: the fields are those of the flow log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,15 +12,19 @@ use aws_sdk_cloudwatchlogs::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
 };
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
+use aws_sdk_ec2::types::Filter;
 use flow::Format;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use provider::flows::Windows;
 use provider::{ErrorKind, FlowCursor, FlowSource, Piece, ProviderError};
 
+use crate::client::Ec2;
 use crate::errors;
+use crate::pages::Pages;
 
 const ACTION: &str = "FilterLogEvents";
+const DESCRIBE: &str = "DescribeFlowLogs";
 /// Events on one page: the most that CloudWatch Logs gives.
 const PAGE_EVENTS: i32 = 10_000;
 /// Width of the windows in which a group is read: a page or a few of a busy group.
@@ -38,7 +43,7 @@ pub struct LogGroup {
     pub name: String,
     /// Where it is.
     pub region: String,
-    /// The fields of a line, as the flow log names them.
+    /// The fields of a line, as the flow log names them: [`log_format`] asks it.
     pub log_format: String,
     /// From when on it is read at first, Unix seconds.
     pub since: i64,
@@ -140,4 +145,42 @@ fn lines(answer: &FilterLogEventsOutput) -> Vec<u8> {
         bytes.push(b'\n');
     }
     bytes
+}
+
+/// The fields of the lines in a log group, as the flow log that writes there says.
+///
+/// # Errors
+/// Of the call; [`ErrorKind::NotFound`] when no flow log writes there, [`ErrorKind::Conflict`] when several do that differ.
+pub async fn log_format(ec2: &Ec2, group: &str) -> Result<String, ProviderError> {
+    let mut pages = Pages::new(DESCRIBE);
+    let mut formats = BTreeSet::new();
+    loop {
+        let (token, size) = (pages.token(), ec2.page_size());
+        let of_group = Filter::builder().name("log-group-name").values(group).build();
+        let page = ec2.call(DESCRIBE, |client| {
+            let request =
+                client.describe_flow_logs().filter(of_group).max_results(size).set_next_token(token);
+            async move { request.send().await }
+        });
+        let page = page.await?;
+        formats.extend(page.flow_logs().iter().filter_map(|log| log.log_format()).map(str::to_owned));
+        if !pages.follow(page.next_token())? {
+            break;
+        }
+    }
+    let mut formats = formats.into_iter();
+    match (formats.next(), formats.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => {
+            Err(unclear(ErrorKind::NotFound, format!("no flow log writes to the log group `{group}`")))
+        }
+        _ => Err(unclear(ErrorKind::Conflict, format!("flow logs of different formats write to `{group}`"))),
+    }
+}
+
+fn unclear(kind: ErrorKind, message: String) -> ProviderError {
+    let mut error = ProviderError::new(kind, DESCRIBE, message);
+    error.hint =
+        "check the name and the region of the log group, or write `log_format` of the source".to_owned();
+    error
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use flow::{Cloud, Format};
+use flow::Cloud;
 use policy::file::{Fields, Node, Place, Problems};
 
 use super::{long_duration, place_of};
@@ -49,8 +49,8 @@ pub enum From {
         group: String,
         /// Where it is.
         region: String,
-        /// The fields of a line, as the flow log names them.
-        log_format: String,
+        /// The fields of a line. `None`: as the flow log that writes there says.
+        log_format: Option<String>,
     },
     /// A project of Cloud Logging.
     CloudLogging {
@@ -63,21 +63,6 @@ const KEYS: [&str; 5] = ["store", "window", "daily_after", "keep", "sources"];
 const SOURCE_KEYS: [&str; 7] = ["name", "cloud", "from", "log_group", "region", "log_format", "project"];
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// The default format of AWS: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html>.
-const AWS_FORMAT: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} \
-                          ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}";
-
-impl FlowSourceConfig {
-    /// What lines are, where the log and not the file says so.
-    pub fn format(&self) -> Option<Format> {
-        match &self.from {
-            From::Objects { .. } => None,
-            From::CloudWatch { log_format, .. } => Some(Format::AwsLines(log_format.clone())),
-            From::CloudLogging { .. } => Some(Format::GcpJsonLines),
-        }
-    }
-}
-
 impl Flows {
     /// Paths in the section are relative to the folder of the configuration.
     pub(super) fn settle(&mut self, folder: &Path) {
@@ -154,10 +139,7 @@ fn source(problems: &mut Problems<'_>, node: &Node) -> Option<FlowSourceConfig> 
 }
 
 fn cloud_watch(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Option<From> {
-    let log_format = match fields.get("log_format") {
-        Some(_) => text(problems, fields, "log_format")?,
-        None => AWS_FORMAT.to_owned(),
-    };
+    let log_format = text(problems, fields, "log_format");
     problems.required(fields, "region");
     let region = text(problems, fields, "region")?;
     Some(From::CloudWatch { group: text(problems, fields, "log_group")?, region, log_format })

@@ -451,15 +451,6 @@ fn relative_places_of_flows_are_relative_to_the_configuration_and_urls_are_not()
 }
 
 #[test]
-fn a_log_group_has_the_fields_of_version_2_unless_it_says_others() {
-    let source = "{ name: a, cloud: aws, log_group: g, region: eu-west-1 }";
-    let config = parsed(&format!("installation: shop\n{SCOPE}\nflows: {{ sources: [{source}] }}"));
-    let Some(flow::Format::AwsLines(format)) = config.flows.sources[0].format() else { panic!("no format") };
-    assert!(format.starts_with("${version} ${account-id} ${interface-id} ${srcaddr}"), "{format}");
-    assert!(format.ends_with("${action} ${log-status}"), "{format}");
-}
-
-#[test]
 fn mistakes_in_flows_are_placed() {
     let check_source = |source: &str, expected: &str, hint: &str| {
         check(&format!("flows: {{ sources: [{source}] }}"), expected, hint);

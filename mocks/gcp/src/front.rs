@@ -6,6 +6,7 @@ use mock_cloud::{CallKind, Fault};
 
 use crate::discovery::Service;
 use crate::error::{GcpError, already_exists, forbidden, stale};
+use crate::logging;
 use crate::request::{Reply, Request};
 use crate::throttle::Group;
 use crate::world::World;
@@ -62,6 +63,9 @@ impl World {
             return Answer { status: 503, body: String::new(), drop_connection: true };
         }
         self.advance_ms(self.settings.call_ms);
+        if Self::is_for_logging(path_and_query, headers.host) {
+            return self.answer_logging(verb, path_and_query, headers, body);
+        }
         let parsed = Request::parse(verb, path_and_query, headers.host, headers.endpoint, body);
         let known = parsed.as_ref().ok().map(|request| (request.service, request.method));
         let (outcome, lost) = match parsed {
@@ -81,6 +85,17 @@ impl World {
                 drop_connection: lost,
             },
         }
+    }
+
+    fn answer_logging(&mut self, verb: &str, path: &str, headers: Headers<'_>, body: &[u8]) -> Answer {
+        let outcome = self.list_entries(verb, path, headers, body);
+        let word = outcome.as_ref().map_or_else(|error| error.reason.clone(), |_| "ok".to_owned());
+        self.calls.note(logging::ACTION, self.now_ms(), false, &word, &shortened(path, body));
+        let (status, body) = match outcome {
+            Ok(page) => (200, page.to_string()),
+            Err(error) => (error.code, error.body(false).to_string()),
+        };
+        Answer { status, body, drop_connection: false }
     }
 
     /// Refusals first, then faults, then the request; whether its answer is lost.

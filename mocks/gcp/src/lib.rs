@@ -1,5 +1,5 @@
 //! A simulated Google Cloud organisation: networks, classic rules, firewall policies, instances and secure tags behind
-//! Compute Engine v1 and Resource Manager v3.
+//! Compute Engine v1 and Resource Manager v3; and Cloud Logging's `entries:list`.
 //!
 //! It enforces what the real cloud enforces (`providers.md` 1.3). API state and data plane are apart: a change is true
 //! at once, its operation is done later, and it reaches each interface after a delay of its own.
@@ -59,6 +59,7 @@ pub mod error;
 pub mod front;
 pub mod limits;
 pub mod link;
+pub mod logging;
 pub mod operations;
 pub mod plane;
 pub mod rule;

@@ -21,6 +21,8 @@ pub enum Group {
     OperationReads,
     /// All calls to Resource Manager.
     Manager,
+    /// Reads of log entries.
+    Logs,
     /// Resources that filtered lists looked at.
     Scanned,
 }
@@ -46,6 +48,7 @@ impl Group {
             Self::Lists => "List requests",
             Self::OperationReads => "Operation read requests",
             Self::Manager => "Requests",
+            Self::Logs => "Read requests",
             Self::Scanned => "Filtered list cost overhead",
         }
     }

@@ -73,6 +73,8 @@ pub struct World {
     pub complaints: BTreeSet<Complaint>,
     /// The blocks of address groups, host names, region codes and threat lists; one that is missing has none.
     pub address_lists: BTreeMap<String, Vec<IpNet>>,
+    /// What Cloud Logging holds.
+    pub(crate) entries: Vec<Value>,
     pub(crate) operations: Operations,
     pub(crate) throttle: Throttle,
     pub(crate) random: fastrand::Rng,
@@ -115,6 +117,7 @@ impl World {
             calls: CallLog::default(),
             complaints: BTreeSet::new(),
             address_lists: BTreeMap::new(),
+            entries: Vec::new(),
             operations: Operations::default(),
             throttle: Throttle::default(),
             random: fastrand::Rng::with_seed(settings.seed),

@@ -9,6 +9,7 @@ mod failures;
 mod firewalls;
 mod harness;
 mod inventory;
+mod logging;
 mod lost;
 mod normal;
 mod partial;

@@ -102,14 +102,14 @@ impl FlowSource for CloudWatch {
             let message = format!("`{}` is not of the log group `{}`", piece.key, self.group);
             return Err(ProviderError::new(ErrorKind::Rejected, ACTION, message));
         };
-        let pages = Pages { client: self.client.clone(), group: self.group.clone(), span };
-        Ok(stream::try_unfold(Next::First, move |next| page(pages.clone(), next)).boxed())
+        let window = Window { client: self.client.clone(), group: self.group.clone(), span };
+        Ok(stream::try_unfold(Next::First, move |next| page(window.clone(), next)).boxed())
     }
 }
 
 /// What is the same for all pages of a window.
 #[derive(Clone)]
-struct Pages {
+struct Window {
     client: Client,
     group: String,
     span: (i64, i64),
@@ -122,14 +122,14 @@ enum Next {
     None,
 }
 
-async fn page(pages: Pages, next: Next) -> Result<Option<(Vec<u8>, Next)>, ProviderError> {
+async fn page(window: Window, next: Next) -> Result<Option<(Vec<u8>, Next)>, ProviderError> {
     let token = match next {
         Next::First => None,
         Next::After(token) => Some(token),
         Next::None => return Ok(None),
     };
-    let (start, end) = pages.span;
-    let asked = pages.client.filter_log_events().log_group_name(&pages.group).limit(PAGE_EVENTS);
+    let (start, end) = window.span;
+    let asked = window.client.filter_log_events().log_group_name(&window.group).limit(PAGE_EVENTS);
     // The end is inclusive, and times are in milliseconds.
     let asked = asked.start_time(start * 1000).end_time(end * 1000 - 1).set_next_token(token);
     let answer = asked.send().await.map_err(|error| errors::classify(ACTION, error))?;

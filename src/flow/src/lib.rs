@@ -11,12 +11,20 @@
 //! INVARIANT: nothing is lost silently. What is not a record is a [`Gap`] (the log says that it lost something)
 //! or a [`Fault`] (we could not read it), and both are kept beside the summaries.
 
+pub mod attribute;
+pub mod coverage;
 pub mod format;
 pub mod record;
 pub mod sink;
+pub mod summarise;
 pub mod summary;
+pub mod timeline;
 
+pub use attribute::{Attributor, NamedServices, Sighting, Way};
+pub use coverage::{Coverage, Lost, SourceFacts};
 pub use format::Format;
 pub use record::{Counts, Direction, FlowRecord, Opener, Outcome};
 pub use sink::{Cloud, Fault, Gap, GapKind, Point, PointId, Sink};
+pub use summarise::{Settings, Summariser};
 pub use summary::{End, EndId, Ends, Key, Side, Summaries, Tally};
+pub use timeline::{Aliases, Holders, Timeline};

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::record::Outcome;
 
 mod merge;
+mod sum;
 
 /// One end of summarised flows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +56,11 @@ impl Ends {
         self.list.push(end.clone());
         self.ids.insert(end, id);
         id
+    }
+
+    /// The number of an end that is there.
+    pub fn find(&self, end: &End) -> Option<EndId> {
+        self.ids.get(end).copied()
     }
 
     /// The end of a number that this table gave.
@@ -143,13 +149,24 @@ pub struct Summaries {
 }
 
 impl Summaries {
-    /// One row for each flow that both ends saw, as the user should read it; idempotent.
+    /// One row for what passed and one for what was dropped of each flow, as the user should read it.
     ///
-    /// Rows that differ in side and outcome alone are one flow seen twice:
-    /// - what the destination dropped is `Rejected`, and so is what the source dropped: it never arrived;
-    /// - what the destination let in is `Accepted`; what only the source saw is as the source says (accepted there is
-    ///   no delivery: the side stays `Source`);
-    /// - numbers are those of the end that saw more, never the sum of both.
+    /// Rows that differ in side and outcome alone are one flow, seen at up to two ends:
+    /// - what the destination dropped is `Rejected`, and is taken off what the source saw pass: accepted there is no
+    ///   delivery. The side is then `Both`, and `Destination` if the source saw nothing;
+    /// - what the source dropped is `Rejected` with side `Source`: it never left;
+    /// - what passed has the numbers of the end that saw more, never the sum of both, and the side `Both` if both saw it.
+    ///   `Source` alone is no proof that it arrived: the destination may log nothing, or later, or only what it drops.
+    ///   It is `Accepted` if either log has verdicts, `Unknown` if neither has (Google's flow logs see what leaves before
+    ///   the source's own firewall: an `Unknown` row of side `Source` beside a `Rejected` one may tell of the same packets);
+    /// - a reply that was dropped at the destination (a network ACL on the way out) is in `rejected_replies` of what passed,
+    ///   added to those that the source dropped;
+    /// - what was seen to pass elsewhere is only told where neither end tells of the flow.
+    ///
+    /// Is idempotent, and depends on the rows alone and not on the order in which they were added. Merge when you read,
+    /// and keep the rows of each side: a sum of merged rows is not the merged sum. Rows that come later may be added to merged
+    /// ones without any difference where merging left the flow as it was (in general: one end alone had seen it);
+    /// otherwise late rows stand beside the row of side `Both`, as if they were of further connections.
     pub fn merged(&self) -> Self {
         merge::merged(self)
     }

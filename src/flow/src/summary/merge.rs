@@ -1,15 +1,18 @@
 //! Both reporters of a flow become one row.
 
 use crate::record::Outcome;
-use crate::summary::{Key, Side, Summaries, Tally};
+use crate::summary::{Key, Side, Summaries, Tally, sum};
 
 /// [`Summaries::merged`].
 pub(super) fn merged(summaries: &Summaries) -> Summaries {
     let mut rows: Vec<(Key, Tally)> = Vec::with_capacity(summaries.rows.len());
     for flow in summaries.rows.chunk_by(|(a, _), (b, _)| flow_of(a) == flow_of(b)) {
-        push_flow(flow, &mut rows);
+        match flow {
+            [only] => rows.push(*only),
+            several => push_flow(several, &mut rows),
+        }
     }
-    rows.sort_unstable_by_key(|(key, _)| *key);
+    sum::fold(&mut rows);
     Summaries { window_s: summaries.window_s, ends: summaries.ends.clone(), rows }
 }
 
@@ -23,57 +26,48 @@ fn push_flow(flow: &[(Key, Tally)], rows: &mut Vec<(Key, Tally)>) {
     let at = |side: Side, outcome: Outcome| {
         flow.iter().find(|(key, _)| key.side == side && key.outcome == outcome).map(|(_, tally)| *tally)
     };
-    let key = |outcome, side| {
-        let mut key = flow[0].0;
-        (key.outcome, key.side) = (outcome, side);
-        key
+    // With and without a verdict: the same connections in two logs of one point.
+    let passed = |side| [at(side, Outcome::Accepted), at(side, Outcome::Unknown)];
+    let lost = at(Side::Destination, Outcome::Rejected);
+    let (at_source, at_destination) = (passed(Side::Source), passed(Side::Destination));
+    let outcome = match at_source[0].or(at_destination[0]) {
+        Some(_) => Outcome::Accepted,
+        None => Outcome::Unknown,
     };
-    for side in [Side::Both, Side::Elsewhere] {
-        let seen = flow.iter().filter(|(key, _)| key.side == side);
-        rows.extend(seen.copied());
-    }
-    let dropped = [Side::Source, Side::Destination].map(|side| at(side, Outcome::Rejected));
-    if let Some(tally) = sum(dropped[0], dropped[1]) {
-        rows.push((key(Outcome::Rejected, side_of(&dropped)), tally));
-    }
-    for outcome in [Outcome::Accepted, Outcome::Unknown] {
-        let (source, destination) = (at(Side::Source, outcome), at(Side::Destination, outcome));
-        // What the source let pass and the destination dropped is told above.
-        let source = match dropped[1] {
-            Some(lost) if outcome == Outcome::Accepted => source.and_then(|seen| without(seen, lost)),
-            _ => source,
+    let left = at_source.map(|seen| seen.and_then(|seen| without(seen, lost)));
+    let source = larger(left[0], left[1]);
+    let destination = larger(at_destination[0], at_destination[1]);
+    let mut push = |outcome, side, tally: Option<Tally>| {
+        let Some(tally) = tally else { return };
+        rows.push((Key { outcome, side, ..flow[0].0 }, tally));
+    };
+    let seen_at = match (source, destination) {
+        (Some(_), Some(_)) => Side::Both,
+        (Some(_), None) => Side::Source,
+        _ => Side::Destination,
+    };
+    push(outcome, seen_at, seen_twice(source, destination));
+    push(Outcome::Rejected, Side::Source, at(Side::Source, Outcome::Rejected));
+    // INVARIANT: once the source's share of what the destination dropped is taken off, the row says so: it is never
+    // taken off again.
+    let is_taken_off = at_source.iter().any(Option::is_some);
+    push(Outcome::Rejected, if is_taken_off { Side::Both } else { Side::Destination }, lost);
+    let is_told_by_ends = [Side::Source, Side::Destination, Side::Both]
+        .iter()
+        .any(|&side| passed(side).iter().any(Option::is_some));
+    for (key, tally) in flow {
+        let is_kept = match key.side {
+            Side::Both => true,
+            Side::Elsewhere => key.outcome == Outcome::Rejected || !is_told_by_ends,
+            Side::Source | Side::Destination => false,
         };
-        if let Some(tally) = larger(source, destination) {
-            rows.push((key(outcome, side_of(&[source, destination])), tally));
+        if is_kept {
+            rows.push((*key, *tally));
         }
     }
 }
 
-fn side_of(seen: &[Option<Tally>; 2]) -> Side {
-    match seen {
-        [Some(_), Some(_)] => Side::Both,
-        [Some(_), None] => Side::Source,
-        _ => Side::Destination,
-    }
-}
-
-/// Two different sets of connections.
-fn sum(a: Option<Tally>, b: Option<Tally>) -> Option<Tally> {
-    let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
-    Some(Tally {
-        connections: a.connections + b.connections,
-        packets: a.packets + b.packets,
-        bytes: a.bytes + b.bytes,
-        reply_packets: a.reply_packets + b.reply_packets,
-        reply_bytes: a.reply_bytes + b.reply_bytes,
-        first: a.first.min(b.first),
-        last: a.last.max(b.last),
-        guessed: a.guessed + b.guessed,
-        rejected_replies: a.rejected_replies + b.rejected_replies,
-    })
-}
-
-/// The same connections, seen twice.
+/// The same connections in two logs: the numbers of the one that tells more, field by field.
 fn larger(a: Option<Tally>, b: Option<Tally>) -> Option<Tally> {
     let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
     Some(Tally {
@@ -89,10 +83,20 @@ fn larger(a: Option<Tally>, b: Option<Tally>) -> Option<Tally> {
     })
 }
 
-/// What the source saw pass, less what the destination dropped of it; nothing if that was all.
-fn without(seen: Tally, lost: Tally) -> Option<Tally> {
-    (seen.connections > lost.connections).then(|| Tally {
-        connections: seen.connections - lost.connections,
+/// The same connections at both ends. A reply is dropped at one end or at the other: those are different ones.
+fn seen_twice(source: Option<Tally>, destination: Option<Tally>) -> Option<Tally> {
+    let (Some(a), Some(b)) = (source, destination) else { return source.or(destination) };
+    let rejected_replies = a.rejected_replies + b.rejected_replies;
+    larger(source, destination).map(|tally| Tally { rejected_replies, ..tally })
+}
+
+/// What the source saw pass, less what the destination dropped of it; nothing if that was all. Who got replies, or went
+/// on with connections that began earlier, was not dropped.
+fn without(seen: Tally, lost: Option<Tally>) -> Option<Tally> {
+    let Some(lost) = lost else { return Some(seen) };
+    let is_left = seen.connections > lost.connections || seen.reply_packets > 0 || seen.connections == 0;
+    is_left.then(|| Tally {
+        connections: seen.connections.saturating_sub(lost.connections),
         packets: seen.packets.saturating_sub(lost.packets),
         bytes: seen.bytes.saturating_sub(lost.bytes),
         ..seen

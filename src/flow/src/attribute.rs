@@ -1,0 +1,233 @@
+//! From a record to a sighting: who opened a connection to whom, on what, seen by whom.
+//!
+//! Replies are turned round here and client ports are dropped: behind this nobody sees a five-tuple.
+//!
+//! INVARIANT: a reply never makes a connection, and is never evidence that a rule allows the way back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use policy::service::has_ports;
+use policy::{ServicePoint, ServiceSet};
+use rustc_hash::FxHashMap;
+
+use crate::record::{Direction, FlowRecord, Outcome};
+use crate::sink::{Cloud, Point, PointId};
+use crate::summary::{End, EndId, Ends, Side};
+use crate::timeline::{Candidates, Holders, InterfaceNumber, NetworkNumber, Spot};
+
+mod opener;
+mod table;
+
+pub use opener::Way;
+use table::{Known, Table};
+
+/// The services that rules name from one end to another: tells who opened a connection where the log does not.
+pub type NamedServices = Arc<dyn Fn(&End, &End) -> ServiceSet + Send + Sync>;
+
+/// Pairs of ends whose services are kept at most; when there are more, all are asked again.
+const PAIRS_MAX: usize = 1 << 18;
+
+/// A record with names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sighting {
+    /// Who opened the connection.
+    pub source: EndId,
+    /// Who was connected to.
+    pub destination: EndId,
+    /// On what.
+    pub service: ServicePoint,
+    /// Which end saw it.
+    pub side: Side,
+    /// Whether the point let the *connection* pass: a reply that it dropped belongs to a connection that was let in.
+    pub outcome: Outcome,
+    /// Which way the packets of the record went.
+    pub way: Way,
+    /// Whether who opened it was guessed.
+    pub is_guessed: bool,
+    /// Whether it is older than the first sighting, so that the ends are those of later.
+    pub is_before_first: bool,
+    /// Whether nothing is known of the point.
+    pub is_at_unknown_point: bool,
+}
+
+/// A point with where it was when it was last asked for.
+struct Place {
+    cloud: Cloud,
+    candidates: Candidates,
+    spot: Spot,
+}
+
+/// At which end of a record its point is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Source,
+    Destination,
+    Elsewhere,
+}
+
+/// Attributes records; remembers what it looked up.
+pub struct Attributor {
+    holders: Arc<Holders>,
+    named: Option<NamedServices>,
+    table: Table,
+    places: Vec<Place>,
+    pairs: FxHashMap<(EndId, EndId), ServiceSet>,
+}
+
+impl Attributor {
+    /// Keeps at most `externals_max` addresses of nobody known as they are; see [`Attributor::folded`].
+    pub fn new(holders: Arc<Holders>, externals_max: usize, named: Option<NamedServices>) -> Self {
+        let table = Table::new(holders.clone(), externals_max);
+        Self { holders, named, table, places: Vec::new(), pairs: FxHashMap::default() }
+    }
+
+    /// A new point: points have the numbers 0, 1, 2 … in the order in which they are made known.
+    pub fn point(&mut self, point: &Point<'_>) -> PointId {
+        let candidates = self.holders.candidates(point);
+        let spot = self.holders.spot(&candidates, 0);
+        self.places.push(Place { cloud: point.cloud, candidates, spot });
+        PointId((self.places.len() - 1) as u32)
+    }
+
+    /// The ends that sightings name.
+    pub fn ends(&self) -> &Ends {
+        &self.table.ends
+    }
+
+    pub(crate) fn ends_mut(&mut self) -> &mut Ends {
+        &mut self.table.ends
+    }
+
+    pub(crate) fn into_ends(self) -> Ends {
+        self.table.ends
+    }
+
+    /// Ends of records that were told as a block, since there were too many addresses.
+    pub fn folded(&self) -> u64 {
+        self.table.folded
+    }
+
+    /// Who, to whom, on what. Nothing for a point that was never made known.
+    pub fn attribute(&mut self, record: &FlowRecord) -> Option<Sighting> {
+        let time = record.start;
+        let here = self.here(record, time)?;
+        let source = self.table.end(here, record.source, time);
+        let destination = self.table.end(here, record.destination, time);
+        let place = self.places.get(record.point.0 as usize)?;
+        let at = at(&self.holders, place, record, source.interface, destination.interface);
+        let is_at_unknown_point = place.candidates.is_unknown();
+        let (way, is_guessed) = match opener::told(record) {
+            Some(way) => (way, false),
+            None => (self.guess(record, source, destination), true),
+        };
+        let (source, destination, port) = match way {
+            Way::Forward => (source.end, destination.end, record.destination_port),
+            Way::Reply => (destination.end, source.end, record.source_port),
+        };
+        let detail = if has_ports(record.protocol) { port } else { 0 };
+        Some(Sighting {
+            source,
+            destination,
+            service: ServicePoint { protocol: record.protocol, detail },
+            side: side(at, way),
+            outcome: match (way, record.outcome) {
+                (Way::Reply, Outcome::Rejected) => Outcome::Accepted,
+                (_, outcome) => outcome,
+            },
+            way,
+            is_guessed,
+            is_before_first: self.holders.is_before_first(time),
+            is_at_unknown_point,
+        })
+    }
+
+    /// The network that the addresses of a record are looked up from.
+    #[inline]
+    fn here(&mut self, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
+        let place = self.places.get_mut(record.point.0 as usize)?;
+        if !place.spot.period.contains(time) {
+            place.spot = self.holders.spot(&place.candidates, time);
+        }
+        Some(place.spot.network_of(&self.holders, [record.source, record.destination], time))
+    }
+
+    /// Rules that name the service one way and not the other; else the ports.
+    fn guess(&mut self, record: &FlowRecord, source: Known, destination: Known) -> Way {
+        if self.named.is_some() && has_ports(record.protocol) {
+            let point = |port| ServicePoint::port(record.protocol, port);
+            let forward = self.is_named(source.end, destination.end, point(record.destination_port));
+            let back = self.is_named(destination.end, source.end, point(record.source_port));
+            match (forward, back) {
+                (true, false) => return Way::Forward,
+                (false, true) => return Way::Reply,
+                _ => {}
+            }
+        }
+        opener::by_ports(record)
+    }
+
+    fn is_named(&mut self, source: EndId, destination: EndId, service: ServicePoint) -> bool {
+        let Some(named) = &self.named else { return false };
+        if self.pairs.len() >= PAIRS_MAX {
+            self.pairs.clear();
+        }
+        let ends = &self.table.ends;
+        let services = self.pairs.entry((source, destination));
+        services.or_insert_with(|| named(ends.get(source), ends.get(destination))).contains(service)
+    }
+}
+
+/// Where the point is. What its interface holds decides; then, where the log gives it, the direction, unless the point
+/// is known not to be at that end: an interface of a gateway forwards what is not its own.
+fn at(
+    holders: &Holders,
+    place: &Place,
+    record: &FlowRecord,
+    source: Option<InterfaceNumber>,
+    destination: Option<InterfaceNumber>,
+) -> At {
+    let own = place.spot.interfaces.as_slice();
+    let is_own = |holder: Option<InterfaceNumber>| holder.is_some_and(|holder| own.contains(&holder));
+    match (is_own(source), is_own(destination)) {
+        (true, false) => return At::Source,
+        (false, true) => return At::Destination,
+        (true, true) => return by_direction(record.direction.or(Some(Direction::Egress))),
+        (false, false) => {}
+    }
+    let has = |address: IpAddr| own.iter().any(|&one| holders.has_address(one, address, record.start));
+    if !own.is_empty() {
+        match (has(record.source), has(record.destination)) {
+            (true, false) => return At::Source,
+            (false, true) => return At::Destination,
+            _ => {}
+        }
+    }
+    let at = by_direction(record.direction);
+    let near = match at {
+        At::Source => source,
+        At::Destination => destination,
+        At::Elsewhere => return At::Elsewhere,
+    };
+    // Amazon logs gateways too, by the id that the inventory has for each interface of a workload: the near end would be
+    // the point's own. Microsoft names an interface by a MAC that the inventory need not know, and logs no gateways.
+    let is_elsewhere = place.cloud == Cloud::Aws && (!own.is_empty() || near.is_some());
+    if is_elsewhere { At::Elsewhere } else { at }
+}
+
+fn by_direction(direction: Option<Direction>) -> At {
+    match direction {
+        Some(Direction::Egress) => At::Source,
+        Some(Direction::Ingress) => At::Destination,
+        None => At::Elsewhere,
+    }
+}
+
+/// The side of the connection that an end of the record is.
+fn side(at: At, way: Way) -> Side {
+    match (at, way) {
+        (At::Source, Way::Forward) | (At::Destination, Way::Reply) => Side::Source,
+        (At::Destination, Way::Forward) | (At::Source, Way::Reply) => Side::Destination,
+        (At::Elsewhere, _) => Side::Elsewhere,
+    }
+}

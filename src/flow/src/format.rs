@@ -5,6 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod aws_text;
+pub mod lines;
+mod reader;
+
+pub use reader::{FormatError, Reader};
+
 /// The longest line or JSON element that is read; a longer one is a [`crate::Fault`] and is skipped.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 

@@ -6,3 +6,6 @@
 //! ```
 //!
 //! INVARIANT: a cursor and the summaries of what it says was read become true in one write.
+
+pub mod pipeline;
+pub mod unpack;

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""What a user would pick instead: reads a gzip flow log, joins both addresses with labels, groups, sums.
+
+engines.py ENGINE LOG.gz LABELS [LINES]; prints seconds, the peak of memory in KiB, and the result that all engines must
+have: groups, records, packets, bytes, and a checksum of groups and their counts. Labels are in memory before the clock
+starts; the result is in memory when it stops.
+"""
+
+import resource
+import sys
+import time
+
+COLUMNS = "version account_id interface_id srcaddr dstaddr srcport dstport protocol packets bytes start_s end_s action log_status".split()
+NUMBERS = {"srcport", "dstport", "protocol", "packets", "bytes", "start_s", "end_s"}
+
+
+def labels_of(path):
+    with open(path) as file:
+        next(file)
+        return dict(line.split() for line in file)
+
+
+def checksum(rows):
+    """Rows are source label, destination label, port, accepted, records."""
+    return sum(((f * 31 + t) * 31 + port * 2 + accepted) % 1_000_003 * n for f, t, port, accepted, n in rows)
+
+
+def duckdb(log, labels, _lines):
+    import duckdb
+
+    database = duckdb.connect()
+    database.execute(f"create table labels as select address, label from read_csv('{labels}', delim=' ', header=true)")
+    kinds = {name: "BIGINT" if name in NUMBERS else "VARCHAR" for name in COLUMNS}
+    begin = time.perf_counter()
+    database.execute(
+        f"""create table sums as
+        select f.label as f, t.label as t, dstport, action, count(*) as n, sum(packets) as packets, sum(bytes) as bytes
+        from read_csv('{log}', delim=' ', header=false, skip=1, auto_detect=false, quote='', escape='', columns={kinds}) l
+        join labels f on l.srcaddr = f.address join labels t on l.dstaddr = t.address
+        where log_status = 'OK'
+        group by all"""
+    )
+    seconds = time.perf_counter() - begin
+    rows = database.execute("select f, t, dstport, action = 'ACCEPT', n, packets, bytes from sums").fetchall()
+    return seconds, rows
+
+
+def polars(log, labels, _lines):
+    import polars
+
+    known = polars.read_csv(labels, separator=" ")
+    kinds = {name: polars.Int64 if name in NUMBERS else polars.String for name in COLUMNS}
+    begin = time.perf_counter()
+    log = polars.scan_csv(log, separator=" ", has_header=False, skip_rows=1, schema=kinds, quote_char=None)
+    sums = (
+        log.filter(polars.col("log_status") == "OK")
+        .join(known.lazy().rename({"label": "f"}), left_on="srcaddr", right_on="address")
+        .join(known.lazy().rename({"label": "t"}), left_on="dstaddr", right_on="address")
+        .group_by("f", "t", "dstport", "action")
+        .agg(polars.len().alias("n"), polars.col("packets").sum(), polars.col("bytes").sum())
+        .collect()
+    )
+    seconds = time.perf_counter() - begin
+    rows = sums.with_columns(polars.col("action") == "ACCEPT").rows()
+    return seconds, rows
+
+
+def flowlogs_reader(log, labels, lines):
+    import gzip
+    import itertools
+    from flowlogs_reader.flowlogs_reader import FlowRecord
+
+    known = {address: int(label) for address, label in labels_of(labels).items()}
+    sums = {}
+    begin = time.perf_counter()
+    with gzip.open(log, "rt") as file:
+        names = next(file).split()
+        for line in itertools.islice(file, lines):
+            record = FlowRecord(dict(zip((name.replace("-", "_") for name in names), line.split())))
+            if record.log_status != "OK":
+                continue
+            key = (known[record.srcaddr], known[record.dstaddr], record.dstport, record.action == "ACCEPT")
+            group = sums.setdefault(key, [0, 0, 0])
+            group[0] += 1
+            group[1] += record.packets
+            group[2] += record.bytes
+    seconds = time.perf_counter() - begin
+    return seconds, [(*key, *group) for key, group in sums.items()]
+
+
+def main():
+    engine, log, labels = sys.argv[1:4]
+    lines = int(sys.argv[4]) if len(sys.argv) > 4 else None
+    engines = {"duckdb": duckdb, "polars": polars, "flowlogs-reader": flowlogs_reader}
+    seconds, rows = engines[engine](log, labels, lines)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sums = [sum(row[column] for row in rows) for column in (4, 5, 6)]
+    print(seconds, peak, len(rows), *map(int, sums), int(checksum(row[:5] for row in rows)))
+
+
+if __name__ == "__main__":
+    main()

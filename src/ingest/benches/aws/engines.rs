@@ -1,0 +1,113 @@
+//! The engines, each round of each a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::generate::Files;
+
+/// The reader of one record at a time gets a share of the lines; its time is multiplied.
+pub const SHARE: u64 = 10;
+
+/// Who reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Engine {
+    Gunzip,
+    DuckDb,
+    Polars,
+    FlowlogsReader,
+    Ours {
+        threads: usize,
+    },
+    /// Our decompression alone.
+    Unpack,
+}
+
+/// What one round found.
+#[derive(Clone, Debug)]
+pub struct Round {
+    pub seconds: f64,
+    pub peak_kib: u64,
+    /// Empty where nothing is summed.
+    pub result: Vec<u64>,
+}
+
+impl Engine {
+    pub fn name(self) -> String {
+        match self {
+            Self::Gunzip => "`gunzip -c`, nothing else".into(),
+            Self::DuckDb => "DuckDB 2.0.0".into(),
+            Self::Polars => "Polars 2.1.0".into(),
+            Self::FlowlogsReader => format!("flowlogs-reader 5.0.1, a share of 1/{SHARE}, multiplied"),
+            Self::Ours { threads: 1 } => "ours, 1 thread".into(),
+            Self::Ours { threads } => format!("ours, {threads} threads"),
+            Self::Unpack => "our decompression, nothing else".into(),
+        }
+    }
+
+    pub fn round(self, python: &Path, files: &Files, records: u64) -> Round {
+        match self {
+            Self::Gunzip => gunzip(&files.gzip),
+            Self::DuckDb => run(script(python, "duckdb", files)),
+            Self::Polars => run(script(python, "polars", files)),
+            Self::FlowlogsReader => {
+                let lines = records / SHARE;
+                let round = run(script(python, "flowlogs-reader", files).arg(lines.to_string()));
+                Round { seconds: round.seconds * SHARE as f64, ..round }
+            }
+            Self::Ours { threads } => run(ours().arg("ours").arg(threads.to_string()).arg(&files.gzip)),
+            Self::Unpack => run(ours().arg("unpack").arg(&files.gzip)),
+        }
+    }
+}
+
+/// Python with the engines of `requirements.txt`, made if it is not there.
+pub fn python() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/aws");
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    let tools = std::env::var_os("BULKHEAD_TOOLS").map_or(target.join("tools"), PathBuf::from);
+    let python = tools.join("venv-bench/bin/python");
+    let has_all = |python: &Path| {
+        let imports = "import duckdb, polars, flowlogs_reader";
+        Command::new(python).args(["-c", imports]).status().is_ok_and(|status| status.success())
+    };
+    if !has_all(&python) {
+        let venv = tools.join("venv-bench");
+        check(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        let requirements = here.join("requirements.txt");
+        check(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements));
+    }
+    python
+}
+
+fn check(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
+fn script(python: &Path, engine: &str, files: &Files) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/aws/engines.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(engine).arg(&files.gzip).arg(&files.labels);
+    command
+}
+
+fn ours() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Round {
+    let command = command.borrow_mut();
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut words = text.split_whitespace();
+    let seconds = words.next().unwrap().parse().unwrap();
+    let peak_kib = words.next().unwrap().parse().unwrap();
+    Round { seconds, peak_kib, result: words.map(|word| word.parse().unwrap()).collect() }
+}
+
+fn gunzip(log: &Path) -> Round {
+    let begin = Instant::now();
+    check(Command::new("gunzip").arg("-c").arg(log).stdout(Stdio::null()));
+    Round { seconds: begin.elapsed().as_secs_f64(), peak_kib: 0, result: Vec::new() }
+}

@@ -1,0 +1,5 @@
+//! What the benchmark of AWS text is made of.
+
+pub mod engines;
+pub mod generate;
+pub mod sums;

@@ -1,0 +1,275 @@
+//! AWS flow log text, gzip, against what a user would pick: `cargo bench -p ingest --bench aws_text` prints Markdown.
+//!
+//! All read the same file, join both addresses with 100,000 labels, group by source label, destination label, port and
+//! action, and sum; the groups must be the same. Each round is a process of its own, rounds of all engines take turns, and
+//! the median counts. What is timed begins when labels are in memory and ends when the groups are.
+//!
+//! Arguments: `-- grow` reads ten times as much, `-- day` a day of 10 GB in files of 54 MB, `-- parse` text that is in memory.
+//! DuckDB, Polars and flowlogs-reader are installed into a virtual environment under the target folder, or under
+//! `BULKHEAD_TOOLS`. `BULKHEAD_BENCH_ROUNDS` sets the number of rounds.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads clock and memory")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark prints")]
+#![allow(missing_docs, reason = "a benchmark has no users")]
+
+mod aws;
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use aws::engines::{Engine, Round, python};
+use aws::generate::{Files, files};
+use aws::sums::{Labels, Sums};
+use cpu_time::ProcessTime;
+use flow::format::{Format, Reader};
+use flow::{Fault, FlowRecord, Gap, Point, PointId, Sink};
+use ingest::pipeline::{Pipeline, Settings};
+use ingest::unpack::{Limits, Unpacker};
+use provider::flows::Packing;
+
+/// As in the `bulkhead` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const RECORDS: u64 = 2_000_000;
+const ENGINES: [Engine; 7] = [
+    Engine::Gunzip,
+    Engine::DuckDb,
+    Engine::Polars,
+    Engine::FlowlogsReader,
+    Engine::Ours { threads: 1 },
+    Engine::Ours { threads: 2 },
+    Engine::Unpack,
+];
+/// What all ratios are to.
+const OURS: usize = 5;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["ours", threads, log] => print(ours(threads.parse().unwrap(), Path::new(log), 1)),
+        ["ours", threads, log, times] => {
+            print(ours(threads.parse().unwrap(), Path::new(log), times.parse().unwrap()));
+        }
+        ["unpack", log] => print(unpack(Path::new(log))),
+        ["parse"] => with_files(RECORDS, |files| parse(&files.plain, RECORDS)),
+        ["grow"] => grow(),
+        ["day"] => day(),
+        _ => compare(),
+    }
+}
+
+fn print(round: Round) {
+    let result: Vec<String> = round.result.iter().map(u64::to_string).collect();
+    println!("{} {} {}", round.seconds, round.peak_kib, result.join(" "));
+}
+
+/// Files in a folder that goes away, or in the one that `BULKHEAD_BENCH_FILES` names, which stays.
+fn with_files(records: u64, work: impl FnOnce(&Files)) {
+    match std::env::var_os("BULKHEAD_BENCH_FILES") {
+        Some(folder) => work(&files(Path::new(&folder), records).unwrap()),
+        None => {
+            let folder = tempfile::tempdir().unwrap();
+            work(&files(folder.path(), records).unwrap());
+        }
+    }
+}
+
+fn compare() {
+    let python = python();
+    let rounds = std::env::var("BULKHEAD_BENCH_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
+    with_files(RECORDS, |files| {
+        let mut all = vec![Vec::new(); ENGINES.len()];
+        for _ in 0..rounds {
+            for (engine, found) in ENGINES.iter().zip(&mut all) {
+                found.push(engine.round(&python, files, RECORDS));
+            }
+        }
+        same_results(&all);
+        table(&all, files);
+        parse(&files.plain, RECORDS);
+    });
+}
+
+/// The groups of all engines are the same, but for the one that reads a share.
+fn same_results(all: &[Vec<Round>]) {
+    let expected = &all[OURS][0].result;
+    assert_eq!(expected[1], RECORDS);
+    for (engine, rounds) in ENGINES.iter().zip(all) {
+        for round in rounds {
+            let is_share = *engine == Engine::FlowlogsReader;
+            assert!(
+                round.result.is_empty() || is_share || round.result == *expected,
+                "{engine:?}: {round:?}"
+            );
+            assert!(!is_share || round.result[1] == RECORDS / aws::engines::SHARE, "{round:?}");
+        }
+    }
+}
+
+fn table(all: &[Vec<Round>], files: &Files) {
+    let megabytes = |path: &Path| std::fs::metadata(path).unwrap().len() / 1_000_000;
+    let [plain, gzip] = [&files.plain, &files.gzip].map(|path| megabytes(path));
+    let groups = all[OURS][0].result[0];
+    println!(
+        "{RECORDS} records, {plain} MB of text, {gzip} MB of gzip, {groups} groups; the same groups and sums by all.\n"
+    );
+    println!("| reads it | median | all rounds | × ours, 2 threads | peak memory |");
+    println!("|---|---:|---|---:|---:|");
+    let ours = median(&all[OURS]);
+    for (engine, rounds) in ENGINES.iter().zip(all) {
+        let middle = median(rounds);
+        let each: Vec<String> = rounds.iter().map(|round| format!("{:.2}", round.seconds)).collect();
+        let peak = rounds.iter().map(|round| round.peak_kib).max().unwrap_or(0) / 1024;
+        let peak = if peak == 0 { String::new() } else { format!("{peak} MiB") };
+        println!(
+            "| {} | {middle:.2} s | {} | {:.2} | {peak} |",
+            engine.name(),
+            each.join(" "),
+            middle / ours
+        );
+    }
+    let share = median(&all[6]) / median(&all[4]) * 100.0;
+    println!("\nDecompression is {share:.0} % of the time with one thread.");
+}
+
+fn median(rounds: &[Round]) -> f64 {
+    let mut seconds: Vec<f64> = rounds.iter().map(|round| round.seconds).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+/// Reads a file so many times, as one piece after the other.
+fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
+    let labels = Labels::new();
+    let begin = Instant::now();
+    let settings = Settings { threads, limits: Limits::default() };
+    let mut pipeline = Pipeline::new(settings, || Sums::new(&labels));
+    for _ in 0..times {
+        let account = pipeline.read(&Format::AwsText, Packing::Gzip, chunks(log)).unwrap();
+        assert_eq!((account.damage, account.faults_total), (None, 0));
+    }
+    let sums = pipeline.finish().unwrap();
+    let seconds = begin.elapsed().as_secs_f64();
+    Round { seconds, peak_kib: peak_kib(), result: sums.result().to_vec() }
+}
+
+/// A file as a source gives it.
+fn chunks(log: &Path) -> impl Iterator<Item = std::io::Result<Vec<u8>>> {
+    let mut file = File::open(log).unwrap();
+    std::iter::from_fn(move || {
+        let mut chunk = vec![0; 64 << 10];
+        match file.read(&mut chunk) {
+            Ok(0) => None,
+            Ok(count) => {
+                chunk.truncate(count);
+                Some(Ok(chunk))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    })
+}
+
+fn unpack(log: &Path) -> Round {
+    let begin = Instant::now();
+    let mut unpacker = Unpacker::new(Packing::Gzip, Limits::default());
+    for chunk in chunks(log) {
+        unpacker
+            .feed(&chunk.unwrap(), &mut |bytes| {
+                black_box(bytes);
+            })
+            .unwrap();
+    }
+    unpacker.finish().unwrap();
+    Round { seconds: begin.elapsed().as_secs_f64(), peak_kib: peak_kib(), result: Vec::new() }
+}
+
+/// Takes records and does nothing with them that costs.
+#[derive(Default)]
+struct Nothing {
+    points: u32,
+    records: u64,
+    sum: u64,
+}
+
+impl Sink for Nothing {
+    fn point(&mut self, _: Point<'_>) -> PointId {
+        self.points += 1;
+        PointId(self.points)
+    }
+
+    #[inline]
+    fn record(&mut self, record: &FlowRecord) {
+        let record = black_box(record);
+        self.records += 1;
+        self.sum += record.forward.bytes;
+    }
+
+    fn gap(&mut self, _: Gap) {}
+    fn fault(&mut self, _: Fault) {}
+}
+
+/// Text in memory to records, one thread; CPU time, the best of many rounds.
+fn parse(log: &Path, records: u64) {
+    let text = std::fs::read(log).unwrap();
+    let rounds = (0..9).map(|_| {
+        let begin = ProcessTime::now();
+        let mut sink = Nothing::default();
+        let mut reader = Reader::new(&Format::AwsText).unwrap();
+        text.chunks(128 << 10).for_each(|chunk| reader.feed(chunk, &mut sink));
+        reader.finish(&mut sink);
+        assert_eq!(sink.records, records);
+        begin.elapsed().as_secs_f64()
+    });
+    let mut rounds: Vec<f64> = rounds.collect();
+    rounds.sort_by(f64::total_cmp);
+    let [best, middle] = [rounds[0], rounds[rounds.len() / 2]].map(|seconds| records as f64 / seconds / 1e6);
+    println!(
+        "Parse alone: {middle:.1} million records/s/core (median; best {best:.1}), CPU time of one thread."
+    );
+}
+
+/// Ten times as much in one file.
+fn grow() {
+    println!("| records | text | ours, 2 threads | × time | peak memory |\n|---:|---:|---:|---:|---:|");
+    let mut smaller = None;
+    for records in [RECORDS / 10, RECORDS, RECORDS * 10] {
+        with_files(records, |files| {
+            let megabytes = std::fs::metadata(&files.plain).unwrap().len() / 1_000_000;
+            let rounds: Vec<Round> =
+                (0..5).map(|_| Engine::Ours { threads: 2 }.round(Path::new(""), files, records)).collect();
+            let seconds = median(&rounds);
+            let ratio = smaller.map_or(String::new(), |smaller: f64| format!("{:.1}", seconds / smaller));
+            let peak = rounds.iter().map(|round| round.peak_kib).max().unwrap_or(0) / 1024;
+            println!("| {records} | {megabytes} MB | {seconds:.2} s | {ratio} | {peak} MiB |");
+            smaller = Some(seconds);
+        });
+    }
+}
+
+/// A day of logs: the file of the comparison so often that it is 10 GB of gzip.
+fn day() {
+    with_files(RECORDS, |files| {
+        let times = 10_000_000_000 / std::fs::metadata(&files.gzip).unwrap().len();
+        let round = ours(NonZeroUsize::new(2).unwrap(), &files.gzip, times);
+        assert_eq!(round.result[1], RECORDS * times);
+        println!(
+            "{times} files, {} records: {:.0} s, peak memory {} MiB.",
+            round.result[1],
+            round.seconds,
+            round.peak_kib / 1024
+        );
+    });
+}
+
+/// The largest this process has been.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}

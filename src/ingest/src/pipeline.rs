@@ -1,0 +1,210 @@
+//! One piece after the other through unpacking and reading into sinks, on all processors, in bounded memory.
+//!
+//! ```text
+//! packed bytes ─unpack─▶ ─cut at line ends─▶ block ─find headers─▶ queue ─┬─▶ Layout::read ─▶ sink 0
+//!               (caller's thread, in order)                               └─▶ Layout::read ─▶ sink 1 …
+//! ```
+//!
+//! Unpacking has one thread, because gzip has one; reading has all. When the queue is full, the thread that unpacks reads a
+//! block itself: nobody waits while there is something to do. Each thread has a sink of its own, and they are merged once,
+//! at the end of all pieces. Formats that are not lines are read in order, on the caller's thread.
+//!
+//! INVARIANT: memory is that of the sinks and of a few blocks, however large a piece is.
+
+mod account;
+mod blocks;
+mod queue;
+mod stream;
+mod worker;
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use flow::Sink;
+use flow::format::aws_text::Sections;
+use flow::format::{Format, FormatError, Reader};
+use provider::flows::Packing;
+use thiserror::Error;
+
+pub use account::{Account, FAULTS_MAX};
+
+use crate::unpack::{Limits, Unpacker};
+use blocks::{Block, Blocks};
+use queue::Queue;
+use worker::Worker;
+
+/// A sink whose findings can be added to those of another of its kind. Each thread has one.
+pub trait Merge: Sink + Send {
+    /// Adds what another found. The order in which sinks are merged must not matter.
+    fn merge(&mut self, other: Self);
+}
+
+/// How much the pipeline may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Threads that read, the caller's among them.
+    pub threads: NonZeroUsize,
+    /// How much may come out of a piece.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// A thread for every processor, and the usual limits.
+    pub fn of_machine() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { threads, limits: Limits::default() }
+    }
+}
+
+/// Why a piece was not read to its end. What was read before is in the sinks.
+#[derive(Debug, Error)]
+pub enum ReadError<E> {
+    /// Its format has no reader. Nothing of it was read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Its bytes did not come.
+    #[error(transparent)]
+    Input(E),
+}
+
+/// Reads pieces into sinks, one for each thread.
+#[derive(Debug)]
+pub struct Pipeline<S> {
+    workers: Vec<Worker<S>>,
+    limits: Limits,
+}
+
+/// How the text of a piece is read.
+enum Way {
+    /// Blocks of lines, in any order.
+    Apart(Box<Sections>),
+    InOrder(Reader),
+}
+
+impl Way {
+    fn of(format: &Format) -> Result<Self, FormatError> {
+        match format {
+            Format::AwsText => Ok(Self::Apart(Box::new(Sections::with_header()))),
+            Format::AwsLines(format) => Ok(Self::Apart(Box::new(Sections::of_log_format(format)?))),
+            _ => Reader::new(format).map(Self::InOrder),
+        }
+    }
+}
+
+impl<S: Merge> Pipeline<S> {
+    /// With a new sink for each thread.
+    pub fn new(settings: Settings, mut sink: impl FnMut() -> S) -> Self {
+        let workers = (0..settings.threads.get()).map(|_| Worker::new(sink())).collect();
+        Self { workers, limits: settings.limits }
+    }
+
+    /// The sinks, to be told what is the same for all lines of the next piece.
+    pub fn sinks(&mut self) -> impl Iterator<Item = &mut S> {
+        self.workers.iter_mut().map(|worker| &mut worker.sink)
+    }
+
+    /// Reads one piece, whose packed bytes `input` gives in order, and gives an account of it.
+    ///
+    /// Faults are in the account and do not go to the sinks. Damage is no error: what came before it was read.
+    ///
+    /// # Errors
+    /// Formats without a reader, and what `input` gives.
+    pub fn read<E>(
+        &mut self,
+        format: &Format,
+        packing: Packing,
+        input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Account, ReadError<E>> {
+        let unpacker = Unpacker::new(packing, self.limits);
+        // Of a piece whose bytes did not come there may be some.
+        drop(self.faults());
+        match Way::of(format)? {
+            Way::Apart(sections) => self.read_apart(*sections, unpacker, input),
+            Way::InOrder(reader) => self.read_in_order(reader, unpacker, input),
+        }
+    }
+
+    /// Merges the sinks of all threads into one.
+    pub fn finish(self) -> Option<S> {
+        self.workers.into_iter().map(|worker| worker.sink).reduce(|mut all, next| {
+            all.merge(next);
+            all
+        })
+    }
+
+    fn read_in_order<E>(
+        &mut self,
+        mut reader: Reader,
+        mut unpacker: Unpacker,
+        input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Account, ReadError<E>> {
+        let Some(worker) = self.workers.first_mut() else { return Ok(Account::default()) };
+        let mut sink = worker.watched();
+        let damage = unpack(&mut unpacker, input, &mut |bytes| reader.feed(bytes, &mut sink));
+        let damage = damage.map_err(ReadError::Input)?;
+        // What stands last in a damaged text is not whole.
+        let read = if damage.is_none() { reader.finish(&mut sink) } else { unpacker.unpacked() };
+        Ok(Account::new(&unpacker, damage, read, self.faults()))
+    }
+
+    fn read_apart<E>(
+        &mut self,
+        sections: Sections,
+        mut unpacker: Unpacker,
+        input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Account, ReadError<E>> {
+        let Some((caller, helpers)) = self.workers.split_first_mut() else { return Ok(Account::default()) };
+        let queue = &Queue::new(helpers.len());
+        let mut blocks = Blocks::new(sections);
+        let mut helpers = Some(helpers);
+        let damage = thread::scope(|scope| {
+            // Closed whatever happens, or the helpers would wait for ever.
+            let _closed = queue.close_at_end();
+            let mut put = |block: Block| {
+                // Small pieces are not worth a thread: helpers come with the first full block.
+                for helper in helpers.take().into_iter().flatten() {
+                    scope.spawn(|| helper.help(queue));
+                }
+                if let Some(block) = queue.push(block) {
+                    caller.read(&block);
+                    return block;
+                }
+                queue.spare()
+            };
+            let damage = unpack(&mut unpacker, input, &mut |bytes| blocks.feed(bytes, &mut put))?;
+            blocks.finish(damage.is_none(), &mut |block| {
+                caller.read(&block);
+                block
+            });
+            while let Some(block) = queue.pop_now() {
+                caller.read(&block);
+            }
+            Ok(damage)
+        });
+        let damage = damage.map_err(ReadError::Input)?;
+        let mut faults = self.faults();
+        faults.add(blocks.into_faults());
+        Ok(Account::new(&unpacker, damage, unpacker.unpacked(), faults))
+    }
+
+    /// What all threads could not read.
+    fn faults(&mut self) -> account::Faults {
+        let mut all = account::Faults::default();
+        self.workers.iter_mut().for_each(|worker| all.add(std::mem::take(&mut worker.faults)));
+        all
+    }
+}
+
+/// Unpacks all of a piece; damage ends it.
+fn unpack<E>(
+    unpacker: &mut Unpacker,
+    input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    take: &mut impl FnMut(&[u8]),
+) -> Result<Option<crate::unpack::Damage>, E> {
+    for packed in input {
+        if let Err(damage) = unpacker.feed(&packed?, take) {
+            return Ok(Some(damage));
+        }
+    }
+    Ok(unpacker.finish().err())
+}

@@ -1,0 +1,43 @@
+//! The pipeline under a source whose bytes come asynchronously: waiting here, reading on threads that may block.
+
+use flow::Format;
+use futures_util::{Stream, StreamExt};
+use provider::flows::Packing;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+
+use super::{Account, Merge, Pipeline, ReadError};
+
+/// Pieces of bytes that may wait for the pipeline.
+const WAITING_MAX: usize = 8;
+
+impl<S: Merge + 'static> Pipeline<S> {
+    /// Reads one piece as [`Pipeline::read`] does, and gives the pipeline back with the account. What comes faster than it is
+    /// read waits at its source.
+    ///
+    /// # Errors
+    /// A panic of a sink, or a runtime that shuts down.
+    pub async fn read_stream<E: Send + 'static>(
+        mut self,
+        format: Format,
+        packing: Packing,
+        input: impl Stream<Item = Result<Vec<u8>, E>> + Unpin,
+    ) -> Result<(Self, Result<Account, ReadError<E>>), JoinError> {
+        let (sender, mut receiver) = mpsc::channel(WAITING_MAX);
+        let reading = tokio::task::spawn_blocking(move || {
+            let account = self.read(&format, packing, std::iter::from_fn(|| receiver.blocking_recv()));
+            (self, account)
+        });
+        forward(input, sender).await;
+        reading.await
+    }
+}
+
+/// Hands bytes on until there are no more, or nobody wants them (a format without a reader, damage).
+async fn forward<T>(mut input: impl Stream<Item = T> + Unpin, sender: mpsc::Sender<T>) {
+    while let Some(item) = input.next().await {
+        if sender.send(item).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The pipeline: whatever the threads and the packing, the same as a reader alone, and nothing lost silently.
+
+use std::num::NonZeroUsize;
+
+use flow::format::{Format, LINE_BYTES_MAX, Reader};
+use ingest::pipeline::{Account, FAULTS_MAX, Pipeline, ReadError, Settings};
+use ingest::unpack::{DamageKind, Limits};
+use provider::flows::Packing;
+
+use crate::seen::{Seen, gzip};
+
+const HEADER: &str = "interface-id srcaddr dstaddr srcport dstport protocol bytes start end log-status";
+const OTHER: &str = "end start bytes protocol dstport srcport dstaddr srcaddr interface-id";
+
+fn pipeline(threads: usize) -> Pipeline<Seen> {
+    let threads = NonZeroUsize::new(threads).unwrap();
+    Pipeline::new(Settings { threads, limits: Limits::default() }, Seen::default)
+}
+
+/// Bytes as a source gives them.
+fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = Result<Vec<u8>, std::io::Error>> {
+    bytes.chunks(size).map(|piece| Ok(piece.to_vec()))
+}
+
+fn read(threads: usize, packing: Packing, bytes: &[u8]) -> (Account, Vec<String>) {
+    let mut pipeline = pipeline(threads);
+    let account = pipeline.read(&Format::AwsText, packing, pieces(bytes, 30_000)).unwrap();
+    (account, pipeline.finish().unwrap().sorted())
+}
+
+/// What a reader tells of a text, sorted.
+fn told(text: &[u8]) -> Vec<String> {
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(&Format::AwsText).unwrap();
+    reader.feed(text, &mut seen);
+    reader.finish(&mut seen);
+    seen.sorted()
+}
+
+/// Many blocks of lines of all kinds, with headers of two layouts between them.
+fn text(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut text = format!("{HEADER}\n");
+    let mut is_other = false;
+    for number in 0..lines {
+        let [interface, port] = [rng.u8(..50), rng.u8(..)];
+        text += &match rng.u16(..2000) {
+            0 => {
+                is_other = !is_other;
+                format!("{}\n", if is_other { OTHER } else { HEADER })
+            }
+            1 => "no line at all\n".into(),
+            2 => "srcaddr end\n".into(),
+            3 => "\r\n".into(),
+            _ if is_other => {
+                format!("{} 5 {number} 6 {port} 1 10.0.0.2 10.0.0.1 eni-{interface}\r\n", number + 9)
+            }
+            4..8 => format!("eni-{interface} - - - - - - 5 {} SKIPDATA\n", number + 9),
+            _ => format!("eni-{interface} 10.0.0.1 10.0.0.2 1 {port} 6 {number} 5 {} OK\n", number + 9),
+        };
+    }
+    text.into_bytes()
+}
+
+#[test]
+fn any_number_of_threads_tells_what_a_reader_alone_tells() {
+    for (seed, lines) in [(1, 60_000), (2, 60_000), (3, 300), (4, 1)] {
+        let text = text(seed, lines);
+        let whole = told(&text);
+        println!("seed {seed}: {} bytes, {} told", text.len(), whole.len());
+        for (threads, packing) in [(1, Packing::Plain), (2, Packing::Plain), (3, Packing::Gzip)] {
+            let packed = if packing == Packing::Gzip { gzip(&text) } else { text.clone() };
+            let (account, mut ours) = read(threads, packing, &packed);
+            assert!(account.faults.is_sorted_by_key(|fault| fault.offset));
+            assert_eq!(account.faults_total, account.faults.len() as u64);
+            ours.extend(
+                account.faults.iter().map(|fault| format!("fault at {}: {}", fault.offset, fault.reason)),
+            );
+            ours.sort();
+            assert_eq!(ours, whole);
+            assert_eq!((account.packed, account.unpacked), (packed.len() as u64, text.len() as u64));
+            assert_eq!((account.read, account.damage), (text.len() as u64, None));
+        }
+    }
+}
+
+/// A line that is cut may still look whole, with another number at its end: it is not read.
+#[test]
+fn a_truncated_file_gives_its_whole_lines_and_no_other() {
+    let header = HEADER.strip_suffix(" log-status").unwrap();
+    let lines: Vec<String> = (0..40)
+        .map(|number| format!("eni-1 10.0.0.1 10.0.0.2 1 2 6 {number} 5 {}", 1_790_000_000 + number))
+        .collect();
+    let text = format!("{header}\n{}\n", lines.join("\n"));
+    let whole = read(1, Packing::Gzip, &gzip(text.as_bytes())).1;
+    assert_eq!(whole.len(), 40);
+    let packed = gzip(text.as_bytes());
+    let mut counts = Vec::new();
+    for cut in 0..packed.len() {
+        let (account, lines) = read(2, Packing::Gzip, &packed[..cut]);
+        assert_eq!(
+            account.damage.map(|damage| (damage.offset, damage.kind)),
+            Some((cut as u64, DamageKind::Truncated))
+        );
+        assert_eq!(account.faults, []);
+        assert!(lines.iter().all(|line| whole.contains(line)), "cut at {cut}: {lines:?}");
+        let ends = (account.unpacked as usize).min(text.len());
+        let expected = text[..ends].matches('\n').count().saturating_sub(1);
+        assert_eq!(lines.len(), expected, "cut at {cut}");
+        counts.push(lines.len());
+    }
+    counts.dedup();
+    assert!(counts.len() > 10, "{counts:?}");
+}
+
+#[test]
+fn a_last_line_without_an_end_is_read_if_the_file_is_whole() {
+    let text = format!("{HEADER}\neni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK");
+    for packed in [gzip(text.as_bytes()), [gzip(text.as_bytes()), vec![0; 20]].concat()] {
+        assert_eq!(read(2, Packing::Gzip, &packed).1, ["eni-1 10.0.0.2 2 3 9"]);
+    }
+}
+
+#[test]
+fn the_first_faults_are_kept_and_all_are_counted() {
+    let broken = "eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 never OK\n";
+    let count = 30_000;
+    let text = format!("{HEADER}\n{}", broken.repeat(count));
+    for threads in [1, 2, 3] {
+        let (account, lines) = read(threads, Packing::Plain, text.as_bytes());
+        assert_eq!((account.faults_total, account.faults.len(), lines.len()), (count as u64, FAULTS_MAX, 0));
+        for (number, fault) in account.faults.iter().enumerate() {
+            assert_eq!(fault.offset, (HEADER.len() + 1 + number * broken.len()) as u64);
+            assert_eq!(fault.reason, "the field `end` cannot be `never`");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_left_out_in_a_block() {
+    let line = "eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK\n";
+    let text = format!("{HEADER}\n{line}{}\n{line}", "7".repeat(3 * LINE_BYTES_MAX));
+    let (account, lines) = read(2, Packing::Gzip, &gzip(text.as_bytes()));
+    assert_eq!(lines, ["eni-1 10.0.0.2 2 3 9"; 2]);
+    let fault = &account.faults[..];
+    let offset = (HEADER.len() + line.len() + 1) as u64;
+    assert!(
+        matches!(fault, [fault] if fault.offset == offset && fault.reason.contains("more than 1048576")),
+        "{fault:?}"
+    );
+}
+
+#[test]
+fn a_piece_whose_bytes_do_not_come_is_an_error_and_leaves_nothing_for_the_next() {
+    let mut pipeline = pipeline(2);
+    let text = format!("{HEADER}\n{}", "broken\n".repeat(100_000));
+    let input = pieces(text.as_bytes(), 100_000).chain([Err(std::io::Error::other("access denied"))]);
+    let error = pipeline.read(&Format::AwsText, Packing::Plain, input).unwrap_err();
+    assert!(matches!(error, ReadError::Input(ref error) if error.to_string() == "access denied"), "{error}");
+    let next = format!("{HEADER}\neni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK\n");
+    let account = pipeline.read(&Format::AwsText, Packing::Plain, pieces(next.as_bytes(), 10)).unwrap();
+    assert_eq!((account.faults_total, account.read), (0, next.len() as u64));
+}
+
+#[test]
+fn a_log_format_stands_for_the_header() {
+    let format: Vec<String> = HEADER.split(' ').map(|name| format!("${{{name}}}")).collect();
+    let mut pipeline = pipeline(2);
+    let line = b"eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK\n".repeat(20_000);
+    let format = Format::AwsLines(format.join(" "));
+    let account = pipeline.read(&format, Packing::Plain, pieces(&line, 100_000)).unwrap();
+    assert_eq!((account.faults_total, pipeline.finish().unwrap().lines.len()), (0, 20_000));
+}
+
+#[test]
+fn a_log_format_that_is_none_is_an_error_before_anything_is_read() {
+    let input = std::iter::from_fn(|| -> Option<Result<Vec<u8>, std::io::Error>> { panic!("was read") });
+    let error = pipeline(2).read(&Format::AwsLines("hello".into()), Packing::Plain, input).unwrap_err();
+    assert_eq!(error.to_string(), "log format: `hello` is no list of field names");
+}
+
+/// A sink that panics ends the read, and no thread waits for ever.
+#[test]
+fn a_sink_that_panics_does_not_hang() {
+    struct Panics;
+    impl flow::Sink for Panics {
+        fn point(&mut self, _: flow::Point<'_>) -> flow::PointId {
+            panic!("on purpose")
+        }
+        fn record(&mut self, _: &flow::FlowRecord) {}
+        fn gap(&mut self, _: flow::Gap) {}
+        fn fault(&mut self, _: flow::Fault) {}
+    }
+    impl ingest::pipeline::Merge for Panics {
+        fn merge(&mut self, _: Self) {}
+    }
+    let text = text(5, 60_000);
+    for threads in [1, 2, 3] {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let mut pipeline = Pipeline::new(Settings { threads, limits: Limits::default() }, || Panics);
+        let read = std::panic::AssertUnwindSafe(|| {
+            pipeline.read(&Format::AwsText, Packing::Plain, pieces(&text, 30_000))
+        });
+        assert!(std::panic::catch_unwind(read).is_err());
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_come_asynchronously_are_read_the_same() {
+    let text = text(6, 60_000);
+    let (account, lines) = read(2, Packing::Gzip, &gzip(&text));
+    let packed = gzip(&text);
+    let input = futures_util::stream::iter(pieces(&packed, 10_000));
+    let (pipeline, again) = pipeline(2).read_stream(Format::AwsText, Packing::Gzip, input).await.unwrap();
+    assert_eq!(again.unwrap(), account);
+    assert_eq!(pipeline.finish().unwrap().sorted(), lines);
+}
+
+/// Nobody waits for bytes that nobody wants.
+#[tokio::test]
+async fn a_source_without_an_end_is_left_at_a_damage() {
+    let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(b"no gzip".to_vec()));
+    let (_, account) = pipeline(2).read_stream(Format::AwsText, Packing::Gzip, endless).await.unwrap();
+    assert_eq!(account.unwrap().damage.map(|damage| damage.kind), Some(DamageKind::Corrupt));
+}

@@ -79,7 +79,11 @@ impl Azure {
                 Found::Between => self.done = end,
                 Found::Begin => (begin, self.begin) = (at - 1, end - 1),
                 Found::End => self.end(bytes.get(begin..at).unwrap_or_default(), end, sink),
-                Found::Stray => sink.fault(fault(end - 1, "expected an object in `records`")),
+                Found::StrayBegin => self.begin = end - 1,
+                Found::StrayEnd => {
+                    sink.fault(fault(self.begin, "expected an object in `records`"));
+                    self.done = end;
+                }
                 Found::Unexpected => sink.fault(fault(end - 1, "is no document of flow logs: expected `{`")),
                 Found::NoRecords => {
                     sink.fault(fault(end - 1, "is no document of flow logs: it has no `records`"))

@@ -294,6 +294,14 @@ fn what_is_no_element_is_one_fault_and_the_rest_goes_on() {
 }
 
 #[test]
+fn an_hour_that_ends_in_what_is_no_element_finishes_after_it() {
+    // Found by fuzzing: a cut before the bracket gave another position.
+    let text = "{\"records\":[null]}";
+    assert_eq!(lines_of(&AZURE, text), ["fault 12 expected an object in `records`"]);
+    assert_eq!(read(&AZURE, false, text.as_bytes(), &[]).1, 16);
+}
+
+#[test]
 fn what_is_no_document_is_said_once() {
     check(&AZURE, "", &[]);
     check(&AZURE, " \n", &[]);

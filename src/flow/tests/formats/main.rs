@@ -4,6 +4,8 @@
 
 #[path = "../shared/lines.rs"]
 mod lines;
+#[path = "../shared/table.rs"]
+mod table;
 
 mod azure;
 mod gcp;

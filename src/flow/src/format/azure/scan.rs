@@ -17,7 +17,9 @@ pub(super) enum Found {
     /// The bracket that ends it.
     End,
     /// The first byte of something among the elements that is no object.
-    Stray,
+    StrayBegin,
+    /// The place after it.
+    StrayEnd,
     /// The first byte of something that is no document.
     Unexpected,
     /// The bracket that ends a document that has no `records`.
@@ -73,7 +75,8 @@ impl Scan {
         self.place == Place::Element
     }
 
-    /// Looks at bytes up to the next thing of interest: how many bytes those are (never none), and what it is.
+    /// Looks at bytes up to the next thing of interest: how many bytes those are (none only before a change of place), and
+    /// what it is.
     pub(super) fn next(&mut self, bytes: &[u8]) -> (usize, Found) {
         match self.place {
             Place::Outside(reported) => self.outside(bytes, reported),
@@ -164,7 +167,7 @@ impl Scan {
             other => {
                 self.brackets = Brackets { string: other == Some(&b'"'), ..Brackets::default() };
                 self.place = Place::Stray;
-                Found::Stray
+                Found::StrayBegin
             }
         };
         (at + 1, found)
@@ -183,9 +186,9 @@ impl Scan {
     fn stray(&mut self, bytes: &[u8]) -> (usize, Found) {
         for (at, byte) in bytes.iter().enumerate() {
             if !self.brackets.string && b",[]{".contains(byte) {
-                // The byte itself belongs to what comes next. There is always one before it: that which was reported.
+                // The byte itself belongs to what comes next.
                 self.place = Place::Elements;
-                return if at > 0 { (at, Found::Between) } else { self.elements(bytes) };
+                return (at, Found::StrayEnd);
             }
             self.brackets.step(*byte);
         }

@@ -5,8 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod aws_parquet;
 pub mod aws_text;
+pub mod azure;
+mod field;
+pub mod gcp;
+mod json;
 pub mod lines;
+mod points;
 mod reader;
 
 pub use reader::{FormatError, Reader};

@@ -3,6 +3,8 @@
 use thiserror::Error;
 
 use super::aws_text::{AwsText, LayoutError};
+use super::azure::Azure;
+use super::gcp::Gcp;
 use super::{Format, LINE_BYTES_MAX};
 use crate::sink::{Fault, Sink};
 
@@ -18,10 +20,13 @@ pub enum FormatError {
 }
 
 /// Reads bytes of one piece in order.
-#[derive(Clone, Debug)]
 pub enum Reader {
     /// AWS VPC flow log text.
     AwsText(Box<AwsText>),
+    /// Azure's documents.
+    Azure(Box<Azure>),
+    /// Google Cloud's log entries.
+    Gcp(Box<Gcp>),
 }
 
 impl Reader {
@@ -33,7 +38,20 @@ impl Reader {
         match format {
             Format::AwsText => Ok(Self::AwsText(Box::new(AwsText::with_header()))),
             Format::AwsLines(format) => Ok(Self::AwsText(Box::new(AwsText::of_log_format(format)?))),
-            Format::AwsParquet | Format::AzureJson | Format::GcpJsonLines => Err(FormatError::NoStream),
+            Format::AzureJson => Ok(Self::Azure(Box::default())),
+            Format::GcpJsonLines => Ok(Self::Gcp(Box::default())),
+            Format::AwsParquet => Err(FormatError::NoStream),
+        }
+    }
+
+    /// The reader of what a piece has after the position that an earlier [`Reader::finish`] gave.
+    ///
+    /// # Errors
+    /// As [`Reader::new`].
+    pub fn resume(format: &Format) -> Result<Self, FormatError> {
+        match format {
+            Format::AzureJson => Ok(Self::Azure(Box::new(Azure::resume()))),
+            other => Self::new(other),
         }
     }
 
@@ -41,6 +59,8 @@ impl Reader {
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) {
         match self {
             Self::AwsText(reader) => reader.feed(bytes, sink),
+            Self::Azure(reader) => reader.feed(bytes, sink),
+            Self::Gcp(reader) => reader.feed(bytes, sink),
         }
     }
 
@@ -49,6 +69,8 @@ impl Reader {
     pub fn finish(&mut self, sink: &mut impl Sink) -> u64 {
         match self {
             Self::AwsText(reader) => reader.finish(sink),
+            Self::Azure(reader) => reader.finish(sink),
+            Self::Gcp(reader) => reader.finish(sink),
         }
     }
 }

@@ -77,7 +77,7 @@ fn transit_gateway_logs_are_told_apart_and_refused() {
            nothing that follows it can be read",
         ],
     );
-    let error = Reader::new(&Format::AwsLines(format!("{V2_FORMAT} ${{tgw-id}}"))).unwrap_err();
+    let error = Reader::new(&Format::AwsLines(format!("{V2_FORMAT} ${{tgw-id}}"))).err().unwrap();
     assert_eq!(
         error.to_string(),
         "log format: the field `tgw-id` is of a transit gateway flow log (version 6), which is not read"
@@ -102,7 +102,7 @@ fn a_piece_without_a_needed_field_is_one_fault() {
             &[&format!("fault at 0: header: {reason}: nothing that follows it can be read")],
         );
         let format: Vec<String> = header.iter().map(|name| format!("${{{name}}}")).collect();
-        let error = Reader::new(&Format::AwsLines(format.join(" "))).unwrap_err();
+        let error = Reader::new(&Format::AwsLines(format.join(" "))).err().unwrap();
         assert_eq!(error.to_string(), format!("log format: {reason}"));
     }
 }
@@ -131,7 +131,7 @@ fn a_field_that_is_there_twice_is_refused() {
 #[test]
 fn a_log_format_that_is_none_is_refused() {
     for format in ["", "  ", "version srcaddr", "${version", "${a b}", "${version} x ${srcaddr}"] {
-        let error = Reader::new(&Format::AwsLines(format.into())).unwrap_err().to_string();
+        let error = Reader::new(&Format::AwsLines(format.into())).err().unwrap().to_string();
         assert_eq!(error, format!("log format: `{format}` is no list of field names"));
     }
 }

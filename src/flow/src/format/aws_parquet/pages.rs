@@ -1,0 +1,194 @@
+//! Pages of a column's chunk, unpacked.
+//!
+//! The `parquet` crate finds the pages; they are unpacked here, because it trusts what a file says of their size. To it,
+//! the chunk is one that is not packed.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::Compression;
+use parquet::column::page::{Page, PageMetadata, PageReader};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::reader::ChunkReader;
+use parquet::file::serialized_reader::SerializedPageReader;
+
+/// The most bytes of one page, unpacked. Writers aim at one MiB; some make one page of a whole chunk.
+pub const PAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The pages of one chunk.
+pub struct Pages {
+    packed: Box<dyn PageReader>,
+    compression: Compression,
+}
+
+impl Pages {
+    /// The pages of a chunk of so many rows.
+    ///
+    /// # Errors
+    /// A chunk that is not within its file.
+    pub fn new<R: ChunkReader + 'static>(
+        source: Arc<R>,
+        chunk: &ColumnChunkMetaData,
+        rows: usize,
+    ) -> std::result::Result<Self, String> {
+        let (start, length) = chunk_range(chunk).ok_or("its place in the file is no place")?;
+        if start.checked_add(length).is_none_or(|end| end > source.len()) {
+            return Err(format!("its {length} bytes from {start} are not in the file"));
+        }
+        let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build();
+        let packed = plain.and_then(|plain| SerializedPageReader::new(source, &plain, rows, None));
+        let packed = Box::new(packed.map_err(|error| error.to_string())?);
+        Ok(Self { packed, compression: chunk.compression() })
+    }
+
+    fn unpack(&self, page: Page) -> Result<Page> {
+        let compression = match &page {
+            Page::DataPageV2 { is_compressed: false, .. } => Compression::UNCOMPRESSED,
+            _ => self.compression,
+        };
+        Ok(match page {
+            Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, .. } => {
+                let buf = unpack(compression, &buf, 0, PAGE_BYTES_MAX)?;
+                let statistics = None;
+                Page::DataPage {
+                    buf,
+                    num_values,
+                    encoding,
+                    def_level_encoding,
+                    rep_level_encoding,
+                    statistics,
+                }
+            }
+            Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
+                let buf = unpack(compression, &buf, 0, PAGE_BYTES_MAX)?;
+                Page::DictionaryPage { buf, num_values, encoding, is_sorted }
+            }
+            Page::DataPageV2 {
+                buf,
+                num_values,
+                encoding,
+                num_nulls,
+                num_rows,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                ..
+            } => Page::DataPageV2 {
+                // Levels are never packed.
+                buf: unpack(
+                    compression,
+                    &buf,
+                    def_levels_byte_len as usize + rep_levels_byte_len as usize,
+                    PAGE_BYTES_MAX,
+                )?,
+                num_values,
+                encoding,
+                num_nulls,
+                num_rows,
+                def_levels_byte_len,
+                rep_levels_byte_len,
+                is_compressed: false,
+                statistics: None,
+            },
+        })
+    }
+}
+
+/// Where a chunk is, with the same choice of its first page as the crate's; that one panics on what is no place.
+fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
+    let first = match chunk.dictionary_page_offset() {
+        Some(dictionary) if dictionary > 0 => dictionary.min(chunk.data_page_offset()),
+        _ => chunk.data_page_offset(),
+    };
+    Some((first.try_into().ok()?, chunk.compressed_size().try_into().ok()?))
+}
+
+fn unpack(compression: Compression, packed: &Bytes, plain: usize, max: usize) -> Result<Bytes> {
+    let broken =
+        |error: &dyn std::fmt::Display| ParquetError::General(format!("a page cannot be unpacked: {error}"));
+    let (head, body) = packed.split_at_checked(plain).ok_or_else(|| broken(&"it is too short"))?;
+    let mut unpacked = head.to_vec();
+    match compression {
+        Compression::UNCOMPRESSED => return Ok(packed.clone()),
+        // A page of nothing but absent values may have nothing to unpack.
+        _ if body.is_empty() => {}
+        Compression::SNAPPY => {
+            let length = snap::raw::decompress_len(body).map_err(|error| broken(&error))?;
+            if length > max {
+                return Err(too_large(max));
+            }
+            unpacked.resize(plain + length, 0);
+            let space = unpacked.get_mut(plain..).unwrap_or_default();
+            snap::raw::Decoder::new().decompress(body, space).map_err(|error| broken(&error))?;
+        }
+        Compression::GZIP(_) => bounded(flate2::read::MultiGzDecoder::new(body), &mut unpacked, max)?,
+        Compression::ZSTD(_) => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(|error| broken(&error))?;
+            bounded(decoder, &mut unpacked, max)?;
+        }
+        other => return Err(broken(&format!("{other} is not read"))),
+    }
+    Ok(unpacked.into())
+}
+
+fn bounded(reader: impl Read, unpacked: &mut Vec<u8>, max: usize) -> Result<()> {
+    let read = reader.take(max as u64 + 1).read_to_end(unpacked);
+    let read = read.map_err(|error| ParquetError::General(format!("a page cannot be unpacked: {error}")))?;
+    if read > max { Err(too_large(max)) } else { Ok(()) }
+}
+
+fn too_large(max: usize) -> ParquetError {
+    ParquetError::General(format!("a page is over the limit of {max} bytes"))
+}
+
+impl Iterator for Pages {
+    type Item = Result<Page>;
+
+    fn next(&mut self) -> Option<Result<Page>> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for Pages {
+    fn get_next_page(&mut self) -> Result<Option<Page>> {
+        self.packed.get_next_page()?.map(|page| self.unpack(page)).transpose()
+    }
+
+    fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        self.packed.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> Result<()> {
+        self.packed.skip_next_page()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_unpacks_to_too_much_is_refused() {
+        const MAX: usize = 10_000;
+        let zeros = [0; MAX / 10];
+        let refused = |compression, packed: Vec<u8>| {
+            let error = unpack(compression, &packed.into(), 0, MAX).expect_err("it is over the limit");
+            assert_eq!(error.to_string(), "Parquet error: a page is over the limit of 10000 bytes");
+        };
+        // A gzip member and a zstd frame may follow another.
+        let mut member = Vec::new();
+        let mut gzip = flate2::read::GzEncoder::new(&zeros[..], flate2::Compression::fast());
+        gzip.read_to_end(&mut member).expect("it was made so");
+        let frame = zstd::bulk::compress(&zeros, 1).expect("it was made so");
+        let packings =
+            [(Compression::GZIP(Default::default()), member), (Compression::ZSTD(Default::default()), frame)];
+        for (compression, packed) in packings {
+            let whole = unpack(compression, &packed.repeat(10).into(), 0, MAX).expect("it was made so");
+            assert_eq!(whole.len(), MAX);
+            refused(compression, packed.repeat(11));
+        }
+        // Snappy says its length first: 2^31 of them.
+        refused(Compression::SNAPPY, vec![0x80, 0x80, 0x80, 0x80, 0x08]);
+    }
+}

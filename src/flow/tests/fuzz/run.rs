@@ -1,0 +1,154 @@
+//! The loop: mutate, check, keep what is new, stop when time is up.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::checks::{Check, Finding};
+use crate::mutate::{Random, mutate};
+
+/// Seconds without a setting: for every run of the tests.
+const SECONDS: u64 = 3;
+/// How long one input may take: a thousandth is usual.
+const INPUT_SECONDS_MAX: u64 = 60;
+/// How much memory a target may take, in KiB.
+const MEMORY_KIB_MAX: u64 = 512 << 10;
+/// How many inputs are kept to be mutated.
+const SHAPES_MAX: usize = 4000;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
+}
+
+/// Fuzzes one reader.
+pub fn run(name: &'static str, mut shapes: Vec<Vec<u8>>, check: &Check) {
+    let (seconds, seed) = (setting("FUZZ_SECONDS", SECONDS), setting("FUZZ_SEED", 1));
+    let mut random = Random::with_seed(seed);
+    let mut seen = BTreeSet::new();
+    let (mut inputs, mut records, mut faults) = (0u64, 0u64, 0u64);
+    let before = memory_kib();
+    let watch = Watch::begin(name);
+    let begin = Instant::now();
+    let given = shapes.len();
+    let mut next = 0;
+    while begin.elapsed() < Duration::from_secs(seconds) {
+        // Each shape as it is first: a corpus of which nothing is read tests nothing.
+        let mut input = shapes[if next < given { next } else { random.usize(..shapes.len()) }].clone();
+        if next >= given {
+            let other = shapes[random.usize(..shapes.len())].clone();
+            mutate(&mut input, &other, &mut random);
+        }
+        next += 1;
+        watch.input(inputs);
+        let found = checked(name, seed, &input, check, &mut random);
+        inputs += 1;
+        records += found.iter().filter(|finding| matches!(finding, Finding::Record(_))).count() as u64;
+        faults += found.iter().filter(|finding| matches!(finding, Finding::Fault(_))).count() as u64;
+        if next <= given {
+            assert!(!found.is_empty(), "nothing is found in the shape {next}");
+        }
+        let new = found.iter().map(signature).filter(|text| seen.insert(text.clone())).count();
+        if new > 0 && shapes.len() < SHAPES_MAX {
+            shapes.push(input);
+        }
+    }
+    watch.end();
+    let (kinds, grown) = (seen.len(), memory_kib().saturating_sub(before) / 1024);
+    println!(
+        "{name}: seed {seed}, {inputs} inputs in {seconds} s, {records} records, {faults} faults of {kinds} kinds, {grown} MiB more at most"
+    );
+    assert!(inputs > given as u64 && records > 0 && faults > 0, "nothing was tried");
+    assert!(grown * 1024 < MEMORY_KIB_MAX, "{grown} MiB");
+}
+
+fn checked(name: &str, seed: u64, input: &[u8], check: &Check, random: &mut Random) -> Vec<Finding> {
+    let state = random.clone();
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut random = state.clone();
+        check(input, &mut random)
+    }));
+    // The check's own draws do not move the loop's.
+    random.u64(..);
+    result.unwrap_or_else(|panic| {
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}.bin"));
+        std::fs::write(&file, input).unwrap();
+        println!("{name}: seed {seed}: the input of {} bytes is in {}", input.len(), file.display());
+        std::panic::resume_unwind(panic)
+    })
+}
+
+/// What is new about a finding: the kind of a record, or the words of a reason.
+fn signature(finding: &Finding) -> String {
+    match finding {
+        Finding::Record(record) => format!(
+            "{:?} {:?} {:?} {} {} {}",
+            record.direction,
+            record.opener,
+            record.outcome,
+            record.connections,
+            record.source.is_ipv4(),
+            record.forward.bytes.ilog2_or_zero()
+        ),
+        Finding::Gap(gap) => format!("{:?}", gap.kind),
+        Finding::Fault(fault) => fault
+            .reason
+            .split(['`', '"'])
+            .step_by(2)
+            .map(|part| part.replace(|letter: char| letter.is_ascii_digit(), ""))
+            .collect(),
+    }
+}
+
+trait Magnitude {
+    fn ilog2_or_zero(self) -> u32;
+}
+
+impl Magnitude for u64 {
+    fn ilog2_or_zero(self) -> u32 {
+        self.checked_ilog2().unwrap_or(0)
+    }
+}
+
+/// The most memory that this process ever had, in KiB; 0 where the system does not say.
+fn memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
+
+/// Ends the process if an input takes too long: nothing else ends a loop.
+struct Watch(Arc<AtomicU64>);
+
+const ENDED: u64 = u64::MAX;
+
+impl Watch {
+    fn begin(name: &'static str) -> Self {
+        let present = Arc::new(AtomicU64::new(0));
+        let seen = present.clone();
+        std::thread::spawn(move || {
+            let (mut last, mut since) = (0, Instant::now());
+            loop {
+                std::thread::sleep(Duration::from_millis(200));
+                match seen.load(Ordering::Relaxed) {
+                    ENDED => return,
+                    input if input != last => (last, since) = (input, Instant::now()),
+                    input if since.elapsed() > Duration::from_secs(INPUT_SECONDS_MAX) => {
+                        eprintln!("{name}: input {input} takes over {INPUT_SECONDS_MAX} s");
+                        std::process::abort();
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Self(present)
+    }
+
+    fn input(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.0.store(ENDED, Ordering::Relaxed);
+    }
+}

@@ -11,7 +11,10 @@
 //! INVARIANT: nothing is lost silently. What is not a record is a [`Gap`] (the log says that it lost something)
 //! or a [`Fault`] (we could not read it), and both are kept beside the summaries.
 
+mod figure;
 pub mod format;
+pub mod map;
+pub mod query;
 pub mod record;
 pub mod sink;
 pub mod summary;

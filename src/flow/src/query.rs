@@ -26,4 +26,3 @@ pub use page::{NotAToken, Token};
 pub(crate) use render::block_text;
 pub use table::{Cell, Column, Table};
 pub use word::{At, Condition, EndIs, Query, ServiceIs, WORDS, Word, WordError};
-pub(crate) use word::{outcome_word, side_word};

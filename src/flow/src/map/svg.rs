@@ -43,41 +43,38 @@ pub(super) fn render(map: &Map, picture: &Picture) -> String {
         ))
     );
     out.push_str(HEADS);
-    section(&mut out, "groups", (0..map.groups.len()).map(|at| group(map, picture, at)));
     section(
         &mut out,
         "bundles",
-        picture.bundles.iter().enumerate().map(|(at, (bundle, curve))| {
-            let edges: Vec<usize> =
-                bundle.links.iter().flat_map(|link| picture.links[*link].0.edges.clone()).collect();
-            let ends =
-                format!("{} → {}", map.groups[bundle.source].name(), map.groups[bundle.destination].name());
-            line(
-                &format!("bundle {}", bundle.fate.id()),
-                &format!("data-bundle=\"{at}\""),
-                bundle.fate,
-                curve,
-                &told(map, &ends, &edges),
-            )
-        }),
+        worst_last(&picture.bundles, |bundle| bundle.fate).map(|at| bundle(map, picture, at)),
     );
-    section(
-        &mut out,
-        "links",
-        picture.links.iter().enumerate().map(|(at, (link, curve))| {
-            let ends = format!("{} → {}", map.full_name(link.source), map.full_name(link.destination));
-            line(
-                &format!("link {}", link.fate.id()),
-                &format!("data-link=\"{at}\""),
-                link.fate,
-                curve,
-                &told(map, &ends, &link.edges),
-            )
-        }),
-    );
+    section(&mut out, "groups", (0..map.groups.len()).map(|at| group(map, picture, at)));
+    section(&mut out, "links", worst_last(&picture.links, |link| link.fate).map(|at| link(map, picture, at)));
     section(&mut out, "nodes", (0..map.nodes.len()).map(|at| node(map, picture, at)));
+    section(&mut out, "names", (0..map.groups.len()).map(|at| group_name(map, picture, at)));
     out.push_str("</svg>\n");
     out
+}
+
+/// Places of lines in the order in which they are drawn: what is worst covers the others.
+fn worst_last<T>(lines: &[(T, Curve)], fate: impl Fn(&T) -> Fate) -> impl Iterator<Item = usize> {
+    let mut order: Vec<usize> = (0..lines.len()).collect();
+    order.sort_by_key(|at| (std::cmp::Reverse(fate(&lines[*at].0)), *at));
+    order.into_iter()
+}
+
+fn bundle(map: &Map, picture: &Picture, at: usize) -> String {
+    let (bundle, curve) = &picture.bundles[at];
+    let edges: Vec<usize> =
+        bundle.links.iter().flat_map(|link| picture.links[*link].0.edges.clone()).collect();
+    let ends = format!("{} → {}", map.groups[bundle.source].name(), map.groups[bundle.destination].name());
+    line("bundle", at, bundle.fate, curve, &told(map, &ends, &edges))
+}
+
+fn link(map: &Map, picture: &Picture, at: usize) -> String {
+    let (link, curve) = &picture.links[at];
+    let ends = format!("{} → {}", map.full_name(link.source), map.full_name(link.destination));
+    line("link", at, link.fate, curve, &told(map, &ends, &link.edges))
 }
 
 fn section(out: &mut String, class: &str, parts: impl Iterator<Item = String>) {
@@ -92,15 +89,21 @@ fn group(map: &Map, picture: &Picture, at: usize) -> String {
     let nodes = map.nodes.iter().filter(|node| node.group == at).count();
     let class = if group.labels.is_none() { "group outside" } else { "group" };
     let about = escape(&format!("{name}: {}", counted(nodes as u64, "node")));
-    let title = shortened(&name, ((place.width - 24.0) / 8.2) as usize);
-    let (x, y) = (place.x + 14.0, place.y + TITLE_HEIGHT - 11.0);
     format!(
         "<g class=\"{class}\" data-group=\"{at}\" tabindex=\"0\" role=\"button\" aria-label=\"{about}\"><title>{about}</title>\
-         {}<text class=\"name\" x=\"{x}\" y=\"{y}\">{}</text>{}</g>\n",
+         {}{}</g>\n",
         rect(place, 12.0),
-        escape(&title),
         big_name(&name, nodes, place)
     )
+}
+
+/// The name of a group above its nodes, over all lines.
+fn group_name(map: &Map, picture: &Picture, at: usize) -> String {
+    let place = &picture.groups[at];
+    let name = map.groups[at].name();
+    let name = shortened(&name, ((place.width - 24.0) / 8.2) as usize);
+    let (x, y) = (place.x + 14.0, place.y + TITLE_HEIGHT - 11.0);
+    format!("<text x=\"{x:.1}\" y=\"{y:.1}\" aria-hidden=\"true\">{}</text>\n", escape(&name))
 }
 
 /// The name of a group that is seen from afar, as large as its box lets it be.
@@ -169,18 +172,17 @@ fn told(map: &Map, ends: &str, edges: &[usize]) -> Told {
     Told { title, connections }
 }
 
-fn line(class: &str, data: &str, fate: Fate, curve: &Curve, told: &Told) -> String {
+fn line(kind: &str, at: usize, fate: Fate, curve: &Curve, told: &Told) -> String {
     let [a, b, c, d] = curve.points.map(|(x, y)| format!("{x:.1} {y:.1}"));
     // A thousand times as much is a line twice as thick.
     let thick = 1.3 + (told.connections as f64 + 1.0).log10() * 0.4;
     let label = &curve.label;
     let tight = if label.is_free { "" } else { " class=\"tight\"" };
-    let (x, y) = label.at;
+    let ((x, y), id) = (label.at, fate.id());
     format!(
-        "<g class=\"{class}\" {data} aria-hidden=\"true\"><title>{}</title><path d=\"M{a}C{b} {c} {d}\" stroke-width=\"{thick:.1}\" \
-         marker-end=\"url(#head-{})\"/><text{tight} x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>\n",
+        "<g class=\"{kind} {id}\" data-{kind}=\"{at}\" aria-hidden=\"true\"><title>{}</title><path d=\"M{a}C{b} {c} {d}\" \
+         stroke-width=\"{thick:.1}\" marker-end=\"url(#head-{id})\"/><text{tight} x=\"{x:.1}\" y=\"{:.1}\">{}</text></g>\n",
         escape(&told.title),
-        fate.id(),
         y + 3.5,
         escape(&label.text)
     )

@@ -10,10 +10,8 @@ use crate::map::{Edge, Fate, Map};
 
 /// The widest line.
 const COLUMNS_MAX: usize = 100;
-/// What of a line is always there: the indent, the arrow, gaps, connections and time.
-const FIXED: usize = 4 + 3 + 2 + 2 + 2 + CONNECTIONS + 2 + TIME;
-const CONNECTIONS: usize = 11;
-const TIME: usize = 16;
+/// What of a line is always there: the indent, the arrow, and gaps.
+const FIXED: usize = 4 + 4 + 2 + 2 + 2;
 const SERVICE_MAX: usize = 26;
 
 /// [`Map::to_text`].
@@ -69,16 +67,27 @@ fn push_nodes(map: &Map, group: usize, widths: Widths, lines: &mut Vec<String>) 
 
 fn line(map: &Map, edge: &Edge, widths: Widths) -> String {
     format!(
-        "    {:<fate$}  → {:<destination$}  {:<service$}  {:>CONNECTIONS$}  {}",
+        "    {:<fate$}  → {:<destination$}  {:<service$}  {:>connections$}  {}",
         edge.fate.words(),
         cut(&destination(map, edge), widths.destination),
         cut(&edge.service_words(), widths.service),
         count(edge.tally.connections),
-        utc(edge.tally.last),
+        last_seen(map, edge),
         fate = widths.fate,
+        connections = widths.connections,
         destination = widths.destination,
         service = widths.service,
     )
+}
+
+/// Without the year where the heading has said it.
+fn last_seen(map: &Map, edge: &Edge) -> String {
+    let [first, last, own] = [map.total.first, map.total.last, edge.tally.last].map(utc);
+    let year = |time: &str| time.split_once('-').map(|(year, _)| year.to_owned());
+    match own.split_once('-') {
+        Some((_, rest)) if year(&first) == year(&last) => rest.to_owned(),
+        _ => own,
+    }
 }
 
 /// A neighbour in the same group has no need of the group's name.
@@ -99,6 +108,7 @@ struct Widths {
     fate: usize,
     destination: usize,
     service: usize,
+    connections: usize,
 }
 
 impl Widths {
@@ -108,8 +118,9 @@ impl Widths {
         };
         let fate = widest(&|edge| edge.fate.words().to_owned());
         let service = widest(&Edge::service_words).min(SERVICE_MAX);
-        let left = COLUMNS_MAX - FIXED - fate - service;
-        Self { fate, service, destination: widest(&|edge| destination(map, edge)).min(left) }
+        let connections = widest(&|edge| count(edge.tally.connections));
+        let left = COLUMNS_MAX - FIXED - fate - service - connections - widest(&|edge| last_seen(map, edge));
+        Self { fate, service, connections, destination: widest(&|edge| destination(map, edge)).min(left) }
     }
 }
 

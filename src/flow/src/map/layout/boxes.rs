@@ -16,13 +16,15 @@ const LETTER: f64 = 7.6;
 /// Between nodes, one below the other.
 const ROW_GAP: f64 = 16.0;
 /// Between columns of nodes: room for a curve and its text.
-const COLUMN_GAP: f64 = 110.0;
+const COLUMN_GAP: f64 = 88.0;
 /// Between columns of one layer that are side by side only to save height.
 const WRAP_GAP: f64 = 20.0;
 /// Between groups.
-const GROUP_GAP: (f64, f64) = (150.0, 36.0);
-/// Width of the picture by its height, about.
-const SHAPE: f64 = 1.7;
+const GROUP_GAP: (f64, f64) = (130.0, 34.0);
+/// Width of the picture by its height, about: that of a screen.
+const SHAPE: f64 = 1.9;
+/// How much smaller a picture may be drawn for the sake of layers that are all told apart: inside groups, and of groups.
+const WORTH: (f64, f64) = (0.6, 0.85);
 /// Nodes of a group, one below the other.
 const ROWS_MAX: usize = 9;
 
@@ -55,9 +57,14 @@ impl Area {
 
 /// Boxes of all groups and of all nodes.
 pub(super) fn place(map: &Map, links: &[Link]) -> (Vec<Area>, Vec<Area>) {
-    let mut nodes = vec![Area::default(); map.nodes.len()];
-    let sizes: Vec<(f64, f64)> =
-        (0..map.groups.len()).map(|group| place_inside(map, group, links, &mut nodes)).collect();
+    let mut nodes = Vec::with_capacity(map.nodes.len());
+    let mut sizes = Vec::with_capacity(map.groups.len());
+    for group in 0..map.groups.len() {
+        // Nodes of a group stand side by side in the map.
+        let (inside, size) = place_inside(map, group, nodes.len(), links);
+        nodes.extend(inside);
+        sizes.push(size);
+    }
     let groups = place_groups(map, links, &sizes);
     for (node, place) in map.nodes.iter().zip(&mut nodes) {
         place.x += groups[node.group].x;
@@ -66,38 +73,60 @@ pub(super) fn place(map: &Map, links: &[Link]) -> (Vec<Area>, Vec<Area>) {
     (groups, nodes)
 }
 
-/// Places the nodes of a group as seen from its corner; the size of the group.
-fn place_inside(map: &Map, group: usize, links: &[Link], boxes: &mut [Area]) -> (f64, f64) {
-    let members: Vec<usize> = (0..map.nodes.len()).filter(|node| map.nodes[*node].group == group).collect();
-    // Nodes of a group stand side by side in the map.
-    let start = members.first().copied().unwrap_or(0);
-    let is_member = |node: usize| map.group_of(node) == group;
-    let edges: Vec<order::Edge> = links
-        .iter()
-        .filter(|link| is_member(link.source) && is_member(link.destination))
-        .map(|link| (link.source - start, link.destination - start, link.edges.len() as u64))
-        .collect();
-    let layers = order::layered(members.len(), &edges, 6);
-    let mut x = PADDING;
-    let (mut height, mut right) = (0.0_f64, 0.0_f64);
+/// A layout with its size.
+type Sized<T> = (T, (f64, f64));
+
+/// Of layouts, with their layers, the one that is drawn largest of those with the most layers that are not drawn much smaller
+/// than the best.
+fn fitted<T>(tries: Vec<(usize, Sized<T>)>, worth: f64) -> Option<Sized<T>> {
+    let scale = |(width, height): (f64, f64)| (SHAPE / width.max(1.0)).min(1.0 / height.max(1.0));
+    let best = tries.iter().map(|(_, (_, size))| scale(*size)).fold(0.0, f64::max);
+    let worthy = tries.into_iter().filter(|(_, (_, size))| scale(*size) >= best * worth);
+    let better = |(layers, (_, size)): &(usize, Sized<T>), (other, (_, other_size)): &(usize, Sized<T>)| {
+        layers.cmp(other).then(scale(*size).total_cmp(&scale(*other_size)))
+    };
+    worthy.max_by(better).map(|(_, sized)| sized)
+}
+
+/// The nodes of a group, the first of which is `start`, as seen from its corner; the size of the group.
+fn place_inside(map: &Map, group: usize, start: usize, links: &[Link]) -> Sized<Vec<Area>> {
+    let count = map.nodes.iter().filter(|node| node.group == group).count();
+    let is_inside =
+        |link: &&Link| map.group_of(link.source) == group && map.group_of(link.destination) == group;
+    let edge = |link: &Link| (link.source - start, link.destination - start, link.edges.len() as u64);
+    let edges: Vec<order::Edge> = links.iter().filter(is_inside).map(edge).collect();
+    let widths: Vec<f64> = map.nodes.iter().skip(start).take(count).map(node_width).collect();
+    let tries = order::arrangements(count, &edges).into_iter();
+    let tries = tries.map(|layers| (layers.len(), place_layers(&layers, &widths))).collect();
+    let (places, (width, height)) = fitted(tries, WORTH.0).unwrap_or_default();
+    let title = crate::figure::width(&map.groups[group].name()) as f64 * 8.6 + 2.0 * PADDING + 8.0;
+    (places, (width.max(title.min(420.0)), height))
+}
+
+/// Layers of nodes of one group as columns.
+fn place_layers(layers: &[Vec<usize>], widths: &[f64]) -> Sized<Vec<Area>> {
     let columns: Vec<(bool, Vec<usize>)> = layers.iter().flat_map(|layer| wrapped(layer)).collect();
-    let tallest = columns.iter().map(|(_, column)| column.len()).max().unwrap_or(0) as f64;
-    for (is_new_layer, column) in columns {
-        if x > PADDING {
-            x += if is_new_layer { COLUMN_GAP } else { WRAP_GAP };
-        }
-        let width = column.iter().map(|at| node_width(&map.nodes[start + at])).fold(0.0, f64::max);
-        let spare = (tallest - column.len() as f64) * (NODE_HEIGHT + ROW_GAP) / 2.0;
-        for (row, at) in column.iter().enumerate() {
+    let tallest = columns.iter().map(|(_, column)| column.len()).max().unwrap_or(0);
+    let mut places = vec![Area::default(); widths.len()];
+    let mut x = PADDING;
+    for (at, (is_new_layer, column)) in columns.iter().enumerate() {
+        x += if at == 0 {
+            0.0
+        } else if *is_new_layer {
+            COLUMN_GAP
+        } else {
+            WRAP_GAP
+        };
+        let width = column.iter().map(|node| widths[*node]).fold(0.0, f64::max);
+        let spare = (tallest - column.len()) as f64 * (NODE_HEIGHT + ROW_GAP) / 2.0;
+        for (row, node) in column.iter().enumerate() {
             let y = TITLE_HEIGHT + 8.0 + spare + row as f64 * (NODE_HEIGHT + ROW_GAP);
-            boxes[start + at] = Area { x, y, width, height: NODE_HEIGHT };
-            height = height.max(y + NODE_HEIGHT);
+            places[*node] = Area { x, y, width, height: NODE_HEIGHT };
         }
         x += width;
-        right = x;
     }
-    let title = map.groups[group].name().chars().count() as f64 * 8.6 + 2.0 * PADDING + 20.0;
-    ((right + PADDING).max(title.min(420.0)), height + PADDING)
+    let height = TITLE_HEIGHT + 8.0 + tallest as f64 * (NODE_HEIGHT + ROW_GAP) - ROW_GAP + PADDING;
+    (places, (x + PADDING, height))
 }
 
 /// A layer as columns of about one height, at most [`ROWS_MAX`] rows where it is not very large.
@@ -128,14 +157,14 @@ fn place_groups(map: &Map, links: &[Link], sizes: &[(f64, f64)]) -> Vec<Area> {
         }
     }
     let area: f64 = sizes.iter().map(|(width, height)| (width + GROUP_GAP.0) * (height + GROUP_GAP.1)).sum();
-    let widest = sizes.iter().map(|(width, _)| width + GROUP_GAP.0).sum::<f64>() / sizes.len().max(1) as f64;
-    let layers_max = ((area * SHAPE).sqrt() / widest.max(1.0)).ceil().max(4.0) as usize;
     let tallest = sizes.iter().map(|(_, height)| *height).fold(0.0, f64::max);
-    let height_max = (area / SHAPE).sqrt().max(tallest + GROUP_GAP.1).max(700.0);
-    let layers = order::layered(sizes.len(), &edges, layers_max);
-    let columns: Vec<Vec<usize>> =
-        layers.iter().flat_map(|layer| columns_of(layer, sizes, height_max)).collect();
-    stack(&columns, sizes, &neighbours)
+    let height_max = (area / SHAPE).sqrt().max(tallest + GROUP_GAP.1) * 1.3;
+    let tries = order::arrangements(sizes.len(), &edges).into_iter().map(|layers| {
+        let columns = layers.iter().flat_map(|layer| columns_of(layer, sizes, height_max));
+        (layers.len(), stack(&columns.collect::<Vec<_>>(), sizes, &neighbours))
+    });
+    let tries = tries.collect();
+    fitted(tries, WORTH.1).unwrap_or_default().0
 }
 
 /// A layer of groups as columns that are not higher than the picture should be.
@@ -157,7 +186,7 @@ fn columns_of(layer: &[usize], sizes: &[(f64, f64)], height_max: f64) -> Vec<Vec
 }
 
 /// Columns side by side; in each the groups in order, as near to the height of their neighbours as they fit.
-fn stack(columns: &[Vec<usize>], sizes: &[(f64, f64)], neighbours: &[Vec<usize>]) -> Vec<Area> {
+fn stack(columns: &[Vec<usize>], sizes: &[(f64, f64)], neighbours: &[Vec<usize>]) -> Sized<Vec<Area>> {
     let mut boxes = vec![Area::default(); sizes.len()];
     let mut x = MARGIN;
     for column in columns {
@@ -179,7 +208,9 @@ fn stack(columns: &[Vec<usize>], sizes: &[(f64, f64)], neighbours: &[Vec<usize>]
     }
     let top = boxes.iter().map(|place| place.y).fold(f64::INFINITY, f64::min);
     boxes.iter_mut().for_each(|place| place.y = (place.y - top + MARGIN).round());
-    boxes
+    let right = boxes.iter().map(Area::right).fold(0.0, f64::max);
+    let bottom = boxes.iter().map(Area::bottom).fold(0.0, f64::max);
+    (boxes, (right, bottom))
 }
 
 /// Moves the groups of a column up and down towards their neighbours, in order and apart: the least squares of the way

@@ -14,24 +14,49 @@ const SWEEPS: usize = 8;
 /// A weighted edge between two things of `0..count`.
 pub(super) type Edge = (usize, usize, u64);
 
-/// Things in layers, each layer in order. At most `layers_max` layers; every thing is in exactly one.
-pub(super) fn layered(count: usize, edges: &[Edge], layers_max: usize) -> Vec<Vec<usize>> {
+/// More layers than this are made fewer; each layer more doubles the arrangements.
+const LAYERS_MAX: usize = 8;
+
+/// Things in layers, each layer in order; every thing is in exactly one.
+pub(super) type Layers = Vec<Vec<usize>>;
+
+/// All arrangements that are worth looking at, those with the fewest layers first: layers as they are found, and any
+/// neighbouring layers made one.
+pub(super) fn arrangements(count: usize, edges: &[Edge]) -> Vec<Layers> {
     let edges: Vec<Edge> = edges.iter().copied().filter(|(from, to, _)| from != to).collect();
-    let place = acyclic(count, &edges);
+    let layers = layered(count, &edges);
+    let borders = layers.len().saturating_sub(1);
+    let mut found: Vec<Layers> = (0..1_usize << borders)
+        .map(|kept| {
+            let mut merged: Layers = Vec::new();
+            for (at, layer) in layers.iter().enumerate() {
+                match merged.last_mut() {
+                    Some(last) if kept >> (at - 1) & 1 == 0 => last.extend(layer),
+                    _ => merged.push(layer.clone()),
+                }
+            }
+            reduce_crossings(count, &edges, &mut merged);
+            merged
+        })
+        .collect();
+    found.sort_by_key(Vec::len);
+    found
+}
+
+fn layered(count: usize, edges: &[Edge]) -> Layers {
+    let place = acyclic(count, edges);
     // Who stands later in the order is a later layer, whichever way the edge runs.
     let forward: BTreeSet<(usize, usize)> = edges
         .iter()
         .map(|&(from, to, _)| if place[from] < place[to] { (from, to) } else { (to, from) })
         .collect();
-    let mut layer = longest_ways(count, &forward, &place);
+    let layer = longest_ways(count, &forward, &place);
     let used = layer.iter().max().map_or(0, |last| last + 1);
-    if used > layers_max {
-        layer.iter_mut().for_each(|layer| *layer = *layer * layers_max / used);
+    let mut layers: Layers = vec![Vec::new(); used.min(LAYERS_MAX)];
+    for (thing, layer) in layer.iter().enumerate() {
+        layers[if used > LAYERS_MAX { layer * LAYERS_MAX / used } else { *layer }].push(thing);
     }
-    let mut layers: Vec<Vec<usize>> = vec![Vec::new(); used.min(layers_max)];
-    (0..count).for_each(|thing| layers[layer[thing]].push(thing));
     layers.retain(|layer| !layer.is_empty());
-    reduce_crossings(count, &edges, &mut layers);
     layers
 }
 
@@ -92,7 +117,7 @@ fn longest_ways(count: usize, forward: &BTreeSet<(usize, usize)>, place: &[usize
     layer
 }
 
-fn reduce_crossings(count: usize, edges: &[Edge], layers: &mut [Vec<usize>]) {
+fn reduce_crossings(count: usize, edges: &[Edge], layers: &mut Layers) {
     let mut neighbours = vec![Vec::new(); count];
     for &(from, to, _) in edges {
         neighbours[from].push(to);

@@ -129,3 +129,6 @@ fn size(groups: &[Area], links: &[Curve], bundles: &[Curve]) -> (f64, f64) {
         corners.chain(bends).fold((0.0_f64, 0.0_f64), |(w, h), (x, y)| (w.max(x), h.max(y)));
     (width.ceil() + boxes::MARGIN, height.ceil() + boxes::MARGIN)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,10 @@
 
 pub mod attribute;
 pub mod coverage;
+mod figure;
 pub mod format;
+pub mod map;
+pub mod query;
 pub mod record;
 pub mod sink;
 pub mod summarise;

@@ -12,6 +12,7 @@
 //! or a [`Fault`] (we could not read it), and both are kept beside the summaries.
 
 pub mod format;
+pub mod judge;
 pub mod record;
 pub mod sink;
 pub mod summary;

@@ -15,6 +15,7 @@ pub mod attribute;
 pub mod coverage;
 mod figure;
 pub mod format;
+pub mod judge;
 pub mod map;
 pub mod query;
 pub mod record;

@@ -7,6 +7,8 @@
 //! [`World::perform`], which is never throttled and meets no fault. [`World::faults`] plants what goes wrong,
 //! [`World::calls`] tells what was asked, [`World::allows`] says what packets do now.
 //!
+//! [`flow_logs`] writes what interfaces record of traffic that is sent through the data plane.
+//!
 //! ```
 //! use mock_aws::{Ec2Front, End, Packet, Settings, World};
 //! use mock_cloud::Fault;
@@ -47,6 +49,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod flow_logs;
 pub mod params;
 pub mod server;
 pub mod state;

@@ -6,7 +6,8 @@
 
 use std::net::IpAddr;
 
-use mock_cloud::{End, Packet};
+use mock_cloud::traffic::Stage;
+use mock_cloud::{Edge, End, Packet};
 
 use crate::state::{Acl, RuleKey, Source};
 use crate::world::{Fact, World};
@@ -14,20 +15,20 @@ use crate::world::{Fact, World};
 impl World {
     /// Whether the data plane lets the packet pass now.
     pub fn allows(&self, packet: &Packet) -> bool {
-        self.passes(packet, Some(self.now_ms()))
+        self.lets_pass(packet, Some(self.now_ms()))
     }
 
     /// Whether the data plane let the packet pass at a time, now or in the past: facts have histories.
     pub fn allows_at(&self, packet: &Packet, at_ms: u64) -> bool {
-        self.passes(packet, Some(at_ms))
+        self.lets_pass(packet, Some(at_ms))
     }
 
     /// Whether the API's state would, once everything has settled.
     pub fn allows_by_api(&self, packet: &Packet) -> bool {
-        self.passes(packet, None)
+        self.lets_pass(packet, None)
     }
 
-    fn passes(&self, packet: &Packet, at: Option<u64>) -> bool {
+    fn lets_pass(&self, packet: &Packet, at: Option<u64>) -> bool {
         let out = match &packet.source {
             End::Interface(id, _) => self.end_passes(id, true, &packet.destination, packet, at),
             End::External(_) => true,
@@ -39,13 +40,22 @@ impl World {
     }
 
     fn end_passes(&self, own: &str, egress: bool, peer: &End, packet: &Packet, at: Option<u64>) -> bool {
+        self.groups_admit(own, egress, peer, packet, at)
+            && self.acls_of(own, peer).all(|acl| {
+                let far = peer.address();
+                acl_passes(acl, egress, far, packet) && answers_pass(acl, !egress, far, packet)
+            })
+    }
+
+    /// Whether the groups of an interface admit the packet that opens a connection.
+    fn groups_admit(&self, own: &str, egress: bool, peer: &End, packet: &Packet, at: Option<u64>) -> bool {
         let Some(interface) = self.state.interfaces.get(own) else { return false };
         let sees =
             |fact: &Fact| at.map_or_else(|| self.plane.holds(fact), |at| self.plane.sees(own, fact, at));
         let first = Fact::Member(own.to_owned(), String::new());
         let memberships =
             self.plane.range(first..).take_while(|fact| matches!(fact, Fact::Member(id, _) if id == own));
-        let admitted = memberships.filter(|fact| sees(fact)).any(|fact| {
+        memberships.filter(|fact| sees(fact)).any(|fact| {
             let Fact::Member(_, group) = fact else { return false };
             self.rules_of(group).any(|(rule_fact, key)| {
                 key.egress == egress
@@ -53,17 +63,19 @@ impl World {
                     && sees(rule_fact)
                     && self.source_matches(&interface.vpc, group, key, peer, &sees)
             })
-        });
-        // An ACL sits on the edge of its subnet: traffic inside one subnet never meets it.
-        let inside = match peer {
-            End::Interface(id, _) => self
-                .state
-                .interfaces
-                .get(id)
-                .is_some_and(|there| !there.subnet.is_empty() && there.subnet == interface.subnet),
-            End::External(_) => false,
+        })
+    }
+
+    /// The ACLs between an interface and a peer: they sit on the edge of a subnet, traffic inside one never meets them.
+    fn acls_of(&self, own: &str, peer: &End) -> impl Iterator<Item = &Acl> {
+        let subnet = self.state.interfaces.get(own).map(|interface| interface.subnet.as_str());
+        let there = match peer {
+            End::Interface(id, _) => self.state.interfaces.get(id).map(|there| there.subnet.as_str()),
+            End::External(_) => None,
         };
-        admitted && (inside || self.acls_pass(&interface.subnet, egress, peer.address(), packet))
+        let subnet = subnet.filter(|subnet| there.is_none_or(|there| there.is_empty() || there != *subnet));
+        let behind = move |acl: &&Acl| subnet.is_some_and(|subnet| acl.subnets.contains(subnet));
+        self.state.acls.values().filter(behind)
     }
 
     fn rules_of<'a>(&'a self, group: &'a str) -> impl Iterator<Item = (&'a Fact, &'a RuleKey)> + 'a {
@@ -108,11 +120,45 @@ impl World {
         rule.and_then(|rule| rule.peering.as_ref())
             .is_some_and(|id| self.state.peerings.get(id).is_none_or(|peering| peering.status != "active"))
     }
+}
 
-    fn acls_pass(&self, subnet: &str, egress: bool, far: IpAddr, packet: &Packet) -> bool {
-        let mut behind = self.state.acls.values().filter(|acl| acl.subnets.contains(subnet));
-        behind.all(|acl| acl_passes(acl, egress, far, packet) && answers_pass(acl, !egress, far, packet))
+/// Traffic meets the groups on its way in and out; ACLs meet every packet, answers too.
+impl Edge for World {
+    fn holds(&self, interface: &str) -> bool {
+        self.state.interfaces.contains_key(interface)
     }
+
+    fn passes(&self, stage: Stage, packet: &Packet, source_port: u16, at_ms: u64) -> bool {
+        let (own, peer) = match stage {
+            Stage::Leaves | Stage::AnswerArrives => (&packet.source, &packet.destination),
+            Stage::Arrives | Stage::AnswerLeaves => (&packet.destination, &packet.source),
+        };
+        let End::Interface(own, _) = own else { return true };
+        let egress = matches!(stage, Stage::Leaves | Stage::AnswerLeaves);
+        let acls = |packet: &Packet| {
+            self.acls_of(own, peer).all(|acl| acl_passes(acl, egress, peer.address(), packet))
+        };
+        match stage {
+            Stage::Leaves | Stage::Arrives => {
+                self.groups_admit(own, egress, peer, packet, Some(at_ms)) && acls(packet)
+            }
+            Stage::AnswerLeaves | Stage::AnswerArrives => {
+                answer(packet, source_port).is_none_or(|a| acls(&a))
+            }
+        }
+    }
+}
+
+/// The answer to a packet; messages of ICMP other than an echo have none.
+fn answer(packet: &Packet, source_port: u16) -> Option<Packet> {
+    let detail = match (packet.protocol, packet.detail >> 8) {
+        (6 | 17, _) => source_port,
+        (1, 8) => 0,
+        (58, 128) => 129 << 8,
+        (1 | 58, _) => return None,
+        _ => 0,
+    };
+    Some(Packet { detail, ..packet.clone() })
 }
 
 /// Whether an ACL lets the answers to a packet pass, which go the other way: to any port that a client may have used

@@ -9,6 +9,8 @@
 //! wrong, [`World::fail_operation`] lets operations fail at their end, [`World::calls`] tells what was asked,
 //! [`World::complaints`] which fields a client should not have written, [`World::allows`] what packets do now.
 //!
+//! [`flow_logs`] writes what interfaces record of traffic that is sent through the data plane.
+//!
 //! ```
 //! use mock_azure::{AzureFront, End, Headers, Packet, Settings, World};
 //! use serde_json::json;
@@ -58,6 +60,7 @@
 //! ```
 
 pub mod error;
+pub mod flow_logs;
 pub mod front;
 pub mod path;
 pub mod plane;

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use mock_cloud::{End, Packet};
+use mock_cloud::traffic::Stage;
+use mock_cloud::{Edge, End, Packet};
 
 use crate::plane::{Held, Key};
 use crate::state::{Access, Direction, Rule, Side, Typed, network_of_subnet};
@@ -23,6 +24,37 @@ const PLATFORM: &str = "168.63.129.16";
 const METADATA: &str = "169.254.169.254";
 /// The port that simulated connections are opened from.
 const SOURCE_PORT: u16 = 50_000;
+
+/// What an interface does with a packet.
+#[derive(Clone, Debug)]
+pub(crate) struct Ruling {
+    /// Whether it passes.
+    pub passes: bool,
+    /// What says so.
+    pub by: By,
+}
+
+/// What decides over a packet.
+#[derive(Clone, Debug)]
+pub(crate) enum By {
+    /// Nothing filters here.
+    Nothing,
+    /// A security admin rule.
+    Admin(Rule),
+    /// A security group by its key, and its rule.
+    Group(String, RuleName),
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug)]
+pub(crate) enum RuleName {
+    /// By its name in lower case.
+    Own(String),
+    /// One that every group has.
+    Default(&'static str),
+    /// None: the platform's own services are reached without.
+    Platform,
+}
 
 /// One end's question: may this interface open or accept the packet?
 struct Question<'a> {
@@ -38,42 +70,43 @@ struct Question<'a> {
 impl World {
     /// Whether the data plane lets the packet pass now.
     pub fn allows(&self, packet: &Packet) -> bool {
-        self.passes(packet, Some(self.now_ms()))
+        self.lets_pass(packet, Some(self.now_ms()))
     }
 
     /// Whether the data plane let the packet pass at a time, now or in the past: facts have histories.
     pub fn allows_at(&self, packet: &Packet, at_ms: u64) -> bool {
-        self.passes(packet, Some(at_ms))
+        self.lets_pass(packet, Some(at_ms))
     }
 
     /// Whether the API's state would, once everything has settled.
     pub fn allows_by_api(&self, packet: &Packet) -> bool {
-        self.passes(packet, None)
+        self.lets_pass(packet, None)
     }
 
-    fn passes(&self, packet: &Packet, at: Option<u64>) -> bool {
+    fn lets_pass(&self, packet: &Packet, at: Option<u64>) -> bool {
         let ends = [(&packet.source, Direction::Outbound), (&packet.destination, Direction::Inbound)];
         ends.into_iter().all(|(end, direction)| match end {
-            End::Interface(id, address) => self.end_passes(id, *address, direction, packet, at),
+            End::Interface(id, address) => self.ruling(id, *address, direction, packet, at).passes,
             End::External(_) => true,
         })
     }
 
-    fn end_passes(
+    /// What an interface does with a packet, and which rule says so.
+    pub(crate) fn ruling(
         &self,
         own: &str,
         address: IpAddr,
         direction: Direction,
         packet: &Packet,
         at: Option<u64>,
-    ) -> bool {
+    ) -> Ruling {
         let Some(Typed::Interface { configurations, .. }) = self.state.get(own).map(|held| &held.typed)
         else {
-            return false;
+            return Ruling { passes: false, by: By::Nothing };
         };
         let Some(subnet) = configurations.iter().find(|one| one.address == address).map(|one| &one.subnet)
         else {
-            return false;
+            return Ruling { passes: false, by: By::Nothing };
         };
         let network = network_of_subnet(subnet).unwrap_or_default();
         let space = match self.plane.view(own, &Key::Network(network.to_owned()), at) {
@@ -81,24 +114,47 @@ impl World {
             _ => &[],
         };
         let question = Question { world: self, own, network, direction, packet, at, space };
-        match question.admin() {
-            Some(Access::Deny) => return false,
-            Some(Access::AlwaysAllow) => return true,
-            _ => {}
+        if let Some(rule) = question.admin() {
+            match rule.access {
+                Access::Deny => return Ruling { passes: false, by: By::Admin(rule.clone()) },
+                Access::AlwaysAllow => return Ruling { passes: true, by: By::Admin(rule.clone()) },
+                Access::Allow => {}
+            }
         }
-        let keys = [Key::OfSubnet(subnet.clone()), Key::OfInterface(own.to_owned())];
-        let groups: Vec<&String> = keys
-            .iter()
-            .filter_map(|key| match self.plane.view(own, key, at) {
-                Some(Held::Group(group)) => Some(group),
-                _ => None,
-            })
-            .collect();
-        if groups.is_empty() {
-            return question.passes_unfiltered();
+        let mut keys = [Key::OfSubnet(subnet.clone()), Key::OfInterface(own.to_owned())];
+        if direction == Direction::Outbound {
+            keys.reverse();
         }
-        // Both must allow: their order does not change the answer.
-        groups.into_iter().all(|group| question.group_allows(group))
+        let groups = keys.iter().filter_map(|key| match self.plane.view(own, key, at) {
+            Some(Held::Group(group)) => Some(group),
+            _ => None,
+        });
+        let mut last = Ruling { passes: question.passes_unfiltered(), by: By::Nothing };
+        for group in groups {
+            // Both must allow: the last one that did is the one that says so.
+            last = question.group_says(group);
+            if !last.passes {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// Security groups and admin rules are stateful: only the packet that opens a connection is asked about.
+impl Edge for World {
+    fn holds(&self, interface: &str) -> bool {
+        self.state.get(interface).is_some_and(|held| held.kind.is_interface())
+    }
+
+    fn passes(&self, stage: Stage, packet: &Packet, _: u16, at_ms: u64) -> bool {
+        let (end, direction) = match stage {
+            Stage::Leaves => (&packet.source, Direction::Outbound),
+            Stage::Arrives => (&packet.destination, Direction::Inbound),
+            Stage::AnswerLeaves | Stage::AnswerArrives => return true,
+        };
+        let End::Interface(id, address) = end else { return true };
+        self.ruling(id, *address, direction, packet, Some(at_ms)).passes
     }
 }
 
@@ -107,10 +163,10 @@ impl Question<'_> {
         if self.direction == Direction::Inbound { &self.packet.source } else { &self.packet.destination }
     }
 
-    fn admin(&self) -> Option<Access> {
+    fn admin(&self) -> Option<&Rule> {
         let key = Key::Admin(self.network.to_owned());
         let Some(Held::Admin(rules)) = self.world.plane.view(self.own, &key, self.at) else { return None };
-        rules.iter().find(|rule| self.matches(rule)).map(|rule| rule.access)
+        rules.iter().find(|rule| self.matches(rule))
     }
 
     /// Without a security group everything passes, but a standard public address is closed until one opens it.
@@ -118,29 +174,34 @@ impl Question<'_> {
         self.direction == Direction::Outbound || !self.is_internet(self.far().address())
     }
 
-    fn group_allows(&self, group: &str) -> bool {
+    fn group_says(&self, group: &str) -> Ruling {
         let first = self
             .world
             .plane
-            .rules(self.own, group, self.at)
-            .filter(|rule| self.matches(rule))
-            .min_by_key(|rule| rule.priority);
-        match first {
-            Some(rule) => rule.access != Access::Deny,
-            None => self.is_platform() || self.default_allows(),
-        }
+            .named_rules(self.own, group, self.at)
+            .filter(|(_, rule)| self.matches(rule))
+            .min_by_key(|(_, rule)| rule.priority);
+        let (passes, rule) = match first {
+            Some((name, rule)) => (rule.access != Access::Deny, RuleName::Own(name.to_owned())),
+            None if self.is_platform() => (true, RuleName::Platform),
+            None => self.default_rule(),
+        };
+        Ruling { passes, by: By::Group(group.to_owned(), rule) }
     }
 
     /// The rules 65000, 65001 and 65500.
-    fn default_allows(&self) -> bool {
+    fn default_rule(&self) -> (bool, RuleName) {
         let (source, destination) = (self.packet.source.address(), self.packet.destination.address());
-        if self.in_space(source) && self.in_space(destination) {
-            return true;
-        }
-        match self.direction {
-            Direction::Inbound => is(source, PLATFORM),
-            Direction::Outbound => self.is_internet(destination),
-        }
+        let inside = self.in_space(source) && self.in_space(destination);
+        let (passes, name) = match self.direction {
+            Direction::Inbound if inside => (true, "AllowVnetInBound"),
+            Direction::Inbound if is(source, PLATFORM) => (true, "AllowAzureLoadBalancerInBound"),
+            Direction::Inbound => (false, "DenyAllInBound"),
+            Direction::Outbound if inside => (true, "AllowVnetOutBound"),
+            Direction::Outbound if self.is_internet(destination) => (true, "AllowInternetOutBound"),
+            Direction::Outbound => (false, "DenyAllOutBound"),
+        };
+        (passes, RuleName::Default(name))
     }
 
     fn matches(&self, rule: &Rule) -> bool {

@@ -77,18 +77,21 @@ impl Plane {
         self.seen(viewer, key, self.versions.get(key)?, at)
     }
 
-    /// Every rule of a security group that a viewer acts on, by name.
-    pub fn rules<'a>(
+    /// Every rule of a security group that a viewer acts on, with its name, by name.
+    pub fn named_rules<'a>(
         &'a self,
         viewer: &'a str,
         group: &'a str,
         at: Option<u64>,
-    ) -> impl Iterator<Item = &'a Rule> + 'a {
+    ) -> impl Iterator<Item = (&'a str, &'a Rule)> + 'a {
         let first = Key::Rule(group.to_owned(), String::new());
         let own = self.versions.range(first..);
         own.take_while(move |(key, _)| matches!(key, Key::Rule(of, _) if of == group))
-            .filter_map(move |(key, versions)| self.seen(viewer, key, versions, at))
-            .filter_map(|held| if let Held::Rule(rule) = held { Some(rule) } else { None })
+            .filter_map(move |(key, versions)| Some((key, self.seen(viewer, key, versions, at)?)))
+            .filter_map(|(key, held)| match (key, held) {
+                (Key::Rule(_, name), Held::Rule(rule)) => Some((name.as_str(), rule)),
+                _ => None,
+            })
     }
 
     fn seen<'a>(

@@ -169,7 +169,8 @@ fn show_interface(state: &State, key: &str, held: &Resource, properties: &mut Ob
     }
 }
 
-fn mac(guid: &str) -> String {
+/// The address of an interface, the same for as long as it lives.
+pub(crate) fn mac(guid: &str) -> String {
     let digits: Vec<char> = guid.chars().filter(char::is_ascii_hexdigit).take(6).collect();
     let pairs: Vec<String> =
         digits.chunks(2).map(|pair| pair.iter().collect::<String>().to_uppercase()).collect();

@@ -16,6 +16,8 @@
 //! [`World::fail_operation`] lets operations fail at their end, [`World::calls`] tells what was asked,
 //! [`World::complaints`] what a client should not have sent, [`World::allows`] what packets do now.
 //!
+//! [`flow_logs`] writes what interfaces and rules record of traffic that is sent through the data plane.
+//!
 //! Left out: routes, address groups as resources ([`World::address_lists`] holds their blocks), packet mirroring, IAM
 //! but for faults, filters beyond simple comparisons.
 //!
@@ -56,6 +58,7 @@
 
 pub mod discovery;
 pub mod error;
+pub mod flow_logs;
 pub mod front;
 pub mod limits;
 pub mod link;

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use mock_cloud::{End, Packet};
+use mock_cloud::traffic::Stage;
+use mock_cloud::{Edge, End, Packet};
 
 use crate::link::{project_of, region_of};
 use crate::plane::{Held, Key};
@@ -33,67 +34,99 @@ struct Question<'a> {
     at: Option<u64>,
 }
 
-/// What one layer says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Pass,
-    Stop,
-    Next,
+/// What an interface does with a packet.
+#[derive(Clone, Debug)]
+pub(crate) struct Ruling {
+    /// Whether it passes.
+    pub passes: bool,
+    /// The rule that says so; none is an implied one.
+    pub by: Option<(Key, Rule)>,
 }
+
+/// What one layer says: the rule that decides, or that it is left to what comes next.
+type Says<'a> = Option<(&'a Key, &'a Rule)>;
 
 impl World {
     /// Whether the data plane lets the packet pass now. An interface is named `projects/P/zones/Z/instances/I/nicN`.
     pub fn allows(&self, packet: &Packet) -> bool {
-        self.passes(packet, Some(self.now_ms()))
+        self.lets_pass(packet, Some(self.now_ms()))
     }
 
     /// Whether the data plane let the packet pass at a time, now or in the past: facts have histories.
     pub fn allows_at(&self, packet: &Packet, at_ms: u64) -> bool {
-        self.passes(packet, Some(at_ms))
+        self.lets_pass(packet, Some(at_ms))
     }
 
     /// Whether the API's state would, once everything has settled.
     pub fn allows_by_api(&self, packet: &Packet) -> bool {
-        self.passes(packet, None)
+        self.lets_pass(packet, None)
     }
 
-    fn passes(&self, packet: &Packet, at: Option<u64>) -> bool {
+    fn lets_pass(&self, packet: &Packet, at: Option<u64>) -> bool {
         let ends = [(&packet.source, Direction::Egress), (&packet.destination, Direction::Ingress)];
         ends.into_iter().all(|(end, direction)| match end {
             End::External(_) => true,
-            End::Interface(own, address) => match self.state.nic(own) {
-                Some((instance, _, nic)) if nic.has(*address) => {
-                    let network = nic.network.as_str();
-                    Question { world: self, own, instance, network, direction, packet, at }.passes()
-                }
-                _ => false,
-            },
+            End::Interface(own, address) => self.ruling(own, *address, direction, packet, at).passes,
         })
+    }
+
+    /// What an interface does with a packet, and which rule says so.
+    pub(crate) fn ruling(
+        &self,
+        own: &str,
+        address: IpAddr,
+        direction: Direction,
+        packet: &Packet,
+        at: Option<u64>,
+    ) -> Ruling {
+        match self.state.nic(own) {
+            Some((instance, _, nic)) if nic.has(address) => {
+                let network = nic.network.as_str();
+                Question { world: self, own, instance, network, direction, packet, at }.ruling()
+            }
+            _ => Ruling { passes: false, by: None },
+        }
+    }
+}
+
+/// Rules are stateful: only the packet that opens a connection is asked about.
+impl Edge for World {
+    fn holds(&self, interface: &str) -> bool {
+        self.state.nic(interface).is_some()
+    }
+
+    fn passes(&self, stage: Stage, packet: &Packet, _: u16, at_ms: u64) -> bool {
+        let (end, direction) = match stage {
+            Stage::Leaves => (&packet.source, Direction::Egress),
+            Stage::Arrives => (&packet.destination, Direction::Ingress),
+            Stage::AnswerLeaves | Stage::AnswerArrives => return true,
+        };
+        let End::Interface(own, address) = end else { return true };
+        self.ruling(own, *address, direction, packet, Some(at_ms)).passes
     }
 }
 
 impl Question<'_> {
-    fn passes(&self) -> bool {
+    fn ruling(&self) -> Ruling {
         let outwards = self.direction == Direction::Egress;
         if outwards && METADATA.parse() == Ok(self.packet.destination.address()) {
-            return true;
-        }
-        match self.hierarchy() {
-            Verdict::Pass => return true,
-            Verdict::Stop => return false,
-            Verdict::Next => {}
+            return Ruling { passes: true, by: None };
         }
         let order = Key::Order(self.network.to_owned());
         let policies_first = self.view(&order) == Some(&Held::BeforeClassic);
-        let layers = if policies_first {
-            [self.network_policies(), self.classic()]
-        } else {
-            [self.classic(), self.network_policies()]
-        };
-        match layers.into_iter().find(|verdict| *verdict != Verdict::Next) {
-            Some(verdict) => verdict == Verdict::Pass,
+        let says = self.hierarchy().or_else(|| {
+            if policies_first {
+                self.network_policies().or_else(|| self.classic())
+            } else {
+                self.classic().or_else(|| self.network_policies())
+            }
+        });
+        match says {
+            Some((key, rule)) => {
+                Ruling { passes: rule.action == Action::Allow, by: Some((key.clone(), rule.clone())) }
+            }
             // The implied rules: everything out, nothing in.
-            None => outwards,
+            None => Ruling { passes: outwards, by: None },
         }
     }
 
@@ -102,14 +135,14 @@ impl Question<'_> {
     }
 
     /// The policies of the folders above the network's project: a shared network follows its host.
-    fn hierarchy(&self) -> Verdict {
+    fn hierarchy(&self) -> Says<'_> {
         let above = self.world.state.above(project_of(self.network));
         let policies = above.iter().flat_map(|node| self.attached(node));
         self.first(policies)
     }
 
     /// The global policies, then those of the region.
-    fn network_policies(&self) -> Verdict {
+    fn network_policies(&self) -> Says<'_> {
         let attached = self.attached(self.network);
         let (regional, global): (Vec<String>, Vec<String>) =
             attached.into_iter().partition(|policy| policy.contains("/regions/"));
@@ -133,28 +166,24 @@ impl Question<'_> {
         found.into_iter().map(|(.., policy)| policy.clone()).collect()
     }
 
-    fn first(&self, mut policies: impl Iterator<Item = String>) -> Verdict {
-        let verdict = policies.find_map(|policy| match self.policy(&policy) {
-            Verdict::Next => None,
-            verdict => Some(verdict),
-        });
-        verdict.unwrap_or(Verdict::Next)
+    fn first(&self, mut policies: impl Iterator<Item = String>) -> Says<'_> {
+        policies.find_map(|policy| self.policy(&policy))
     }
 
-    fn policy(&self, policy: &str) -> Verdict {
+    fn policy(&self, policy: &str) -> Says<'_> {
         let range = Key::PolicyRule(policy.to_owned(), 0)..=Key::PolicyRule(policy.to_owned(), u32::MAX);
-        let mut rules = self.world.plane.range(self.own, range, self.at).filter_map(|(_, held)| rule(held));
+        let facts = self.world.plane.range(self.own, range, self.at);
+        let mut rules = facts.filter_map(|(key, held)| Some((key, rule(held)?)));
         // Facts come in the order of their priorities.
-        rules.find(|rule| self.matches(rule)).map_or(Verdict::Next, |rule| verdict(rule.action))
+        rules.find(|(_, rule)| self.matches(rule)).filter(|(_, rule)| rule.action != Action::GotoNext)
     }
 
-    fn classic(&self) -> Verdict {
+    fn classic(&self) -> Says<'_> {
         let first = Key::Classic(self.network.to_owned(), String::new());
         let facts = self.world.plane.range(self.own, first.., self.at);
         let own = facts.take_while(|(key, _)| matches!(key, Key::Classic(of, _) if of == self.network));
-        let matching = own.filter_map(|(_, held)| rule(held)).filter(|rule| self.matches(rule));
-        let decides = matching.min_by_key(|rule| (rule.priority, rule.action));
-        decides.map_or(Verdict::Next, |rule| verdict(rule.action))
+        let rules = own.filter_map(|(key, held)| Some((key, rule(held)?)));
+        rules.filter(|(_, rule)| self.matches(rule)).min_by_key(|(_, rule)| (rule.priority, rule.action))
     }
 
     fn matches(&self, rule: &Rule) -> bool {
@@ -254,14 +283,6 @@ impl Question<'_> {
 
 fn rule(held: &Held) -> Option<&Rule> {
     if let Held::Rule(rule) = held { Some(rule) } else { None }
-}
-
-fn verdict(action: Action) -> Verdict {
-    match action {
-        Action::Allow => Verdict::Pass,
-        Action::Deny => Verdict::Stop,
-        Action::GotoNext => Verdict::Next,
-    }
 }
 
 fn is_public(address: IpAddr) -> bool {

@@ -123,6 +123,8 @@ pub struct Rule {
     pub networks: BTreeSet<String>,
     /// Whether it counts for nothing.
     pub is_disabled: bool,
+    /// Whether connections that it decides over are logged.
+    pub is_logged: bool,
 }
 
 /// Blocks of a field. One without a length is a single address.

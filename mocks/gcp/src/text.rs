@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
-
-/// When simulations begin, in seconds since 1970: 2026-11-01T00:00:00Z.
-const BEGIN_S: i64 = 1_793_491_200;
+use mock_cloud::time::unix_ms;
 
 /// A text without its percent signs; a wrong one stays.
 pub fn decoded(text: &str) -> String {
@@ -29,7 +27,7 @@ pub fn decoded(text: &str) -> String {
 
 /// A virtual time as Compute Engine writes it.
 pub fn time(ms: u64) -> String {
-    let at = Timestamp::from_millisecond(BEGIN_S * 1000 + ms as i64).unwrap_or(Timestamp::MIN);
+    let at = Timestamp::from_millisecond(unix_ms(ms) as i64).unwrap_or(Timestamp::MIN);
     at.display_with_offset(Offset::UTC).to_string()
 }
 

@@ -5,6 +5,7 @@
 
 mod data_plane;
 mod faults;
+mod flow_logs;
 mod groups;
 mod harness;
 mod interfaces;

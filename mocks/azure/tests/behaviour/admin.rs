@@ -42,6 +42,13 @@ fn commit(cloud: &Cloud, configurations: &[String]) -> String {
     outcome(&cloud.call("POST", &manager("/commit"), body))
 }
 
+/// The network `v` whose managers let nobody at SSH from inside.
+pub fn guarded() -> Cloud {
+    let cloud = managed(&[("deny", 10, "Deny", "10.0.0.0/8", "22")]);
+    assert_eq!(commit(&cloud, &[manager("/securityAdminConfigurations/c")]), "ok");
+    cloud
+}
+
 #[test]
 fn admin_rules_come_before_the_security_groups() {
     let cloud = managed(&[

@@ -6,6 +6,7 @@
 mod admin;
 mod calls;
 mod data_plane;
+mod flow_logs;
 mod groups;
 mod harness;
 mod http;

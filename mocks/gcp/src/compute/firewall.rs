@@ -175,6 +175,7 @@ pub(crate) fn read(body: &Object) -> Result<Rule, GcpError> {
         },
         networks: BTreeSet::new(),
         is_disabled: body.get("disabled") == Some(&Value::Bool(true)),
+        is_logged: body.get("logConfig").and_then(|log| log.get("enable")) == Some(&Value::Bool(true)),
     })
 }
 

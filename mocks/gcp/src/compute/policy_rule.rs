@@ -200,6 +200,7 @@ pub(crate) fn read(document: &Value) -> Result<Rule, GcpError> {
         },
         networks: networks.iter().map(|reference| crate::link::path_of(reference, "")).collect(),
         is_disabled: body.get("disabled") == Some(&Value::Bool(true)),
+        is_logged: body.get("enableLogging") == Some(&Value::Bool(true)),
     })
 }
 

@@ -7,6 +7,7 @@ mod balancers;
 mod calls;
 mod data_plane;
 mod firewalls;
+mod flow_logs;
 mod harness;
 mod http;
 mod instances;

@@ -114,6 +114,16 @@ pub async fn connect(config: &Config, display: &Display) -> Result<Connections, 
     Ok(Connections { all, display: display.clone() })
 }
 
+/// A connection that reads the logs of a project, as who its scope is read; by the default credential where it has none.
+///
+/// # Errors
+/// Something in the environment is missing or cannot be.
+pub fn logging_api(config: &Config, project: &str) -> Result<provider_gcp::Api, ProviderError> {
+    let of_project = |entry: &&ScopeConfig| entry.scope.cloud == Cloud::Gcp && entry.scope.account == project;
+    let kind = config.scopes.iter().find(of_project).map_or(Credential::Gcloud, |entry| entry.credential);
+    gcp::reading_api(kind)
+}
+
 /// Connects every scope to the simulator of its cloud.
 ///
 /// # Errors

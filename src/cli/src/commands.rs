@@ -2,9 +2,11 @@
 
 mod apply;
 mod explain;
+mod flows;
 mod plan;
 mod run;
 mod simulate;
+mod suggest;
 
 use std::io;
 use std::path::Path;
@@ -30,8 +32,9 @@ use crate::state::StateFolder;
 pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match arguments.command {
         Command::Demo => crate::demo::story::tell().await,
-        Command::Plan { source, format, output, check, allow } => {
-            plan::run(&source.config, format, output, check, &allow).await
+        Command::Plan { source, format, output, check, allow, replay } => {
+            let asked = plan::Asked { format, output, check, allow, replay };
+            plan::run(&source.config, asked).await
         }
         Command::Apply { source, file, allow, allow_equivalent } => {
             apply::run(&source.config, file, &allow, allow_equivalent).await
@@ -39,6 +42,11 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Run { source, allow, passes } => run::run(&source.config, &allow, passes).await,
         Command::Explain { source, from, to, service } => {
             explain::run(&source.config, &from, &to, service).await
+        }
+        Command::Flows { command } => flows::run(command).await,
+        Command::Suggest { source, window, words, keys, drop, widen, any, addresses, output } => {
+            let bounds = suggest::Asked { keys, drop, widen, any, addresses, output };
+            suggest::run(&source.config, window, &words, bounds).await
         }
         Command::Simulate { cloud, listen, seed, estate, unthrottled } => {
             let (cloud, throttle) = (cloud.into(), !unthrottled);
@@ -69,7 +77,7 @@ fn status(proof: &ProofSummary, blocks: &[Block], unobserved: usize) -> Exit {
 }
 
 /// Says which scopes could not be read; without them there is only half an answer.
-fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
+pub(crate) fn warn_of_unobserved(unobserved: &[(ScopeId, ProviderError)]) {
     for (scope, error) in unobserved {
         anstream::eprintln!("scope {scope} could not be read: {error}");
         if !error.hint.is_empty() {

@@ -12,6 +12,7 @@ pub mod display;
 pub mod session;
 pub mod state;
 pub mod stored;
+pub mod telemetry;
 
 /// The demo: a realistic shop on three simulated clouds.
 pub mod demo {

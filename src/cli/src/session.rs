@@ -65,11 +65,19 @@ impl From<Vec<FileError>> for Failure {
 /// # Errors
 /// Everything that is wrong with either.
 pub fn open(path: &Path, allow: &[String]) -> Result<(Config, Intent), Failure> {
-    const HINT: &str = "name the configuration with --config; config/bulkhead.yaml shows every option";
-    let config = Config::read(path).map_err(|error| Failure::of_files(error, HINT))?;
+    let config = read_config(path)?;
     let files = read_policy(&config)?;
     let intent = intent(&config, &files, allow)?;
     Ok((config, intent))
+}
+
+/// Reads the configuration alone.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read_config(path: &Path) -> Result<Config, Failure> {
+    const HINT: &str = "name the configuration with --config; config/bulkhead.yaml shows every option";
+    Config::read(path).map_err(|error| Failure::of_files(error, HINT))
 }
 
 /// Reads the policy folder of a configuration.

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use flow::replay::Replay;
 use plan::{Plan, report};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::{Config, GUARDS};
 use crate::session::Failure;
@@ -39,6 +41,8 @@ struct Written<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     overridden_guards: &'a Overrides,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +62,20 @@ pub fn overrides(config: &Config, allow: &[String]) -> Overrides {
 /// # Errors
 /// Never for a plan that was just made.
 pub fn json(plan: &Plan, overridden_guards: &Overrides) -> Result<String, Failure> {
-    serde_json::to_string_pretty(&Written { plan, overridden_guards })
+    json_with(plan, overridden_guards, None)
+}
+
+/// The same with what the policy would do to flows that were seen.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_with(
+    plan: &Plan,
+    overridden_guards: &Overrides,
+    replay: Option<&Replay>,
+) -> Result<String, Failure> {
+    let replay = replay.map(Replay::to_json);
+    serde_json::to_string_pretty(&Written { plan, overridden_guards, replay })
         .map_err(|error| Failure::new(format!("the plan cannot be written as JSON: {error}"), ""))
 }
 

@@ -16,9 +16,11 @@ use crate::sink::{Cloud, Point, PointId};
 use crate::summary::{End, EndId, Ends, Side};
 use crate::timeline::{Candidates, Holders, InterfaceNumber, NetworkNumber, Spot};
 
+mod named;
 mod opener;
 mod table;
 
+pub use named::named_services;
 pub use opener::Way;
 use table::{Known, Table};
 

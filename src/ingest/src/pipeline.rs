@@ -35,8 +35,8 @@ use worker::Worker;
 
 /// A sink whose findings can be added to those of another of its kind. Each thread has one.
 pub trait Merge: Sink + Send {
-    /// Adds what another found. The order in which sinks are merged must not matter.
-    fn merge(&mut self, other: Self);
+    /// What both found. The order in which sinks are merged must not matter.
+    fn merge(self, other: Self) -> Self;
 }
 
 /// How much the pipeline may use.
@@ -82,10 +82,11 @@ enum Way {
 }
 
 impl Way {
-    fn of(format: &Format) -> Result<Self, FormatError> {
+    fn of(format: &Format, is_resumed: bool) -> Result<Self, FormatError> {
         match format {
             Format::AwsText => Ok(Self::Apart(Box::new(Sections::with_header()))),
             Format::AwsLines(format) => Ok(Self::Apart(Box::new(Sections::of_log_format(format)?))),
+            _ if is_resumed => Reader::resume(format).map(Self::InOrder),
             _ => Reader::new(format).map(Self::InOrder),
         }
     }
@@ -115,10 +116,32 @@ impl<S: Merge> Pipeline<S> {
         packing: Packing,
         input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
     ) -> Result<Account, ReadError<E>> {
+        self.read_by(Way::of(format, false)?, packing, input)
+    }
+
+    /// Reads on where an earlier [`Account::read`] ended, in a piece that has grown since.
+    ///
+    /// # Errors
+    /// As [`Pipeline::read`].
+    pub fn resume<E>(
+        &mut self,
+        format: &Format,
+        packing: Packing,
+        input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Account, ReadError<E>> {
+        self.read_by(Way::of(format, true)?, packing, input)
+    }
+
+    fn read_by<E>(
+        &mut self,
+        way: Way,
+        packing: Packing,
+        input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Account, ReadError<E>> {
         let unpacker = Unpacker::new(packing, self.limits);
         // Of a piece whose bytes did not come there may be some.
         drop(self.faults());
-        match Way::of(format)? {
+        match way {
             Way::Apart(sections) => self.read_apart(*sections, unpacker, input),
             Way::InOrder(reader) => self.read_in_order(reader, unpacker, input),
         }
@@ -126,10 +149,7 @@ impl<S: Merge> Pipeline<S> {
 
     /// Merges the sinks of all threads into one.
     pub fn finish(self) -> Option<S> {
-        self.workers.into_iter().map(|worker| worker.sink).reduce(|mut all, next| {
-            all.merge(next);
-            all
-        })
+        self.workers.into_iter().map(|worker| worker.sink).reduce(S::merge)
     }
 
     fn read_in_order<E>(

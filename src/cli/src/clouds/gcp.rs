@@ -78,6 +78,14 @@ pub async fn projects_below(entry: &ScopeConfig, node: &str) -> Result<Vec<Strin
     Ok(found.into_iter().map(|project| project.project_id).collect())
 }
 
+/// A connection for reads outside of scopes.
+///
+/// # Errors
+/// As [`Connection::new`].
+pub fn reading_api(kind: Credential) -> Result<Api, ProviderError> {
+    api(kind, 0.5)
+}
+
 fn api(kind: Credential, share: f64) -> Result<Api, ProviderError> {
     let endpoint = match environment::read(ENDPOINT) {
         Some(text) => Endpoint::parse(&text)?,

@@ -2,23 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
+use flow::replay::{Draft, Replay, replay};
 use plan::report::{self, Style};
-use reconcile::planning::{make_plan, observe};
+use reconcile::planning::{Planned, make_plan, observe};
 
+use super::flows::now;
 use super::{status_of, wants_color, warn_of_unobserved};
 use crate::args::Format;
+use crate::config::Config;
 use crate::display::Display;
 use crate::session::{Failure, open};
 use crate::state::StateFolder;
+use crate::telemetry::seen::{Windows, read};
+use crate::telemetry::window::{Moment, Window};
 use crate::{Exit, clouds, stored};
 
-pub(super) async fn run(
-    config: &Path,
-    format: Format,
-    output: Option<PathBuf>,
-    check: bool,
-    allow: &[String],
-) -> Result<Exit, Failure> {
+/// What the command line asks for.
+pub(super) struct Asked {
+    pub format: Format,
+    pub output: Option<PathBuf>,
+    pub check: bool,
+    pub allow: Vec<String>,
+    /// Since when flows that were seen are replayed.
+    pub replay: Option<Moment>,
+}
+
+pub(super) async fn run(config: &Path, asked: Asked) -> Result<Exit, Failure> {
+    let Asked { format, output, check, allow, replay } = asked;
+    let allow = allow.as_slice();
     let (config, intent) = open(config, allow)?;
     let overrides = stored::overrides(&config, allow);
     let connections = clouds::connect(&config, &Display::on_terminal()).await?;
@@ -29,16 +40,25 @@ pub(super) async fn run(
     }
     warn_of_unobserved(&reading.unobserved);
     let last = StateFolder::to_read(&config.state).last_applied();
-    let plan = make_plan(&readers, &intent, &reading, last.as_ref()).plan;
+    let planned = make_plan(&readers, &intent, &reading, last.as_ref());
+    let replay = match replay {
+        Some(since) => Some(whatif(&config, &planned, since).await?),
+        None => None,
+    };
+    let plan = planned.plan;
     match format {
         Format::Terminal => {
             let report = report::terminal(&plan, Style { color: wants_color() });
             anstream::print!("{report}{}", stored::terminal(&overrides));
+            replay.iter().for_each(|replay| anstream::print!("\n{}", replay.to_text()));
         }
         Format::Markdown => {
             anstream::print!("{}{}", report::markdown(&plan), stored::markdown(&overrides));
+            replay
+                .iter()
+                .for_each(|replay| anstream::print!("\n## Replay\n\n```text\n{}```\n", replay.to_text()));
         }
-        Format::Json => anstream::println!("{}", stored::json(&plan, &overrides)?),
+        Format::Json => anstream::println!("{}", stored::json_with(&plan, &overrides, replay.as_ref())?),
     }
     if let Some(path) = output {
         std::fs::write(&path, stored::json(&plan, &overrides)?)
@@ -53,6 +73,14 @@ pub(super) async fn run(
         Exit::Done if check && !plan.is_empty() => Exit::Changes,
         status => status,
     })
+}
+
+/// What the policy would do to the flows that were seen.
+async fn whatif(config: &Config, planned: &Planned, since: Moment) -> Result<Replay, Failure> {
+    let time = Window { since, until: None }.seconds(now());
+    let seen = read(config, time, Windows::Together).await?;
+    let draft = Draft { snapshot: &planned.snapshot, policy: &planned.compiled, in_force: None };
+    Ok(replay(&seen.summaries, &draft, seen.uncovered(config)))
 }
 
 /// Nothing could be read at all.

@@ -1,8 +1,7 @@
 //! The pipeline under a source whose bytes come asynchronously: waiting here, reading on threads that may block.
 
-use flow::Format;
 use futures_util::{Stream, StreamExt};
-use provider::flows::Packing;
+use provider::Piece;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
@@ -12,20 +11,24 @@ use super::{Account, Merge, Pipeline, ReadError};
 const WAITING_MAX: usize = 8;
 
 impl<S: Merge + 'static> Pipeline<S> {
-    /// Reads one piece as [`Pipeline::read`] does, and gives the pipeline back with the account. What comes faster than it is
-    /// read waits at its source.
+    /// Reads one piece from its offset on as [`Pipeline::read`] does, and gives the pipeline back with the account. What comes
+    /// faster than it is read waits at its source.
     ///
     /// # Errors
     /// A panic of a sink, or a runtime that shuts down.
-    pub async fn read_stream<E: Send + 'static>(
+    pub async fn read_piece<E: Send + 'static>(
         mut self,
-        format: Format,
-        packing: Packing,
+        piece: &Piece,
         input: impl Stream<Item = Result<Vec<u8>, E>> + Unpin,
     ) -> Result<(Self, Result<Account, ReadError<E>>), JoinError> {
         let (sender, mut receiver) = mpsc::channel(WAITING_MAX);
+        let (format, packing, is_begun) = (piece.format.clone(), piece.packing, piece.offset > 0);
         let reading = tokio::task::spawn_blocking(move || {
-            let account = self.read(&format, packing, std::iter::from_fn(|| receiver.blocking_recv()));
+            let input = std::iter::from_fn(|| receiver.blocking_recv());
+            let account = match is_begun {
+                true => self.resume(&format, packing, input),
+                false => self.read(&format, packing, input),
+            };
             (self, account)
         });
         forward(input, sender).await;

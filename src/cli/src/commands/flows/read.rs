@@ -1,0 +1,145 @@
+//! `bulkhead flows read`: what is new in the logs into the store, once or until stopped.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ingest::intake::{FlowIntake, Settings};
+use ingest::pass::{Follow, Gauge, Limits, Pass, Report, follow as follow_logs};
+use ingest::pipeline;
+use ingest::store::{Now, Retention, Writer, wall_clock};
+use tokio::sync::watch;
+
+use crate::commands::stop_signal;
+use crate::config::Config;
+use crate::display::Display;
+use crate::session::{self, Failure};
+use crate::telemetry::estate::Clouds;
+use crate::telemetry::seen::unreadable;
+use crate::telemetry::sources;
+use crate::{Exit, clouds};
+
+/// Seconds between two looks at what exists.
+const LOOK_EVERY_S: i64 = 300;
+/// Addresses of nobody known that are kept as they are, for a piece.
+const EXTERNALS_MAX: usize = 50_000;
+/// How often progress is shown.
+const TICK: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(path: &Path, follow: bool, every: Duration) -> Result<Exit, Failure> {
+    let (config, intent) = session::open(path, &[])?;
+    let now = wall_clock();
+    if config.flows.sources.is_empty() {
+        let hint = "name them in `flows: { sources: [...] }`; config/bulkhead.yaml shows how";
+        return Err(Failure::new("the configuration names no flow logs", hint));
+    }
+    let display = Display::on_terminal();
+    let logs = sources::connect(&config, &now).await?;
+    let connections = clouds::connect(&config, &display).await?;
+    let clouds = Clouds::new(connections.readers(), connections.scopes(), intent);
+    let mut intake = FlowIntake::new(clouds, settings(&config), sources::facts(&config), now.clone());
+    let mut writer = open_store(&config, now).await?;
+    let (gauge, stop) = (Arc::new(Gauge::default()), stop_watch()?);
+    let showing = tokio::spawn(show(gauge.clone()));
+    let mut last = Exit::Done;
+    let outcome = if follow {
+        let options = Follow { period: every, limits: Limits::default(), retention: retention(&config) };
+        let each = |report: &Report| last = tell(report);
+        follow_logs(&logs, &mut writer, &mut intake, &options, gauge, stop, each).await
+    } else {
+        let limits = Limits::default();
+        let mut pass = Pass { sources: &logs, writer: &mut writer, limits, gauge, stop };
+        let report = pass.run(&mut intake).await;
+        last = tell(&report);
+        match report.error {
+            Some(error) => Err(error),
+            None => writer.compact(&retention(&config)).await.map(|_| ()),
+        }
+    };
+    showing.abort();
+    writer.close().await;
+    outcome.map_err(|error| unreadable(&error))?;
+    Ok(last)
+}
+
+async fn open_store(config: &Config, now: Now) -> Result<Writer, Failure> {
+    Writer::open(sources::store(config)?, now).await.map_err(|error| unreadable(&error))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        window_s: u32::try_from(config.flows.window.as_secs()).unwrap_or(u32::MAX),
+        externals_max: EXTERNALS_MAX,
+        look_every_s: LOOK_EVERY_S,
+        keep_s: i64::try_from(config.flows.keep.as_secs()).unwrap_or(i64::MAX),
+        pipeline: pipeline::Settings::of_machine(),
+    }
+}
+
+fn retention(config: &Config) -> Retention {
+    let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).ok();
+    Retention {
+        coarsen_after_days: days(config.flows.daily_after),
+        expire_after_days: days(config.flows.keep),
+    }
+}
+
+/// Becomes true with an interrupt or a termination.
+fn stop_watch() -> Result<watch::Receiver<bool>, Failure> {
+    let signal =
+        stop_signal().map_err(|error| Failure::new(format!("signals cannot be caught: {error}"), ""))?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        signal.await;
+        anstream::eprintln!("stopping after the piece that is being read");
+        let _ = sender.send(true);
+        // The receiver must not find the channel closed before it has seen the word.
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+/// Says how a pass went: a line for each source.
+fn tell(report: &Report) -> Exit {
+    for source in &report.sources {
+        if source.pieces > 0 || source.cases > 0 {
+            let (pieces, records, bytes) = (source.pieces, source.records, source.bytes);
+            anstream::eprintln!("{}: {records} records in {pieces} pieces ({bytes} bytes)", source.name);
+        }
+        if source.cases > 0 {
+            anstream::eprintln!("  {} places could not be read: `bulkhead flows status`", source.cases);
+        }
+        for (piece, error) in &source.failed {
+            anstream::eprintln!("  {piece} is tried again: {error}");
+        }
+        if let Some(error) = &source.error {
+            anstream::eprintln!("  {}: stopped: {error}", source.name);
+            if !error.hint.is_empty() {
+                anstream::eprintln!("  hint: {}", error.hint);
+            }
+        }
+    }
+    if report.is_complete() { Exit::Done } else { Exit::Failed }
+}
+
+/// Shows how far a long read is, at a terminal.
+async fn show(gauge: Arc<Gauge>) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let display = Display::on_terminal();
+    loop {
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let (records, bytes) = (read(&gauge.records), read(&gauge.bytes));
+        let (pieces, left) = (read(&gauge.pieces), read(&gauge.left));
+        let text = format!(
+            "{records} records, {} MB; {pieces} pieces read, {left} listed and left",
+            bytes / 1_000_000
+        );
+        let shown = display.begin(text);
+        tokio::time::sleep(TICK).await;
+        drop(shown);
+    }
+}

@@ -1,0 +1,96 @@
+//! The logs that the configuration names, connected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flow::{Cloud, SourceFacts};
+use ingest::place::{Place, Settings};
+use ingest::source::layout::Layout;
+use ingest::source::objects::Objects;
+use ingest::store::Now;
+use plan::Scope;
+use provider::{FlowSource, ProviderError};
+use provider_aws::flow_logs::{CloudWatch, LogGroup, log_format};
+use provider_aws::{AwsSettings, Ec2};
+use provider_gcp::flow_logs::CloudLogging;
+
+use crate::clouds::logging_api;
+use crate::config::{Config, FlowSourceConfig, From};
+use crate::session::Failure;
+
+/// A log that is asked by time is read from so long ago at first, in seconds.
+const FIRST_S: i64 = 86_400;
+
+/// Connects every source.
+///
+/// # Errors
+/// The first that cannot be connected, by its name.
+pub async fn connect(config: &Config, now: &Now) -> Result<Vec<Arc<dyn FlowSource>>, Failure> {
+    let mut sources: Vec<Arc<dyn FlowSource>> = Vec::new();
+    for source in &config.flows.sources {
+        let connected = one(config, source, now).await;
+        sources.push(connected.map_err(|error| unconnected(&source.name, &error))?);
+    }
+    Ok(sources)
+}
+
+/// What sources say of themselves, by name. Google samples every flow log.
+pub fn facts(config: &Config) -> BTreeMap<String, SourceFacts> {
+    let facts =
+        |source: &FlowSourceConfig| SourceFacts { is_sampled: source.cloud == Cloud::Gcp, only: None };
+    config.flows.sources.iter().map(|source| (source.name.clone(), facts(source))).collect()
+}
+
+/// The place where summaries are kept.
+///
+/// # Errors
+/// It is no place, or cannot be made.
+pub fn store(config: &Config) -> Result<Place, Failure> {
+    Place::create(&config.flows.store, &settings()).map_err(|error| unconnected("flows", &error))
+}
+
+async fn one(
+    config: &Config,
+    source: &FlowSourceConfig,
+    now: &Now,
+) -> Result<Arc<dyn FlowSource>, ProviderError> {
+    let since = now() - FIRST_S;
+    Ok(match &source.from {
+        From::Objects { url } => {
+            let layout = match source.cloud {
+                Cloud::Aws => Layout::Aws,
+                Cloud::Azure => Layout::Azure,
+                Cloud::Gcp => Layout::Gcp,
+            };
+            Arc::new(Objects::new(&source.name, Place::open(url, &settings())?, layout))
+        }
+        From::CloudWatch { group, region, log_format } => {
+            let log_format = match log_format {
+                Some(format) => format.clone(),
+                None => ask_format(config, region, group).await?,
+            };
+            let group = LogGroup { name: group.clone(), region: region.clone(), log_format, since };
+            Arc::new(CloudWatch::connect(&source.name, &group, now.clone()).await)
+        }
+        From::CloudLogging { project } => {
+            let api = logging_api(config, project)?;
+            Arc::new(CloudLogging::new(&source.name, project, api, since, now.clone()))
+        }
+    })
+}
+
+async fn ask_format(config: &Config, region: &str, group: &str) -> Result<String, ProviderError> {
+    let settings = AwsSettings::new(&config.installation);
+    let scope = Scope { region: region.to_owned(), ..Scope::default() };
+    log_format(&Ec2::connect(&settings, &scope).await, group).await
+}
+
+/// What is not in a URL comes from the environment, as the clouds' own tools take it.
+fn settings() -> Settings {
+    let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok();
+    Settings { path_style: endpoint.is_some(), endpoint, ..Settings::default() }
+}
+
+fn unconnected(name: &str, error: &ProviderError) -> Failure {
+    Failure::new(format!("source `{name}`: {error}"), error.hint.clone())
+}

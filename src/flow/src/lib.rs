@@ -14,6 +14,7 @@
 pub mod format;
 pub mod record;
 pub mod sink;
+pub mod stored;
 pub mod summary;
 
 pub use format::Format;

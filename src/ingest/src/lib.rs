@@ -6,3 +6,10 @@
 //! ```
 //!
 //! INVARIANT: a cursor and the summaries of what it says was read become true in one write.
+
+pub mod failure;
+pub mod pass;
+pub mod place;
+pub mod quarantine;
+pub mod source;
+pub mod store;

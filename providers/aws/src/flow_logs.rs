@@ -94,6 +94,11 @@ impl FlowSource for CloudWatch {
         Ok(self.windows.pieces(cursor, (self.now)(), max))
     }
 
+    /// A window is listed when it is complete: none comes late.
+    fn late_s(&self) -> Option<i64> {
+        Some(0)
+    }
+
     async fn open(
         &self,
         piece: &Piece,

@@ -58,6 +58,11 @@ impl FlowSource for CloudLogging {
         Ok(self.windows.pieces(cursor, (self.now)(), max))
     }
 
+    /// A window is listed when it is complete: none comes late.
+    fn late_s(&self) -> Option<i64> {
+        Some(0)
+    }
+
     async fn open(
         &self,
         piece: &Piece,

@@ -21,6 +21,7 @@ pub mod query;
 pub mod record;
 pub mod sink;
 pub mod summarise;
+pub mod stored;
 pub mod summary;
 pub mod timeline;
 

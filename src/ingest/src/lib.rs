@@ -7,5 +7,12 @@
 //!
 //! INVARIANT: a cursor and the summaries of what it says was read become true in one write.
 
+pub mod failure;
+pub mod intake;
+pub mod pass;
 pub mod pipeline;
+pub mod place;
+pub mod quarantine;
+pub mod source;
+pub mod store;
 pub mod unpack;

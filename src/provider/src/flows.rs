@@ -35,13 +35,14 @@ pub struct Piece {
     pub version: String,
     /// The first byte that is not yet read: over 0 for an object that grew.
     pub offset: u64,
-    /// One past the last byte, where it is known before it is read.
+    /// One past the last byte, where it is known before it is read. Less than `offset`: what was read is not there any more.
     pub end: Option<u64>,
     /// What the bytes are.
     pub format: Format,
     /// How they are packed.
     pub packing: Packing,
-    /// When it was written (not when its flows were), Unix seconds.
+    /// When it was written (not when its flows were), Unix seconds: as its key says where keys carry a time, and else as
+    /// the place says that keeps it.
     pub modified: i64,
 }
 
@@ -54,6 +55,9 @@ pub struct Progress {
     pub offset: u64,
     /// When the piece was written, Unix seconds.
     pub modified: i64,
+    /// A hash of the bytes before the offset, of a piece that may grow: so that one that was written anew is noticed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tail: String,
 }
 
 /// What was read of a source. Kept by the reader, in one write with what it made of it.
@@ -76,6 +80,25 @@ pub trait FlowSource: Send + Sync {
     /// # Errors
     /// What could not be listed; nothing is lost by asking again.
     async fn pieces(&self, cursor: &FlowCursor, max: usize) -> Result<Vec<Piece>, ProviderError>;
+
+    /// How many seconds after its time a piece may still come; `None` if for ever, and then the cursor keeps every piece.
+    fn late_s(&self) -> Option<i64> {
+        None
+    }
+
+    /// Pieces that came too late to be read, because their time lies before the horizon: written since `since` (Unix
+    /// seconds), at most `max`, oldest first. May look at everything there is: it is asked once a day.
+    ///
+    /// # Errors
+    /// What could not be listed.
+    async fn too_late(
+        &self,
+        _cursor: &FlowCursor,
+        _since: i64,
+        _max: usize,
+    ) -> Result<Vec<Piece>, ProviderError> {
+        Ok(Vec::new())
+    }
 
     /// The bytes of a piece from its offset, in order, as they are stored (packed).
     ///

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_was_read_is_not_read_again() {
         let mut cursor = FlowCursor::default();
-        let done = Progress { version: String::new(), offset: 7, modified: 1_500 };
+        let done = Progress { version: String::new(), offset: 7, modified: 1_500, tail: String::new() };
         cursor.pieces.insert("p/log@1200".to_owned(), done);
         assert_eq!(starts(&cursor, 2_000, 9), [900, 1_500]);
         // The horizon is the end of the last window that was forgotten.

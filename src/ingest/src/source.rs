@@ -1,0 +1,9 @@
+//! Where flow logs are read from.
+
+pub mod layout;
+pub mod objects;
+pub mod whole;
+
+pub use layout::Layout;
+pub use objects::Objects;
+pub use whole::whole;

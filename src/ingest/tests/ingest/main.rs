@@ -1,0 +1,11 @@
+//! Transports and store, as whoever uses them sees them: files appear, processes die, totals stay.
+
+mod compaction;
+mod crash;
+mod faulty;
+mod killed;
+mod lock;
+mod sources;
+#[path = "../../examples/follow/toy.rs"]
+mod toy;
+mod world;

@@ -20,8 +20,8 @@ pub mod map;
 pub mod query;
 pub mod record;
 pub mod sink;
-pub mod summarise;
 pub mod stored;
+pub mod summarise;
 pub mod summary;
 pub mod timeline;
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use policy::{InterfaceId, LabelSet, Network, NetworkId, Snapshot, Translation};
 use rustc_hash::FxHashMap;
 
+mod held;
 mod holders;
 mod layout;
 mod names;

@@ -31,7 +31,7 @@ pub struct Seen {
 
 /// Looks at what exists.
 #[async_trait]
-pub trait Inventory: Send {
+pub trait Inventory: Send + Sync {
     /// What exists now; nothing if it cannot be seen, which the inventory itself tells whoever must know.
     async fn look(&mut self) -> Option<Seen>;
 }

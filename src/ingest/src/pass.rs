@@ -160,6 +160,10 @@ impl Pass<'_> {
             report.error = Some(error);
             return report;
         }
+        if let Err(error) = intake.prepare(self.writer).await {
+            report.error = Some(error);
+            return report;
+        }
         for source in self.sources {
             let mut status = SourceStatus { name: source.name().to_owned(), ..SourceStatus::default() };
             let result = source::read(self, &**source, intake, &mut status).await;

@@ -47,7 +47,8 @@ async fn read(source: &CloudLogging, piece: &Piece) -> Result<Vec<Value>, provid
 }
 
 fn done(cursor: &mut FlowCursor, piece: &Piece) {
-    let progress = Progress { version: piece.version.clone(), offset: 1, modified: piece.modified, tail: String::new() };
+    let progress =
+        Progress { version: piece.version.clone(), offset: 1, modified: piece.modified, tail: String::new() };
     cursor.pieces.insert(piece.key.clone(), progress);
 }
 

@@ -141,7 +141,8 @@ impl Sink for Sums<'_> {
 }
 
 impl Merge for Sums<'_> {
-    fn merge(&mut self, other: Self) {
+    fn merge(mut self, other: Self) -> Self {
         other.groups.into_iter().filter(|group| group.key != FREE).for_each(|group| self.add(group));
+        self
     }
 }

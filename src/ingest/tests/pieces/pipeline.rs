@@ -192,7 +192,9 @@ fn a_sink_that_panics_does_not_hang() {
         fn fault(&mut self, _: flow::Fault) {}
     }
     impl ingest::pipeline::Merge for Panics {
-        fn merge(&mut self, _: Self) {}
+        fn merge(self, _: Self) -> Self {
+            self
+        }
     }
     let text = text(5, 60_000);
     for threads in [1, 2, 3] {

@@ -53,8 +53,9 @@ impl Sink for Seen {
 }
 
 impl Merge for Seen {
-    fn merge(&mut self, other: Self) {
+    fn merge(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
+        self
     }
 }
 

@@ -26,7 +26,9 @@ impl Windows {
     /// The windows that are complete at `now` and not yet read, oldest first, at most `max`.
     pub fn pieces(&self, cursor: &FlowCursor, now: i64, max: usize) -> Vec<Piece> {
         let width = self.width_s.max(1);
-        let first = self.since.max(cursor.horizon).div_euclid(width) * width;
+        // A process that was stopped for longer than it reads back at first goes on where it was.
+        let first = if cursor.horizon > 0 { cursor.horizon } else { self.since };
+        let first = first.div_euclid(width) * width;
         let complete = now.saturating_sub(self.settle_s);
         let starts = (0..).map(|step| first + step * width).take_while(|start| start + width <= complete);
         starts
@@ -93,5 +95,7 @@ mod tests {
         // The horizon is the end of the last window that was forgotten.
         cursor.horizon = 1_500;
         assert_eq!(starts(&cursor, 2_000, 9), [1_500]);
+        cursor.horizon = 300;
+        assert_eq!(starts(&cursor, 2_000, 2), [300, 600], "what is before `since` and was not read is read");
     }
 }

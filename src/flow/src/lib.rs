@@ -13,9 +13,13 @@
 
 pub mod format;
 pub mod judge;
+pub mod moment;
 pub mod record;
+pub mod replay;
 pub mod sink;
+pub mod suggest;
 pub mod summary;
+pub mod usage;
 
 pub use format::Format;
 pub use record::{Counts, Direction, FlowRecord, Opener, Outcome};

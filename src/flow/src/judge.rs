@@ -25,6 +25,7 @@ mod table;
 
 use faces::{Faces, Mirror, Viewer};
 use ground::{Ground, RuleSide};
+use line::PartId;
 use rules::RuleLists;
 pub use table::JudgedId;
 use table::{TableId, Tables};
@@ -207,6 +208,8 @@ pub struct Judge<'a> {
     viewers: Vec<Viewer<'a>>,
     sources: Groups,
     destinations: Groups,
+    /// Of addresses that nobody holds, by their part of the line and family.
+    outside: FxHashMap<(PartId, bool, RuleSide), Group>,
     pairs: Pairs,
     last: (EndId, EndId, TableId),
     scratch: Vec<u32>,
@@ -236,6 +239,7 @@ impl<'a> Judge<'a> {
             viewers,
             sources,
             destinations,
+            outside: FxHashMap::default(),
             pairs: Pairs::default(),
             last: (EndId(UNSET), EndId(UNSET), TableId(0)),
             scratch: Vec::new(),
@@ -289,12 +293,35 @@ impl<'a> Judge<'a> {
         if known != UNSET {
             return known;
         }
+        let group =
+            self.outside_group(end, viewer, side).unwrap_or_else(|| self.new_group(end, viewer, side));
+        let groups = if side == RuleSide::Source { &mut self.sources } else { &mut self.destinations };
+        groups.by_viewer[viewer as usize][end.0 as usize] = group;
+        group
+    }
+
+    fn new_group(&mut self, end: EndId, viewer: u32, side: RuleSide) -> Group {
         let from = self.viewers[viewer as usize];
         let faces = self.mirror.faces(&self.ground, &mut self.rules, self.ends.get(end), from, side);
         let groups = if side == RuleSide::Source { &mut self.sources } else { &mut self.destinations };
-        let group = groups.intern(faces);
-        groups.by_viewer[viewer as usize][end.0 as usize] = group;
-        group
+        groups.intern(faces)
+    }
+
+    /// The group of an address that nobody holds, without looking twice at addresses that the same lists hold: there may
+    /// be millions, and they look alike from everywhere but outside.
+    fn outside_group(&mut self, end: EndId, viewer: u32, side: RuleSide) -> Option<Group> {
+        let End::Address(block) = self.ends.get(end) else { return None };
+        let is_one = block.prefix_len() == block.max_prefix_len();
+        if !is_one || viewer == 0 || !self.ground.is_nobody(block.addr()) {
+            return None;
+        }
+        let key = (self.ground.line.part(block.addr()), block.addr().is_ipv6(), side);
+        if let Some(&group) = self.outside.get(&key) {
+            return Some(group);
+        }
+        let group = self.new_group(end, viewer, side);
+        self.outside.insert(key, group);
+        Some(group)
     }
 
     fn table_of_groups(&mut self, source: Group, destination: Group) -> TableId {

@@ -17,13 +17,17 @@ mod figure;
 pub mod format;
 pub mod judge;
 pub mod map;
+pub mod moment;
 pub mod query;
 pub mod record;
+pub mod replay;
 pub mod sink;
 pub mod stored;
+pub mod suggest;
 pub mod summarise;
 pub mod summary;
 pub mod timeline;
+pub mod usage;
 
 pub use attribute::{Attributor, NamedServices, Sighting, Way};
 pub use coverage::{Coverage, Lost, SourceFacts};

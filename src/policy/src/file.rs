@@ -17,6 +17,7 @@ mod node;
 mod read;
 mod rules;
 mod unmanaged;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,10 +28,11 @@ use crate::name::Name;
 use crate::ruleset::{IpList, Policy, Rule};
 use crate::workload::Workload;
 
-pub(crate) use define::can_declare;
+pub use define::can_declare;
 pub use error::{ERRORS_MAX, FileError, Place, Problems};
 pub use node::{ALIAS_EVENTS_MAX, DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, Node, Value, parse};
 pub use read::{Fields, nearest};
+pub use write::{free_name, name_part, quoted};
 
 /// The IP list that always exists: every address of both families.
 pub const ANY: &str = "any";

@@ -8,7 +8,7 @@ use policy::{
     AddressDirectory, AddressSet, Class, CompiledPolicy, Directions, EnforcementMode, Label, LabelKey,
     LabelSet, LabelValue, NetworkId, Place, RuleRef, Selector, Snapshot, Workload,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::line::{Line, PartId};
 
@@ -26,6 +26,8 @@ pub(super) struct Ground<'a> {
     pub line: Line,
     /// The interfaces of workloads with exactly these labels.
     by_labels: FxHashMap<&'a LabelSet, Vec<Place>>,
+    /// Every address that somebody holds or looks like.
+    known: FxHashSet<IpAddr>,
     /// The address blocks that a network and those that it is connected to route to themselves.
     near_blocks: FxHashMap<&'a NetworkId, AddressSet>,
     /// For each list of addresses the rules that have it as their source, and as their destination.
@@ -49,6 +51,9 @@ impl<'a> Ground<'a> {
             let blocks = std::iter::once(network).chain(reached).flat_map(|near| near.cidrs.iter().copied());
             (&network.id, blocks.collect())
         });
+        let held = snapshot.interfaces().flat_map(|(_, _, interface)| &interface.addresses);
+        let looks = snapshot.translations.iter().flat_map(|one| &one.addresses);
+        let known = held.chain(looks).copied().collect();
         let (lists, rules_of_list) = lists(policy);
         let (mut origins, mut origin_of) = (Vec::new(), Vec::with_capacity(policy.rules.len()));
         for rule in &policy.rules {
@@ -63,6 +68,7 @@ impl<'a> Ground<'a> {
             directory: AddressDirectory::new(snapshot),
             line: Line::new(&lists),
             by_labels,
+            known,
             near_blocks: near_blocks.collect(),
             rules_of_list,
             selectors: SelectorIndex::new(policy),
@@ -74,6 +80,11 @@ impl<'a> Ground<'a> {
     /// The interfaces of all workloads with exactly these labels.
     pub(super) fn carriers(&self, labels: &LabelSet) -> &[Place] {
         self.by_labels.get(labels).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether nobody holds the address, nor looks like it, wherever it is seen from.
+    pub(super) fn is_nobody(&self, address: IpAddr) -> bool {
+        !self.known.contains(&address)
     }
 
     pub(super) fn network_of(&self, place: Place) -> Option<&'a NetworkId> {

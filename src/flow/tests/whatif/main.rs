@@ -7,5 +7,9 @@
 mod dsl;
 mod gone;
 mod oracle;
+mod replaying;
+mod rows;
+mod suggesting;
+mod using;
 mod verdicts;
 mod world;

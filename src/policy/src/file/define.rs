@@ -28,7 +28,7 @@ pub(super) fn is_inline_service(text: &str) -> bool {
 }
 
 /// Whether a file can declare the label: tags of a cloud hold more than labels may.
-pub(crate) fn can_declare(label: &Label) -> bool {
+pub fn can_declare(label: &Label) -> bool {
     is_label_key(label.key.as_str()) && is_label_value(label.value.as_str())
 }
 

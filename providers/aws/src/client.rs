@@ -75,17 +75,22 @@ pub struct Ec2 {
 impl Ec2 {
     /// Connects by the SDK's usual environment: profile, keys, `AWS_ENDPOINT_URL`.
     pub async fn connect(settings: &AwsSettings, scope: &Scope) -> Self {
+        Self::connect_to(settings, &scope.account, &scope.region).await
+    }
+
+    /// The same without a scope; an empty account is that of the credentials.
+    pub async fn connect_to(settings: &AwsSettings, account: &str, region: &str) -> Self {
         use aws_smithy_http_client::tls;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
         let loaded = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
-            .region(Region::new(scope.region.clone()))
+            .region(Region::new(region.to_owned()))
             .load()
             .await;
         // The environment is that of the process: one endpoint for all.
-        let buckets = Buckets { account: scope.account.clone(), ..Buckets::default() };
+        let buckets = Buckets { account: account.to_owned(), ..Buckets::default() };
         let config = aws_sdk_ec2::config::Builder::from(&loaded);
         Self::build(config, buckets, settings, Arc::new(WallClock::default()))
     }

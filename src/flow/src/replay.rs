@@ -21,6 +21,7 @@ use crate::judge::{Fate, Judge, Judged, JudgedId, Why};
 use crate::record::Outcome;
 use crate::summary::{End, Key, Summaries, Tally};
 
+mod json;
 mod text;
 
 /// What flows are replayed against.

@@ -8,7 +8,6 @@ use ingest::place::{Place, Settings};
 use ingest::source::layout::Layout;
 use ingest::source::objects::Objects;
 use ingest::store::Now;
-use plan::Scope;
 use provider::{FlowSource, ProviderError};
 use provider_aws::flow_logs::{CloudWatch, LogGroup, log_format};
 use provider_aws::{AwsSettings, Ec2};
@@ -81,8 +80,7 @@ async fn one(
 
 async fn ask_format(config: &Config, region: &str, group: &str) -> Result<String, ProviderError> {
     let settings = AwsSettings::new(&config.installation);
-    let scope = Scope { region: region.to_owned(), ..Scope::default() };
-    log_format(&Ec2::connect(&settings, &scope).await, group).await
+    log_format(&Ec2::connect_to(&settings, "", region).await, group).await
 }
 
 /// What is not in a URL comes from the environment, as the clouds' own tools take it.

@@ -30,7 +30,7 @@ impl Moment {
         if let Ok(time) = text.parse::<Timestamp>() {
             return Ok(Self::At(time.as_second()));
         }
-        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+        let day = text.parse::<Date>().ok().and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok());
         day.map(|day| Self::At(day.timestamp().as_second()))
             .ok_or_else(|| "write `30d`, `12h`, `2026-11-02` or `2026-11-02T10:00:00Z`".to_owned())
     }

@@ -55,10 +55,10 @@ async fn show(
 ///
 /// # Errors
 /// Every word that is none.
-pub(super) fn words(words: &[String], known: &Known<'_>) -> Result<Query, Failure> {
+pub(in crate::commands) fn words(words: &[String], known: &Known<'_>) -> Result<Query, Failure> {
     Query::parse(words, known).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(lines.join("\n       "), format!("words are {}", flow::query::WORDS.join(", ")))
+        Failure::new(lines.join("\n       "), format!("the words are\n{}", flow::query::WORDS))
     })
 }
 

@@ -1,10 +1,12 @@
 //! `bulkhead flows map`: the application dependency map.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use flow::judge::{Fate, Judge};
 use flow::map::{Map, Options, Roles};
 use flow::query::{Known, select};
-use flow::{End, Judged};
+use flow::{End, Ends, Summaries};
 use policy::{LabelKey, ServicePoint, Verdict};
 
 use super::look::{say_notes, words};
@@ -67,6 +69,31 @@ pub(super) async fn run(
         say_notes(&seen);
     }
     Ok(Exit::Done)
+}
+
+/// What the policy does with the edges of a map.
+struct Verdicts<'a> {
+    ends: &'a Ends,
+    judge: RefCell<Judge<'a>>,
+}
+
+impl<'a> Verdicts<'a> {
+    fn new(summaries: &'a Summaries, estate: &'a Estate) -> Self {
+        let judge = Judge::new(&summaries.ends, &estate.snapshot, &estate.policy);
+        Self { ends: &summaries.ends, judge: RefCell::new(judge) }
+    }
+
+    fn of(&self, source: &End, destination: &End, service: ServicePoint) -> Option<Verdict> {
+        let (source, destination) = (self.ends.find(source)?, self.ends.find(destination)?);
+        let mut judge = self.judge.borrow_mut();
+        let id = judge.judge(source, destination, service);
+        match judge.judged(id).worst.0 {
+            Fate::Allowed => Some(Verdict::Allowed),
+            Fate::PotentiallyBlocked => Some(Verdict::PotentiallyBlocked),
+            Fate::Blocked => Some(Verdict::Blocked),
+            Fate::Unknown => None,
+        }
+    }
 }
 
 /// What exists now, with the policy on it.

@@ -21,6 +21,7 @@ pub mod demo {
     pub mod show;
     pub mod sky;
     pub mod story;
+    pub mod traffic;
 }
 
 use std::process::ExitCode;

@@ -164,7 +164,7 @@ pub fn interface<'a>(observed: &'a [Observed], name: &str) -> Option<&'a Interfa
 }
 
 /// What the simulator calls an interface: `projects/P/zones/Z/instances/I#nic0` is `…/instances/I/nic0`.
-fn on_plane(interface: &InterfaceState) -> String {
+pub fn on_plane(interface: &InterfaceState) -> String {
     interface.id.as_str().replace('#', "/")
 }
 

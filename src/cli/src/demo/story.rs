@@ -3,17 +3,20 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flow::map::{Map, Options};
+use flow::replay::{Draft, Effect, Uncovered, replay};
 use plan::Scope;
 use plan::report::{self, Style};
 use policy::file::SourceFile;
 use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
-use reconcile::planning::Intent;
+use reconcile::planning::{Intent, Planned};
 use serde_json::{Value, json};
 
 use super::show::{self, Event};
 use super::sky::{self, Sky};
+use super::traffic;
 use crate::Exit;
 use crate::clouds::{Readers, Simulators, Writers, simulated};
 use crate::commands::wants_color;
@@ -129,12 +132,45 @@ pub async fn tell() -> Result<Exit, Failure> {
     let left = stage.pass(true).await?;
     stage.summarise(&left);
 
-    chapter(8, "What stays for people to decide");
+    chapter(8, "Flow logs: traffic is sent, each cloud logs it in its own format, and it is read back");
     let end = stage.pass(true).await?;
+    let heard =
+        traffic::listen(&stage.sky, &end.observed, &end.planned.snapshot, &end.planned.compiled).await?;
+    show_traffic(&heard, &end);
+
+    chapter(9, "What stays for people to decide");
     stage.show_rest(&end);
     let plan = &end.planned.plan;
-    let good = plan.proof.equivalent && plan.steps.is_empty() && plan.blocks.is_empty();
+    let good = plan.proof.equivalent && plan.steps.is_empty() && plan.blocks.is_empty() && heard.is_exact();
     Ok(if good { Exit::Done } else { Exit::Failed })
+}
+
+/// What the clouds logged, as a map, and what the policy says of it.
+fn show_traffic(heard: &traffic::Heard, status: &PassStatus) {
+    let connections: u64 = heard.sent.values().map(|(passed, dropped)| passed + dropped).sum();
+    anstream::println!(
+        "sent: {} flows, {connections} connections; read back by `bulkhead flows read`:",
+        heard.sent.len()
+    );
+    for line in &heard.lines {
+        anstream::println!("{line}");
+    }
+    let policy = &status.planned.snapshot.policy;
+    let services: Vec<_> = policy.services.iter().map(|(name, set)| (name.clone(), set.clone())).collect();
+    let lists: Vec<_> =
+        policy.ip_lists.iter().map(|(name, list)| (name.clone(), list.addresses.clone())).collect();
+    let options = Options { services: &services, lists: &lists, ..Options::default() };
+    anstream::print!("{}", Map::build(&heard.summaries, &options).to_text());
+    let exact = if heard.is_exact() { "exactly" } else { "NOT" };
+    anstream::println!("The map shows {exact} what was sent. Google's flow logs carry no verdicts.");
+    let Planned { snapshot, compiled, .. } = &status.planned;
+    let draft = Draft { snapshot, policy: compiled, in_force: None };
+    let replay = replay(&heard.summaries, &draft, Uncovered::default());
+    let cut = replay.of(Effect::Cut).count();
+    anstream::println!(
+        "bulkhead plan --replay 1d: of {} flows the policy would cut {cut}.",
+        replay.total.rows
+    );
 }
 
 fn chapter(number: u32, title: &str) {

@@ -200,7 +200,7 @@ fn count(passages: &[Passage], snapshot: &Snapshot) -> Counted {
         End::External(address) => FlowEnd::address(*address),
     };
     let mut counted = Counted::new();
-    for Passage { of, fate, .. } in passages {
+    for Passage { conversation: of, fate, .. } in passages {
         let service = ServicePoint { protocol: of.protocol, detail: of.detail };
         let (passed, dropped) =
             counted.entry((named(&of.source), named(&of.destination), service)).or_default();

@@ -71,6 +71,10 @@ pub trait Sink {
     fn point(&mut self, point: Point<'_>) -> PointId;
     /// A record.
     fn record(&mut self, record: &FlowRecord);
+    /// Records that follow each other. Fast readers give many at once: looking up many at a time, a sink waits for memory once.
+    fn records(&mut self, records: &[FlowRecord]) {
+        records.iter().for_each(|record| self.record(record));
+    }
     /// A gap that the log tells of.
     fn gap(&mut self, gap: Gap);
     /// Something that could not be read.

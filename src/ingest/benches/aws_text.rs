@@ -19,6 +19,7 @@ use std::hint::black_box;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use aws::engines::{Engine, Round, python};
@@ -66,7 +67,7 @@ fn main() {
 
 fn print(round: Round) {
     let result: Vec<String> = round.result.iter().map(u64::to_string).collect();
-    println!("{} {} {}", round.seconds, round.peak_kib, result.join(" "));
+    println!("{} {} {} {}", round.seconds, round.cpu, round.peak_kib, result.join(" "));
 }
 
 /// Files in a folder that goes away, or in the one that `BULKHEAD_BENCH_FILES` names, which stays.
@@ -119,27 +120,32 @@ fn table(all: &[Vec<Round>], files: &Files) {
     println!(
         "{RECORDS} records, {plain} MB of text, {gzip} MB of gzip, {groups} groups; the same groups and sums by all.\n"
     );
-    println!("| reads it | median | all rounds | × ours, 2 threads | peak memory |");
-    println!("|---|---:|---|---:|---:|");
-    let ours = median(&all[OURS]);
+    println!("| reads it | median | all rounds | × ours, 2 threads | CPU time | × ours | peak memory |");
+    println!("|---|---:|---|---:|---:|---:|---:|");
+    let [ours, ours_cpu] = [wall(&all[OURS]), cpu(&all[OURS])];
     for (engine, rounds) in ENGINES.iter().zip(all) {
-        let middle = median(rounds);
+        let [middle, cpu] = [wall(rounds), cpu(rounds)];
         let each: Vec<String> = rounds.iter().map(|round| format!("{:.2}", round.seconds)).collect();
         let peak = rounds.iter().map(|round| round.peak_kib).max().unwrap_or(0) / 1024;
-        let peak = if peak == 0 { String::new() } else { format!("{peak} MiB") };
+        let [ratio, cpu_ratio] = [middle / ours, cpu / ours_cpu];
+        let [name, each] = [engine.name(), each.join(" ")];
         println!(
-            "| {} | {middle:.2} s | {} | {:.2} | {peak} |",
-            engine.name(),
-            each.join(" "),
-            middle / ours
+            "| {name} | {middle:.2} s | {each} | {ratio:.2} | {cpu:.2} s | {cpu_ratio:.2} | {peak} MiB |"
         );
     }
-    let share = median(&all[6]) / median(&all[4]) * 100.0;
-    println!("\nDecompression is {share:.0} % of the time with one thread.");
+    let share = cpu(&all[6]) / ours_cpu * 100.0;
+    println!("\nDecompression is {share:.0} % of our CPU time.");
 }
 
-fn median(rounds: &[Round]) -> f64 {
-    let mut seconds: Vec<f64> = rounds.iter().map(|round| round.seconds).collect();
+fn wall(rounds: &[Round]) -> f64 {
+    median(rounds.iter().map(|round| round.seconds).collect())
+}
+
+fn cpu(rounds: &[Round]) -> f64 {
+    median(rounds.iter().map(|round| round.cpu).collect())
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
 }
@@ -147,7 +153,7 @@ fn median(rounds: &[Round]) -> f64 {
 /// Reads a file so many times, as one piece after the other.
 fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
     let labels = Labels::new();
-    let begin = Instant::now();
+    let [begin, begin_cpu] = now();
     let settings = Settings { threads, limits: Limits::default() };
     let mut pipeline = Pipeline::new(settings, || Sums::new(&labels));
     for _ in 0..times {
@@ -155,8 +161,15 @@ fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
         assert_eq!((account.damage, account.faults_total), (None, 0));
     }
     let sums = pipeline.finish().unwrap();
-    let seconds = begin.elapsed().as_secs_f64();
-    Round { seconds, peak_kib: peak_kib(), result: sums.result().to_vec() }
+    let [end, end_cpu] = now();
+    let result = sums.result().to_vec();
+    Round { seconds: end - begin, cpu: end_cpu - begin_cpu, peak_kib: peak_kib(), result }
+}
+
+/// Seconds since some time, and of CPU of all threads.
+fn now() -> [f64; 2] {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    [BEGIN.get_or_init(Instant::now).elapsed().as_secs_f64(), ProcessTime::now().as_duration().as_secs_f64()]
 }
 
 /// A file as a source gives it.
@@ -176,7 +189,7 @@ fn chunks(log: &Path) -> impl Iterator<Item = std::io::Result<Vec<u8>>> {
 }
 
 fn unpack(log: &Path) -> Round {
-    let begin = Instant::now();
+    let [begin, begin_cpu] = now();
     let mut unpacker = Unpacker::new(Packing::Gzip, Limits::default());
     for chunk in chunks(log) {
         unpacker
@@ -186,7 +199,8 @@ fn unpack(log: &Path) -> Round {
             .unwrap();
     }
     unpacker.finish().unwrap();
-    Round { seconds: begin.elapsed().as_secs_f64(), peak_kib: peak_kib(), result: Vec::new() }
+    let [end, end_cpu] = now();
+    Round { seconds: end - begin, cpu: end_cpu - begin_cpu, peak_kib: peak_kib(), result: Vec::new() }
 }
 
 /// Takes records and does nothing with them that costs.
@@ -243,7 +257,7 @@ fn grow() {
             let megabytes = std::fs::metadata(&files.plain).unwrap().len() / 1_000_000;
             let rounds: Vec<Round> =
                 (0..5).map(|_| Engine::Ours { threads: 2 }.round(Path::new(""), files, records)).collect();
-            let seconds = median(&rounds);
+            let seconds = wall(&rounds);
             let ratio = smaller.map_or(String::new(), |smaller: f64| format!("{:.1}", seconds / smaller));
             let peak = rounds.iter().map(|round| round.peak_kib).max().unwrap_or(0) / 1024;
             println!("| {records} | {megabytes} MB | {seconds:.2} s | {ratio} | {peak} MiB |");

@@ -10,6 +10,7 @@
 //!
 //! INVARIANT: whatever way the lines are cut and shared out, the same lines give the same records, gaps and faults.
 
+mod batch;
 mod fields;
 mod layout;
 mod line;
@@ -20,10 +21,8 @@ pub use layout::{Layout, LayoutError};
 pub use points::Points;
 pub use sections::{Found, Section, Sections};
 
-use super::LINE_BYTES_MAX;
 use super::lines::{Cut, Lines};
-use crate::sink::{Fault, Gap, Sink};
-use line::{Meaning, Values};
+use crate::sink::{Fault, Sink};
 
 /// So much of what could not be read is shown.
 const QUOTED_BYTES_MAX: usize = 60;
@@ -76,53 +75,6 @@ fn read_cut(cut: Cut<'_>, sections: &mut Sections, points: &mut Points, sink: &m
                 layout.read(offset + range.start as u64, &lines[range], points, sink);
             }
         }),
-    }
-}
-
-impl Layout {
-    /// Reads whole lines, which begin at `offset` in their text. `points` belongs to the sink.
-    ///
-    /// Linear in the bytes; nothing is allocated but for faults and for interfaces that were not met before.
-    pub fn read(&self, offset: u64, lines: &[u8], points: &mut Points, sink: &mut impl Sink) {
-        let mut values = Values::new();
-        let mut from = 0;
-        while from < lines.len() {
-            let rest = &lines[from..];
-            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-            if end >= LINE_BYTES_MAX && end < rest.len() {
-                sink.fault(Fault::too_long(offset + from as u64));
-            } else if !line.is_empty()
-                && let Err(reason) = self.read_line(line, &mut values, points, sink)
-            {
-                sink.fault(Fault { offset: offset + from as u64, reason });
-            }
-            from += end + 1;
-        }
-    }
-
-    #[inline]
-    fn read_line<'a>(
-        &self,
-        line: &'a [u8],
-        values: &mut Values<'a>,
-        points: &mut Points,
-        sink: &mut impl Sink,
-    ) -> Result<(), String> {
-        let read = values.read(self, line).and_then(|()| values.meaning());
-        let meaning = read.map_err(|broken| broken.reason(line, self))?;
-        let (interface, network) = values.names();
-        let Some(point) = points.id(interface, network, sink) else {
-            return Err(format!("`{}` is no name of an interface", quoted(interface)));
-        };
-        match meaning {
-            Meaning::Flow => sink.record(&values.record(point)),
-            Meaning::Gap(kind) => {
-                let (start, end) = values.times();
-                sink.gap(Gap { point, start, end, kind });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use super::generate::Files;
 
@@ -26,7 +25,10 @@ pub enum Engine {
 /// What one round found.
 #[derive(Clone, Debug)]
 pub struct Round {
+    /// On the wall.
     pub seconds: f64,
+    /// Of all threads.
+    pub cpu: f64,
     pub peak_kib: u64,
     /// Empty where nothing is summed.
     pub result: Vec<u64>,
@@ -47,13 +49,14 @@ impl Engine {
 
     pub fn round(self, python: &Path, files: &Files, records: u64) -> Round {
         match self {
-            Self::Gunzip => gunzip(&files.gzip),
+            Self::Gunzip => run(script(python, "gunzip", files)),
             Self::DuckDb => run(script(python, "duckdb", files)),
             Self::Polars => run(script(python, "polars", files)),
             Self::FlowlogsReader => {
                 let lines = records / SHARE;
                 let round = run(script(python, "flowlogs-reader", files).arg(lines.to_string()));
-                Round { seconds: round.seconds * SHARE as f64, ..round }
+                let [seconds, cpu] = [round.seconds, round.cpu].map(|seconds| seconds * SHARE as f64);
+                Round { seconds, cpu, ..round }
             }
             Self::Ours { threads } => run(ours().arg("ours").arg(threads.to_string()).arg(&files.gzip)),
             Self::Unpack => run(ours().arg("unpack").arg(&files.gzip)),
@@ -101,13 +104,8 @@ fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Round {
     assert!(output.status.success(), "{command:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut words = text.split_whitespace();
-    let seconds = words.next().unwrap().parse().unwrap();
-    let peak_kib = words.next().unwrap().parse().unwrap();
-    Round { seconds, peak_kib, result: words.map(|word| word.parse().unwrap()).collect() }
-}
-
-fn gunzip(log: &Path) -> Round {
-    let begin = Instant::now();
-    check(Command::new("gunzip").arg("-c").arg(log).stdout(Stdio::null()));
-    Round { seconds: begin.elapsed().as_secs_f64(), peak_kib: 0, result: Vec::new() }
+    let mut next = || words.next().unwrap().parse::<f64>().unwrap();
+    let [seconds, cpu, peak_kib] = [next(), next(), next()];
+    let result = words.map(|word| word.parse().unwrap()).collect();
+    Round { seconds, cpu, peak_kib: peak_kib as u64, result }
 }

@@ -62,6 +62,11 @@ impl<S: Sink> Sink for Watched<'_, S> {
     }
 
     #[inline]
+    fn records(&mut self, records: &[FlowRecord]) {
+        self.sink.records(records);
+    }
+
+    #[inline]
     fn gap(&mut self, gap: Gap) {
         self.sink.gap(gap);
     }

@@ -1,140 +1,218 @@
 //! Which number the sink gave to which interface, by the bytes of its name: asked once, looked up for every line.
 //!
-//! A table of its own, because this is half of what is left to do once numbers are read fast: names lie in one
-//! stretch of memory and a look-up touches two places.
+//! With many interfaces this is most of what is left to do once numbers are read fast, because each look-up waits for memory.
+//! So names of the usual length (`eni-` and 17 digits) lie in the table itself, one wait for each, and those of many lines are
+//! looked up together, all waits at the same time.
 
+use rustc_hash::FxHashMap;
+
+use crate::record::FlowRecord;
 use crate::sink::{Cloud, Point, PointId, Sink};
 
 /// A name longer than this is none: those of AWS have 21 bytes.
 const NAME_BYTES_MAX: usize = 255;
-/// So many names are kept; a log that has more makes us forget them all and ask again.
+/// So many names are kept; a log that has more makes us forget them and ask again.
 const NAMES_MAX: usize = 1 << 20;
+/// What marks a free slot: no name has the length 0.
+const FREE: Key = Key { words: [0; 3], rest: 0 };
+/// The place of a record whose number is looked up later.
+pub(super) const LATER: PointId = PointId(u32::MAX);
 
-/// One interface.
-#[derive(Clone, Debug)]
-struct Entry {
-    hash: u64,
-    /// Where its interface's name begins; the network's follows.
-    begin: u32,
-    interface_bytes: u8,
-    network_bytes: u8,
+/// A name of 8 to 24 bytes of ASCII with the number of its network. The last word overlaps the others: with the length, no two
+/// names have the same words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Key {
+    words: [u64; 3],
+    /// The number of the network in 24 bits, the length of the name in 8.
+    rest: u32,
+}
+
+/// One place of the table: half a cache line.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: Key,
     id: PointId,
 }
 
 /// The interfaces that were met, for one sink.
 #[derive(Clone, Debug, Default)]
 pub struct Points {
-    /// Places in `entries`, plus one; 0 is free. A power of two, at most half full.
-    slots: Vec<u32>,
-    entries: Vec<Entry>,
-    names: Vec<u8>,
-    /// The last answer: lines of one interface often follow each other.
-    last: usize,
+    /// Open addressing; a power of two, at most half full.
+    slots: Vec<Slot>,
+    count: usize,
+    /// Other names: interface, space, network.
+    others: FxHashMap<Box<[u8]>, PointId>,
+    networks: Networks,
+    /// What the first look at the table found, for each of the records of a batch.
+    looked: Vec<Slot>,
+}
+
+/// Networks by number, in the order in which they were met.
+#[derive(Clone, Debug, Default)]
+struct Networks {
+    names: Vec<Box<str>>,
+    numbers: FxHashMap<Box<[u8]>, u32>,
+    /// The last one: lines of one file are nearly always of one network.
+    last: u32,
 }
 
 impl Points {
-    /// The number of the interface with these names (empty: not in the log); `None` if they are no names.
+    /// The names of an interface and its network (empty: not in the log) as a key; `None` if they do not fit into one.
     #[inline]
-    pub(super) fn id(&mut self, interface: &[u8], network: &[u8], sink: &mut impl Sink) -> Option<PointId> {
-        if let Some(last) = self.entries.get(self.last)
-            && self.is(last, interface, network)
-        {
-            return Some(last.id);
-        }
-        let hash = hash(interface, network);
+    pub(super) fn key(&mut self, interface: &[u8], network: &[u8]) -> Option<Key> {
+        let words = pack(interface)?;
+        let network = self.networks.number(network)?;
+        Some(Key { words, rest: network << 8 | interface.len() as u32 })
+    }
+
+    /// Gives records the numbers of their keys.
+    pub(super) fn resolve(&mut self, keys: &[Key], records: &mut [FlowRecord], sink: &mut impl Sink) {
+        let free = Slot { key: FREE, id: LATER };
         let mask = self.slots.len().wrapping_sub(1);
-        let mut slot = hash as usize & mask;
-        while let Some(&place @ 1..) = self.slots.get(slot) {
-            let at = place as usize - 1;
-            if let Some(entry) = self.entries.get(at)
-                && entry.hash == hash
-                && self.is(entry, interface, network)
-            {
-                self.last = at;
-                return Some(entry.id);
-            }
-            slot = (slot + 1) & mask;
+        // No branch depends on what is loaded, so that the processor loads for many records at the same time.
+        self.looked.clear();
+        let looked = keys.iter().map(|key| self.slots.get(key.hash() & mask).copied().unwrap_or(free));
+        self.looked.extend(looked);
+        for (at, (key, record)) in keys.iter().zip(records).enumerate() {
+            record.point = match self.looked.get(at) {
+                Some(slot) if slot.key == *key => slot.id,
+                _ => self.find(key, sink),
+            };
         }
-        self.ask(hash, interface, network, sink)
     }
 
-    #[inline]
-    fn is(&self, entry: &Entry, interface: &[u8], network: &[u8]) -> bool {
-        let begin = entry.begin as usize;
-        let middle = begin + usize::from(entry.interface_bytes);
-        let end = middle + usize::from(entry.network_bytes);
-        self.names.get(begin..middle) == Some(interface) && self.names.get(middle..end) == Some(network)
-    }
-
+    /// The number of an interface whose names do not fit into a key; `None` if they are no names.
     #[cold]
-    fn ask(&mut self, hash: u64, interface: &[u8], network: &[u8], sink: &mut impl Sink) -> Option<PointId> {
-        let [interface_bytes, network_bytes] = [interface.len(), network.len()];
-        if interface_bytes > NAME_BYTES_MAX || network_bytes > NAME_BYTES_MAX {
-            return None;
+    pub(super) fn other(
+        &mut self,
+        interface: &[u8],
+        network: &[u8],
+        sink: &mut impl Sink,
+    ) -> Option<PointId> {
+        let joined = [interface, b" ", network].concat();
+        if let Some(&id) = self.others.get(&joined[..]) {
+            return Some(id);
         }
         let id =
             sink.point(Point { cloud: Cloud::Aws, interface: name(interface)?, network: name(network)? });
-        if self.entries.len() >= NAMES_MAX {
-            *self = Self::default();
+        if self.others.len() >= NAMES_MAX {
+            self.others.clear();
         }
-        let begin = self.names.len() as u32;
-        self.names.extend_from_slice(interface);
-        self.names.extend_from_slice(network);
-        let [interface_bytes, network_bytes] = [interface_bytes as u8, network_bytes as u8];
-        self.last = self.entries.len();
-        self.entries.push(Entry { hash, begin, interface_bytes, network_bytes, id });
-        if self.entries.len() * 2 > self.slots.len() {
-            self.grow();
-        } else {
-            place(&mut self.slots, hash, self.entries.len() as u32);
-        }
+        self.others.insert(joined.into(), id);
         Some(id)
     }
 
-    fn grow(&mut self) {
-        self.slots = vec![0; (self.slots.len() * 2).max(256)];
-        for (at, entry) in self.entries.iter().enumerate() {
-            place(&mut self.slots, entry.hash, at as u32 + 1);
+    /// The number of one key.
+    pub(super) fn find(&mut self, key: &Key, sink: &mut impl Sink) -> PointId {
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut at = key.hash() & mask;
+        while let Some(slot) = self.slots.get(at).filter(|slot| slot.key != FREE) {
+            if slot.key == *key {
+                return slot.id;
+            }
+            at = (at + 1) & mask;
         }
+        self.ask(key, sink)
+    }
+
+    #[cold]
+    fn ask(&mut self, key: &Key, sink: &mut impl Sink) -> PointId {
+        let mut bytes = [0; 24];
+        let interface = key.unpack(&mut bytes);
+        let network = self.networks.names.get((key.rest >> 8) as usize).filter(|name| !name.is_empty());
+        let id = sink.point(Point { cloud: Cloud::Aws, interface, network: network.map(|name| &**name) });
+        if self.count >= NAMES_MAX {
+            (self.slots, self.count) = (Vec::new(), 0);
+        }
+        self.count += 1;
+        if self.count * 2 > self.slots.len() {
+            let free = Slot { key: FREE, id: LATER };
+            let larger = vec![free; (self.slots.len() * 2).max(256)];
+            let old = std::mem::replace(&mut self.slots, larger);
+            old.into_iter().filter(|slot| slot.key != FREE).for_each(|slot| place(&mut self.slots, slot));
+        }
+        place(&mut self.slots, Slot { key: *key, id });
+        id
     }
 }
 
-/// A name; `None` inside for one that the log does not have, `None` for bytes that are no text.
+impl Key {
+    /// Each step multiplies to twice the width and folds, so that all bits count in the low ones.
+    #[inline]
+    fn hash(&self) -> usize {
+        let [first, middle, last] = self.words;
+        fold(fold(first ^ middle.rotate_left(32)) ^ last ^ u64::from(self.rest)) as usize
+    }
+
+    /// The name of the interface, written into `bytes`.
+    fn unpack<'a>(&self, bytes: &'a mut [u8; 24]) -> Option<&'a str> {
+        let len = (self.rest & 0xff) as usize;
+        bytes[..8].copy_from_slice(&self.words[0].to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.words[1].to_le_bytes());
+        bytes.get_mut(len.checked_sub(8)?..len)?.copy_from_slice(&self.words[2].to_le_bytes());
+        std::str::from_utf8(&bytes[..len]).ok()
+    }
+}
+
+impl Networks {
+    /// The number of a network; `None` if it is no name, or there are too many.
+    #[inline]
+    fn number(&mut self, network: &[u8]) -> Option<u32> {
+        match self.names.get(self.last as usize) {
+            Some(last) if last.as_bytes() == network => Some(self.last),
+            _ => self.other(network),
+        }
+    }
+
+    #[cold]
+    fn other(&mut self, network: &[u8]) -> Option<u32> {
+        if let Some(&number) = self.numbers.get(network) {
+            self.last = number;
+            return Some(number);
+        }
+        if self.names.len() >= NAMES_MAX {
+            return None;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name(network)?.unwrap_or_default().into());
+        self.numbers.insert(network.into(), number);
+        self.last = number;
+        Some(number)
+    }
+}
+
+/// A name as words: its first eight bytes, those behind them if there are more than 16, and its last eight.
+#[inline]
+fn pack(name: &[u8]) -> Option<[u64; 3]> {
+    const NOT_ASCII: u64 = u64::from_ne_bytes([0x80; 8]);
+    if name.len() > 24 {
+        return None;
+    }
+    let first = u64::from_le_bytes(*name.first_chunk()?);
+    let middle = match name.get(8..16) {
+        Some(middle) if name.len() > 16 => u64::from_le_bytes(*middle.first_chunk()?),
+        _ => 0,
+    };
+    let last = u64::from_le_bytes(*name.last_chunk()?);
+    ((first | middle | last) & NOT_ASCII == 0).then_some([first, middle, last])
+}
+
+/// A name; `None` inside for one that the log does not have, `None` for bytes that are no name.
 fn name(bytes: &[u8]) -> Option<Option<&str>> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= NAME_BYTES_MAX)?;
     Some(Some(text).filter(|text| !text.is_empty()))
 }
 
-fn place(slots: &mut [u32], hash: u64, value: u32) {
-    let mask = slots.len() - 1;
-    let mut slot = hash as usize & mask;
-    while slots[slot] != 0 {
-        slot = (slot + 1) & mask;
-    }
-    slots[slot] = value;
-}
-
-/// Each step multiplies to twice the width and folds, so that all bits count in the low ones. The ends of both names are
-/// in it by their lengths.
-#[inline]
-fn hash(interface: &[u8], network: &[u8]) -> u64 {
-    let lengths = (interface.len() as u64) << 32 | network.len() as u64;
-    words(network, words(interface, lengths ^ 0x243f_6a88_85a3_08d3))
-}
-
-#[inline]
-fn words(bytes: &[u8], seed: u64) -> u64 {
-    let mut state = seed;
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        state = fold(state ^ u64::from_le_bytes(*word));
-        rest = after;
-    }
-    // The last eight bytes once more, if they are not all done: no loop over single bytes.
-    match bytes.last_chunk::<8>() {
-        _ if rest.is_empty() => state,
-        Some(word) => fold(state ^ u64::from_le_bytes(*word)),
-        None => rest.iter().fold(state, |state, &byte| fold(state ^ u64::from(byte))),
+/// Puts what is not there into a table that has room.
+fn place(slots: &mut [Slot], new: Slot) {
+    let mask = slots.len().wrapping_sub(1);
+    let mut at = new.key.hash() & mask;
+    while let Some(slot) = slots.get_mut(at) {
+        if slot.key == FREE {
+            *slot = new;
+            return;
+        }
+        at = (at + 1) & mask;
     }
 }
 
@@ -164,6 +242,13 @@ mod tests {
         fn fault(&mut self, _: sink::Fault) {}
     }
 
+    fn id(points: &mut Points, interface: &[u8], network: &[u8], asked: &mut Asked) -> Option<PointId> {
+        match points.key(interface, network) {
+            Some(key) => Some(points.find(&key, asked)),
+            None => points.other(interface, network, asked),
+        }
+    }
+
     #[test]
     fn every_interface_is_asked_for_once() {
         let mut asked = Asked::default();
@@ -171,10 +256,11 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(3);
         for _ in 0..200_000 {
             let number = rng.u64(..20_000);
-            let interface = format!("eni-{number:x}");
+            // All lengths from 5 to 30.
+            let interface = format!("eni-{number:0len$x}", len = number as usize % 27);
             let network =
                 if number.is_multiple_of(3) { String::new() } else { format!("vpc-{}", number % 7) };
-            let id = points.id(interface.as_bytes(), network.as_bytes(), &mut asked).unwrap();
+            let id = id(&mut points, interface.as_bytes(), network.as_bytes(), &mut asked).unwrap();
             let (known, of) = &asked.0[id.0 as usize];
             assert_eq!(known.as_deref(), Some(&*interface));
             assert_eq!(of.as_deref().unwrap_or_default(), network);
@@ -190,18 +276,22 @@ mod tests {
     fn names_that_only_differ_in_where_they_meet_are_two() {
         let mut asked = Asked::default();
         let mut points = Points::default();
-        let ids = [("eni-1", "2"), ("eni-12", ""), ("", "eni-12")].map(|(interface, network)| {
-            points.id(interface.as_bytes(), network.as_bytes(), &mut asked).unwrap()
-        });
-        assert_eq!(ids, [PointId(0), PointId(1), PointId(2)]);
+        let ids =
+            [("eni-1", "2"), ("eni-12", ""), ("", "eni-12"), ("eni-12345678", ""), ("eni-12345678", "vpc-1")]
+                .map(|(interface, network)| {
+                    id(&mut points, interface.as_bytes(), network.as_bytes(), &mut asked).unwrap()
+                });
+        assert_eq!(ids, [0, 1, 2, 3, 4].map(PointId));
     }
 
     #[test]
     fn what_is_no_name_has_no_number() {
         let mut asked = Asked::default();
         let mut points = Points::default();
-        assert_eq!(points.id(&[b'e'; 256], b"", &mut asked), None);
-        assert_eq!(points.id(b"eni-\xff", b"", &mut asked), None);
+        assert_eq!(id(&mut points, &[b'e'; 256], b"", &mut asked), None);
+        assert_eq!(id(&mut points, b"eni-\xff", b"", &mut asked), None);
+        assert_eq!(id(&mut points, b"eni-0123456789\xff", b"", &mut asked), None);
+        assert_eq!(id(&mut points, b"eni-0123456789", b"vpc-\xff", &mut asked), None);
         assert!(asked.0.is_empty());
     }
 }

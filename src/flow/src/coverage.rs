@@ -87,7 +87,7 @@ pub struct SourceFacts {
 pub struct Faults {
     /// All of them.
     pub count: u64,
-    /// At most [`REASONS_MAX`] reasons, each with how often it was met.
+    /// At most [`REASONS_MAX`] reasons, each with how often it was met; what was in the text is left out.
     pub by_reason: BTreeMap<String, u64>,
     /// Those whose reasons are not listed.
     pub unlisted: u64,
@@ -226,8 +226,7 @@ impl Coverage {
     }
 
     pub(crate) fn fault(&mut self, fault: &Fault) {
-        let reason: String = fault.reason.chars().take(REASON_CHARS_MAX).collect();
-        self.faults.add(&reason, 1);
+        self.faults.add(&kind(&fault.reason), 1);
     }
 }
 
@@ -241,6 +240,18 @@ impl Watched {
             GapKind::Skipped => self.lost.add(span),
         }
     }
+}
+
+/// A reason without what was in the text, so that the same mistake is the same reason: ``a port is no number: `…` ``.
+fn kind(reason: &str) -> String {
+    let mut kind = String::new();
+    for (number, part) in reason.split('`').enumerate() {
+        if number > 0 {
+            kind.push('`');
+        }
+        kind.push_str(if number % 2 == 0 { part } else { "…" });
+    }
+    kind.chars().take(REASON_CHARS_MAX).collect()
 }
 
 /// A map whose keys are no texts, as a list of pairs.

@@ -28,7 +28,8 @@ const AHEAD_MAX_S: i64 = 86_400;
 pub struct Settings {
     /// Width of a window in seconds.
     pub window_s: u32,
-    /// Addresses of nobody known that are kept as they are; further ones are told as blocks.
+    /// Addresses of nobody known that are kept as they are; further ones are told as blocks. The first ones are kept: with
+    /// more than that, several summarisers together tell other blocks than one alone.
     pub externals_max: usize,
     /// The time now, Unix seconds: what is more than a day after it cannot be.
     pub now: i64,
@@ -80,16 +81,17 @@ impl Summariser {
         self.coverage.records
     }
 
-    /// Adds what another one summed, with the same width of windows and the same holders.
+    /// Adds what another one summed, in windows of the width of one of the two (let it be the same).
     pub fn merge(mut self, mut other: Self) -> Self {
         if other.groups.len() > self.groups.len() {
             std::mem::swap(&mut self, &mut other);
         }
+        let their_window_s = other.settings.window_s;
         let (theirs, groups, coverage) = other.into_parts();
         let ours = self.attributor.ends_mut();
         let renumbered: Vec<EndId> = theirs.iter().map(|(_, end)| ours.intern(end.clone())).collect();
         for (packed, tally) in groups {
-            let mut key = unpack(packed, self.settings.window_s);
+            let mut key = unpack(packed, their_window_s);
             (key.source, key.destination) =
                 (renumbered[key.source.0 as usize], renumbered[key.destination.0 as usize]);
             self.groups.entry(pack(&key, self.settings.window_s)).or_default().add(&tally);

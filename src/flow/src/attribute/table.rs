@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use crate::summary::{End, EndId, Ends};
 use crate::timeline::{Holders, InterfaceNumber, NetworkNumber, Period, Who};
 
-/// Answers that are kept at most; when there are more, all are looked up again.
-const KEPT_MAX: usize = 1 << 20;
+/// Answers that are kept at most (40 MB); when there are more, all are looked up again.
+const KEPT_MAX: usize = (1 << 20) / 8 * 7;
 
 /// Prefix lengths of the blocks that stand for addresses, finest first.
 const BLOCKS_V4: [u8; 3] = [24, 16, 0];

@@ -78,6 +78,17 @@ fn faults_are_counted_by_reason_in_bounded_room() {
 }
 
 #[test]
+fn the_same_mistake_is_the_same_reason_whatever_was_in_the_text() {
+    let mut summariser = summariser();
+    for text in ["a port is no number: `x`", "a port is no number: `70000`", "no `action`, no `end`", "cut"] {
+        summariser.fault(Fault { offset: 0, reason: text.to_owned() });
+    }
+    let reasons: Vec<(String, u64)> = summariser.into_summaries().1.faults.by_reason.into_iter().collect();
+    let expected = [("a port is no number: `…`", 2), ("cut", 1), ("no `…`, no `…`", 1)];
+    assert_eq!(reasons, expected.map(|(reason, count)| (reason.to_owned(), count)));
+}
+
+#[test]
 fn clock_jumps_are_counted_and_make_no_rows() {
     let mut summariser = summariser();
     let now = settings().now;

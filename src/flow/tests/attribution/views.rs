@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use flow::{Aliases, Cloud, End, Holders, Point, Timeline};
+use flow::{Aliases, Attributor, Cloud, End, FlowRecord, Holders, Point, Timeline};
 use policy::{AddressDirectory, NetworkId, Snapshot, Translation, View, Workload};
 
-use crate::world::{network, snapshot, workload};
+use crate::world::{line, network, snapshot, workload};
 
 const NETWORKS: usize = 4;
 
@@ -140,4 +141,58 @@ fn an_address_is_seen_as_the_policy_sees_it_at_the_time() {
         kinds.len() == 7 && kinds.values().all(|&count| count > 15),
         "the generator misses a kind: {kinds:?}"
     );
+}
+
+/// An attributor remembers answers and where points are; each time it must be what a fresh look-up says.
+#[test]
+fn what_is_remembered_ends_when_anything_changes() {
+    let (mut told, mut workloads) = (0, 0);
+    for seed in 0..400 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut timeline = Timeline::new();
+        for number in 0..random.i64(1..6) {
+            timeline.sight(100 * (number + 1), &random_snapshot(&mut random));
+        }
+        let holders = Arc::new(Holders::new(&timeline, &Aliases::default()));
+        let mut attributor = Attributor::new(holders.clone(), 1000, None);
+        let names: Vec<String> =
+            (0..6).map(|n| format!("eni-{n}")).chain((0..3).map(|n| format!("vpc-{n}"))).collect();
+        let points: Vec<Point<'_>> = names
+            .iter()
+            .map(|name| {
+                let [interface, network] =
+                    ["eni", "vpc"].map(|kind| name.starts_with(kind).then_some(name.as_str()));
+                Point { cloud: Cloud::Aws, interface, network }
+            })
+            .collect();
+        let numbers: Vec<_> = points.iter().map(|point| attributor.point(point)).collect();
+        let template = line("aws:", "10.0.0.1:40000 > 10.0.0.2:443 6 flags=2").record;
+        for _ in 0..300 {
+            let at = random.usize(0..points.len());
+            let address = |random: &mut fastrand::Rng| -> IpAddr {
+                match random.u8(0..4) {
+                    0 => "192.0.2.1".parse().unwrap(),
+                    _ => format!("10.{}.0.{}", random.u8(0..2), random.u8(1..5)).parse().unwrap(),
+                }
+            };
+            let (source, destination) = (address(&mut random), address(&mut random));
+            let start = random.i64(0..700);
+            let record =
+                FlowRecord { point: numbers[at], start, end: start, source, destination, ..template };
+            let sighting = attributor.attribute(&record).unwrap();
+            for (address, end) in [(source, sighting.source), (destination, sighting.destination)] {
+                let expected = holders.end(&points[at], address, start);
+                assert_eq!(
+                    *attributor.ends().get(end),
+                    expected,
+                    "seed {seed}: {address} at {start} {:?}",
+                    points[at]
+                );
+                told += 1;
+                workloads += u32::from(matches!(expected, End::Workload { .. }));
+            }
+        }
+    }
+    println!("{told} ends, {workloads} of them workloads");
+    assert!(workloads > told / 8);
 }

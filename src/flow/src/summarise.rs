@@ -61,11 +61,16 @@ impl Seen {
     }
 }
 
+/// Records that are attributed before they are summed. The table of groups is larger than any cache: one after the other in a
+/// tight loop, the processor waits for several of them at once.
+const WAITING_MAX: usize = 64;
+
 /// The sink that sums.
 pub struct Summariser {
     settings: Settings,
     attributor: Attributor,
     groups: FxHashMap<Packed, Tally>,
+    waiting: Vec<(Packed, Tally)>,
     numbers: FxHashMap<PointName, PointId>,
     watched: Vec<(PointName, Watched)>,
     /// One for each point: what its records add to what is watched.
@@ -81,6 +86,7 @@ impl Summariser {
             settings: Settings { window_s: settings.window_s.max(1), ..settings },
             attributor: Attributor::new(holders, settings.externals_max, named),
             groups: FxHashMap::default(),
+            waiting: Vec::with_capacity(WAITING_MAX),
             numbers: FxHashMap::default(),
             watched: Vec::new(),
             seen: Vec::new(),
@@ -93,7 +99,7 @@ impl Summariser {
         self.coverage.source(name, facts);
     }
 
-    /// How many groups there are: what the memory depends on.
+    /// How many groups there are, but for the last few records: what the memory depends on.
     pub fn groups(&self) -> usize {
         self.groups.len()
     }
@@ -130,7 +136,14 @@ impl Summariser {
         (Summaries { window_s, ends, rows }.sorted(), coverage)
     }
 
-    fn into_parts(self) -> (crate::Ends, FxHashMap<Packed, Tally>, Coverage) {
+    fn sum_waiting(&mut self) {
+        for (key, tally) in self.waiting.drain(..) {
+            self.groups.entry(key).or_default().add(&tally);
+        }
+    }
+
+    fn into_parts(mut self) -> (crate::Ends, FxHashMap<Packed, Tally>, Coverage) {
+        self.sum_waiting();
         let mut coverage = self.coverage;
         coverage.folded += self.attributor.folded();
         for ((name, mut watched), seen) in self.watched.into_iter().zip(self.seen) {
@@ -194,7 +207,10 @@ impl Sink for Summariser {
             side: sighting.side,
         };
         let tally = tally(record, &sighting);
-        self.groups.entry(pack(&key, self.settings.window_s)).or_default().add(&tally);
+        self.waiting.push((pack(&key, self.settings.window_s), tally));
+        if self.waiting.len() >= WAITING_MAX {
+            self.sum_waiting();
+        }
     }
 
     fn gap(&mut self, gap: Gap) {

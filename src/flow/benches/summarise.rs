@@ -29,7 +29,7 @@ const ADDRESSES: u32 = 100_000;
 const NETWORKS: u32 = 20;
 const GROUPS: u64 = 350_000;
 const RECORDS: usize = 2_000_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() {
     let snapshot = snapshot();

@@ -60,6 +60,35 @@ struct Place {
     spot: Spot,
 }
 
+/// What is asked of a point for each record, in as little room as can be.
+#[derive(Clone, Copy)]
+struct Quick {
+    network: NetworkNumber,
+    from: u32,
+    until: u32,
+    /// The network is one of several, or the point is unknown: the place has to be looked at.
+    is_open: bool,
+    /// The interface, if it is one.
+    interface: Option<InterfaceNumber>,
+    is_unknown: bool,
+}
+
+impl Quick {
+    fn new(place: &Place) -> Self {
+        let (from, until) = table::small(place.spot.period);
+        let network = match place.spot.networks.as_slice() {
+            [only] => *only,
+            _ => NetworkNumber::NONE,
+        };
+        let interface = match place.spot.interfaces.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        };
+        let is_open = place.spot.networks.len() > 1;
+        Self { network, from, until, is_open, interface, is_unknown: place.candidates.is_unknown() }
+    }
+}
+
 /// At which end of a record its point is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -74,6 +103,8 @@ pub struct Attributor {
     named: Option<NamedServices>,
     table: Table,
     places: Vec<Place>,
+    /// One for each place.
+    quick: Vec<Quick>,
     pairs: FxHashMap<(EndId, EndId), ServiceSet>,
 }
 
@@ -81,14 +112,16 @@ impl Attributor {
     /// Keeps at most `externals_max` addresses of nobody known as they are; see [`Attributor::folded`].
     pub fn new(holders: Arc<Holders>, externals_max: usize, named: Option<NamedServices>) -> Self {
         let table = Table::new(holders.clone(), externals_max);
-        Self { holders, named, table, places: Vec::new(), pairs: FxHashMap::default() }
+        Self { holders, named, table, places: Vec::new(), quick: Vec::new(), pairs: FxHashMap::default() }
     }
 
     /// A new point: points have the numbers 0, 1, 2 … in the order in which they are made known.
     pub fn point(&mut self, point: &Point<'_>) -> PointId {
         let candidates = self.holders.candidates(point);
         let spot = self.holders.spot(&candidates, 0);
-        self.places.push(Place { cloud: point.cloud, candidates, spot });
+        let place = Place { cloud: point.cloud, candidates, spot };
+        self.quick.push(Quick::new(&place));
+        self.places.push(place);
         PointId((self.places.len() - 1) as u32)
     }
 
@@ -113,12 +146,11 @@ impl Attributor {
     /// Who, to whom, on what. Nothing for a point that was never made known.
     pub fn attribute(&mut self, record: &FlowRecord) -> Option<Sighting> {
         let time = record.start;
-        let here = self.here(record, time)?;
+        let quick = self.quick(record.point, time)?;
+        let here = if quick.is_open { self.here(record, time)? } else { quick.network };
         let source = self.table.end(here, record.source, time);
         let destination = self.table.end(here, record.destination, time);
-        let place = self.places.get(record.point.0 as usize)?;
-        let at = at(&self.holders, place, record, source.interface, destination.interface);
-        let is_at_unknown_point = place.candidates.is_unknown();
+        let at = self.at(quick, record, source.interface(), destination.interface())?;
         let (way, is_guessed) = match opener::told(record) {
             Some(way) => (way, false),
             None => (self.guess(record, source, destination), true),
@@ -140,18 +172,50 @@ impl Attributor {
             way,
             is_guessed,
             is_before_first: self.holders.is_before_first(time),
-            is_at_unknown_point,
+            is_at_unknown_point: quick.is_unknown,
         })
     }
 
-    /// The network that the addresses of a record are looked up from.
+    /// Where a point was.
     #[inline]
-    fn here(&mut self, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
-        let place = self.places.get_mut(record.point.0 as usize)?;
-        if !place.spot.period.contains(time) {
-            place.spot = self.holders.spot(&place.candidates, time);
+    fn quick(&mut self, point: PointId, time: i64) -> Option<Quick> {
+        let number = point.0 as usize;
+        let quick = *self.quick.get(number)?;
+        if table::is_in(time, quick.from, quick.until) {
+            return Some(quick);
         }
+        let place = self.places.get_mut(number)?;
+        place.spot = self.holders.spot(&place.candidates, time);
+        let quick = Quick::new(place);
+        *self.quick.get_mut(number)? = quick;
+        Some(quick)
+    }
+
+    /// The network that the addresses of a record are looked up from, where the point may be in several.
+    fn here(&self, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
+        let place = self.places.get(record.point.0 as usize)?;
         Some(place.spot.network_of(&self.holders, [record.source, record.destination], time))
+    }
+
+    /// Where the point is: in the usual case it is one interface, which holds one of the ends.
+    #[inline]
+    fn at(
+        &self,
+        quick: Quick,
+        record: &FlowRecord,
+        source: Option<InterfaceNumber>,
+        destination: Option<InterfaceNumber>,
+    ) -> Option<At> {
+        if quick.interface.is_some() && source != destination {
+            if source == quick.interface {
+                return Some(At::Source);
+            }
+            if destination == quick.interface {
+                return Some(At::Destination);
+            }
+        }
+        let place = self.places.get(record.point.0 as usize)?;
+        Some(at(&self.holders, place, record, source, destination))
     }
 
     /// Rules that name the service one way and not the other; else the ports.

@@ -42,13 +42,39 @@ impl Settings {
     }
 }
 
+/// Records of one point.
+#[derive(Clone, Copy)]
+struct Seen {
+    records: u64,
+    first: i64,
+    last: i64,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { records: 0, first: i64::MAX, last: i64::MIN };
+
+    fn into(self, watched: &mut Watched) {
+        if self.records > 0 {
+            watched.records += self.records;
+            watched.note(self.first, self.last);
+        }
+    }
+}
+
+/// Records that are attributed before they are summed. The table of groups is larger than any cache: one after the other in a
+/// tight loop, the processor waits for several of them at once.
+const WAITING_MAX: usize = 64;
+
 /// The sink that sums.
 pub struct Summariser {
     settings: Settings,
     attributor: Attributor,
-    groups: FxHashMap<u128, Tally>,
+    groups: FxHashMap<Packed, Tally>,
+    waiting: Vec<(Packed, Tally)>,
     numbers: FxHashMap<PointName, PointId>,
     watched: Vec<(PointName, Watched)>,
+    /// One for each point: what its records add to what is watched.
+    seen: Vec<Seen>,
     coverage: Coverage,
 }
 
@@ -60,8 +86,10 @@ impl Summariser {
             settings: Settings { window_s: settings.window_s.max(1), ..settings },
             attributor: Attributor::new(holders, settings.externals_max, named),
             groups: FxHashMap::default(),
+            waiting: Vec::with_capacity(WAITING_MAX),
             numbers: FxHashMap::default(),
             watched: Vec::new(),
+            seen: Vec::new(),
             coverage: Coverage::default(),
         }
     }
@@ -71,7 +99,7 @@ impl Summariser {
         self.coverage.source(name, facts);
     }
 
-    /// How many groups there are: what the memory depends on.
+    /// How many groups there are, but for the last few records: what the memory depends on.
     pub fn groups(&self) -> usize {
         self.groups.len()
     }
@@ -108,10 +136,18 @@ impl Summariser {
         (Summaries { window_s, ends, rows }.sorted(), coverage)
     }
 
-    fn into_parts(self) -> (crate::Ends, FxHashMap<u128, Tally>, Coverage) {
+    fn sum_waiting(&mut self) {
+        for (key, tally) in self.waiting.drain(..) {
+            self.groups.entry(key).or_default().add(&tally);
+        }
+    }
+
+    fn into_parts(mut self) -> (crate::Ends, FxHashMap<Packed, Tally>, Coverage) {
+        self.sum_waiting();
         let mut coverage = self.coverage;
         coverage.folded += self.attributor.folded();
-        for (name, watched) in self.watched {
+        for ((name, mut watched), seen) in self.watched.into_iter().zip(self.seen) {
+            seen.into(&mut watched);
             let one = Coverage { points: [(name, watched)].into(), ..Coverage::default() };
             coverage.merge(&one);
         }
@@ -128,9 +164,10 @@ impl Summariser {
         self.coverage.guessed += u64::from(sighting.is_guessed);
         self.coverage.before_first += u64::from(sighting.is_before_first);
         self.coverage.at_unknown_points += u64::from(sighting.is_at_unknown_point);
-        if let Some((_, watched)) = self.watched.get_mut(record.point.0 as usize) {
-            watched.records += 1;
-            watched.note(record.start, record.end.max(record.start));
+        if let Some(seen) = self.seen.get_mut(record.point.0 as usize) {
+            seen.records += 1;
+            seen.first = seen.first.min(record.start);
+            seen.last = seen.last.max(record.end.max(record.start));
         }
     }
 }
@@ -143,6 +180,7 @@ impl Sink for Summariser {
         }
         let number = self.attributor.point(&point);
         self.watched.push((name.clone(), Watched::default()));
+        self.seen.push(Seen::NOTHING);
         self.numbers.insert(name, number);
         number
     }
@@ -169,7 +207,10 @@ impl Sink for Summariser {
             side: sighting.side,
         };
         let tally = tally(record, &sighting);
-        self.groups.entry(pack(&key, self.settings.window_s)).or_default().add(&tally);
+        self.waiting.push((pack(&key, self.settings.window_s), tally));
+        if self.waiting.len() >= WAITING_MAX {
+            self.sum_waiting();
+        }
     }
 
     fn gap(&mut self, gap: Gap) {
@@ -213,21 +254,22 @@ fn tally(record: &FlowRecord, sighting: &Sighting) -> Tally {
     tally
 }
 
-/// A key in 16 bytes: number of the window, ends, service, outcome, side.
-fn pack(key: &Key, window_s: u32) -> u128 {
+/// A key in 16 bytes: number of the window, service, outcome, side; ends. Not an `u128`, whose alignment would cost 8 more.
+type Packed = (u64, u64);
+
+fn pack(key: &Key, window_s: u32) -> Packed {
     let window = key.window.div_euclid(i64::from(window_s)) as u32;
     let service = u32::from(key.service.protocol) << 16 | u32::from(key.service.detail);
     let seen = key.outcome as u32 * 4 + key.side as u32;
     let high = u64::from(window) << 32 | u64::from(service << 4 | seen);
     let low = u64::from(key.source.0) << 32 | u64::from(key.destination.0);
-    u128::from(high) << 64 | u128::from(low)
+    (high, low)
 }
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Rejected, Outcome::Unknown, Outcome::Unknown];
 const SIDES: [Side; 4] = [Side::Source, Side::Destination, Side::Elsewhere, Side::Both];
 
-fn unpack(packed: u128, window_s: u32) -> Key {
-    let (high, low) = ((packed >> 64) as u64, packed as u64);
+fn unpack((high, low): Packed, window_s: u32) -> Key {
     let (window, service) = ((high >> 32) as u32, high as u32);
     Key {
         window: i64::from(window) * i64::from(window_s),
@@ -264,6 +306,6 @@ mod tests {
 
     #[test]
     fn a_group_is_as_small_as_it_says() {
-        assert_eq!((size_of::<u128>(), size_of::<Tally>()), (16, 72));
+        assert_eq!(size_of::<(Packed, Tally)>(), 88);
     }
 }

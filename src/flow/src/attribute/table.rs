@@ -14,18 +14,45 @@ use crate::summary::{End, EndId, Ends};
 use crate::timeline::{Holders, InterfaceNumber, NetworkNumber, Period, Who};
 
 /// Answers that are kept at most (40 MB); when there are more, all are looked up again.
+/// Answers that are kept at most (25 MB); when there are more, all are looked up again.
 const KEPT_MAX: usize = (1 << 20) / 8 * 7;
 
 /// Prefix lengths of the blocks that stand for addresses, finest first.
 const BLOCKS_V4: [u8; 3] = [24, 16, 0];
 const BLOCKS_V6: [u8; 3] = [48, 32, 0];
 
-/// An end as seen from a network, for some time.
+/// An end as seen from a network, for some time. Small: what is looked up at random is as fast as it is small.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     pub(super) end: EndId,
-    pub(super) interface: Option<InterfaceNumber>,
-    period: Period,
+    /// Plus one; 0 is none.
+    interface: u32,
+    from: u32,
+    until: u32,
+}
+
+impl Known {
+    fn new(end: EndId, interface: Option<InterfaceNumber>, period: Period) -> Self {
+        let (from, until) = small(period);
+        Self { end, interface: interface.map_or(0, |number| number.0 + 1), from, until }
+    }
+
+    pub(super) fn interface(self) -> Option<InterfaceNumber> {
+        self.interface.checked_sub(1).map(InterfaceNumber)
+    }
+}
+
+/// A period in half the room: times before 1970 are 1970, and the last one is for ever.
+pub(super) fn small(period: Period) -> (u32, u32) {
+    let second = |time: i64| u32::try_from(time.max(0)).unwrap_or(u32::MAX);
+    (second(period.from), second(period.until))
+}
+
+/// Whether a time is in a small period.
+#[inline]
+pub(super) fn is_in(time: i64, from: u32, until: u32) -> bool {
+    let time = u32::try_from(time.max(0)).unwrap_or(u32::MAX - 1);
+    from <= time && (time < until || until == u32::MAX)
 }
 
 /// Who is who, as far as it was asked.
@@ -65,7 +92,7 @@ impl Table {
             IpAddr::V6(v6) => self.v6.get(&(here.0, v6.to_bits())),
         };
         match kept {
-            Some(known) if known.period.contains(time) => *known,
+            Some(known) if is_in(time, known.from, known.until) => *known,
             _ => self.look_up(here, address, time),
         }
     }
@@ -77,7 +104,7 @@ impl Table {
             Some(end) => (end, true),
             None => self.external(address.to_canonical()),
         };
-        let known = Known { end, interface: held.interface, period: held.period };
+        let known = Known::new(end, held.interface, held.period);
         if is_exact {
             self.keep(here, address, known);
         }

@@ -102,8 +102,8 @@ impl Writer {
     async fn replace(&mut self, next: Manifest, gone: Vec<String>) -> Result<(), StoreError> {
         self.place_all().await;
         self.save(next).await?;
+        self.gone.extend(gone);
         self.unplaced = true;
-        self.remove(gone).await;
         self.place_all().await;
         Ok(())
     }

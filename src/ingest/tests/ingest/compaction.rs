@@ -152,7 +152,8 @@ async fn every_call_of_a_compaction_may_fail_or_kill() {
             assert_eq!(held(&kept.place).await.0, all, "{fault:?} at call {call}");
             assert_eq!(globbed(&*kept.bare, "k").await, all, "{fault:?} at call {call}");
             runs += 1;
-            if plan.hit().is_none() {
+            // Faults after an effect have no place at lists, so that not every call is hit.
+            if plan.calls() < call {
                 break;
             }
         }

@@ -190,7 +190,11 @@ fn no_room_is_a_clear_error_and_nothing_is_lost() {
     let run = |limit: &str| {
         let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
         let mut command = std::process::Command::new("sh");
-        command.args(["-c", &script]).arg(crate::killed::program()).args([source.path(), store.path()]).arg("once");
+        command
+            .args(["-c", &script])
+            .arg(crate::killed::program())
+            .args([source.path(), store.path()])
+            .arg("once");
         command.output().unwrap()
     };
     let output = run("0");

@@ -55,6 +55,11 @@ impl Layout {
         }
     }
 
+    /// Whether years lie in a folder: Google's other logs are laid out alike.
+    pub(crate) fn may_hold_years(&self, folder: &str) -> bool {
+        *self != Self::Gcp || folder == "vpc_flows" || folder == "firewall"
+    }
+
     /// The year, month or day that a folder stands for.
     pub(crate) fn number(&self, level: Level, folder: &str) -> Option<i16> {
         let (name, digits) = folder.split_once('=').unwrap_or(("", folder));

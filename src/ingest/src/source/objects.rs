@@ -114,7 +114,8 @@ impl Objects {
             let lists = stream::iter(lists).buffered(LISTS_AT_ONCE).try_collect::<Vec<_>>().await?;
             for folder in lists.into_iter().flatten() {
                 match folder.filename().and_then(|name| self.layout.number(Level::Year, name)) {
-                    Some(year) => years.push((year, folder)),
+                    Some(year) if self.has_years(&folder) => years.push((year, folder)),
+                    Some(_) => {}
                     None if self.may_hold(&folder) => level.push(folder),
                     None => {}
                 }
@@ -130,6 +131,11 @@ impl Objects {
         let text = folder.as_ref();
         let mut parents: Vec<&str> = text.split('/').collect();
         parents.pop().is_some_and(|name| self.layout.may_hold(&parents, name))
+    }
+
+    fn has_years(&self, year: &Path) -> bool {
+        let parent = year.as_ref().rsplit('/').nth(1).unwrap_or_default();
+        self.layout.may_hold_years(parent)
     }
 
     async fn numbered(&self, level: Level, folder: &Path) -> Result<Vec<(i16, Path)>, ProviderError> {

@@ -160,9 +160,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Moves parts that count to their places; what cannot be moved now waits, and readers of the manifest find it.
+    /// Takes out what was replaced, then moves parts that count to their places. What cannot be done now waits: readers of the
+    /// manifest find a part that waits, and a glob must not see it beside what it replaced.
     pub(super) async fn place_all(&mut self) {
-        if self.unplaced {
+        if self.unswept {
+            match self.sweep().await {
+                Ok(()) => (self.unswept, self.unplaced) = (false, true),
+                Err(error) => {
+                    tracing::warn!(%error, "what does not count is looked for later");
+                    return;
+                }
+            }
+        }
+        let gone = std::mem::take(&mut self.gone);
+        self.gone = self.remove(gone).await;
+        if self.unplaced && self.gone.is_empty() {
             match recover::place(&self.place, &self.manifest.parts).await {
                 Ok(()) => self.unplaced = false,
                 Err(error) => tracing::warn!(%error, "new parts wait in `incoming`"),

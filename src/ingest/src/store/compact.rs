@@ -84,6 +84,8 @@ impl Writer {
 
     async fn merge(&mut self, chosen: &[Part], width: u32) -> Result<usize, StoreError> {
         self.keep().await?;
+        // Before anything is written: what waits and is not listed yet would be swept away.
+        self.place_all().await;
         let (reader, mut sum) = (self.reader(), Sum::new(width));
         for part in chosen {
             sum.add(&reader.part(part, Seconds::ALL).await?);
@@ -100,10 +102,9 @@ impl Writer {
 
     /// Out first, then in: a glob must not count anything twice.
     async fn replace(&mut self, next: Manifest, gone: Vec<String>) -> Result<(), StoreError> {
-        self.place_all().await;
         self.save(next).await?;
+        self.gone.extend(gone);
         self.unplaced = true;
-        self.remove(gone).await;
         self.place_all().await;
         Ok(())
     }

@@ -17,9 +17,15 @@ use crate::place::{Kind, Place, no_folder};
 const OURS: [&str; 4] = [INCOMING, "coverage", "quarantine", "timeline"];
 
 impl Writer {
-    /// First out, then in: a glob must not see what replaces and what was replaced.
+    /// What a process that died left.
     pub(super) async fn recover(&mut self) -> Result<(), StoreError> {
         self.sweep_torn()?;
+        self.place_all().await;
+        Ok(())
+    }
+
+    /// Finds what does not count, to be taken out before anything comes in.
+    pub(super) async fn sweep(&mut self) -> Result<(), ProviderError> {
         let mut listed: BTreeSet<String> = BTreeSet::new();
         let blobs = self.manifest.coverage.iter().chain(&self.manifest.quarantine);
         listed.extend(blobs.chain(&self.manifest.timeline).map(|blob| blob.path.clone()));
@@ -34,9 +40,7 @@ impl Writer {
         if !left.is_empty() {
             tracing::info!(files = left.len(), "removing files that a crash left in the flow store");
         }
-        self.remove(left).await;
-        self.unplaced = true;
-        self.place_all().await;
+        self.gone = left;
         Ok(())
     }
 

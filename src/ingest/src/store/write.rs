@@ -22,6 +22,10 @@ pub struct Writer {
     pub(super) unsure: bool,
     /// Parts that the manifest lists may still be in `incoming`.
     pub(super) unplaced: bool,
+    /// Files that do not count may still be there, nobody knows which.
+    pub(super) unswept: bool,
+    /// Files that were replaced and must be out before others come in.
+    pub(super) gone: Vec<String>,
     id: String,
     lock: Lock,
 }
@@ -41,6 +45,8 @@ impl Writer {
             version: None,
             unsure: false,
             unplaced: true,
+            unswept: true,
+            gone: Vec::new(),
             place,
             now,
             id,
@@ -108,7 +114,7 @@ impl Writer {
             return Err(taken());
         }
         (self.manifest, self.version) = (found, Some(version));
-        (self.unsure, self.unplaced) = (false, true);
+        (self.unsure, self.unswept) = (false, true);
         Ok(())
     }
 
@@ -141,14 +147,19 @@ impl Writer {
         }
     }
 
-    /// Removes files that do not count; what cannot be removed now is when a writer starts.
-    pub(super) async fn remove(&self, paths: impl IntoIterator<Item = String>) {
+    /// Removes files that do not count; gives those that are still there.
+    pub(super) async fn remove(&self, paths: impl IntoIterator<Item = String>) -> Vec<String> {
+        let mut left = Vec::new();
         for path in paths {
             match self.place.store.delete(&self.place.path(&path)).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => tracing::warn!(%path, %error, "a file that does not count stays"),
+                Err(error) => {
+                    tracing::warn!(%path, %error, "a file that does not count is still there");
+                    left.push(path);
+                }
             }
         }
+        left
     }
 }
 

@@ -116,7 +116,7 @@ async fn old_days_expire_with_what_is_known_of_them() {
     writer.commit(Commit { coverage: vec![old, young], ..Commit::default() }).await.unwrap();
     let retention = Retention { coarsen_after_days: None, expire_after_days: Some(7) };
     let done = writer.compact(&retention).await.unwrap();
-    assert_eq!(done.expired, 12 * 3 + usize::from(START % DAY_S > 15 * 3600), "{done:?}");
+    assert_eq!(done.expired, 12 * 3 + 2, "of the seventh day two hours are over: {done:?}");
     assert_eq!(writer.manifest().coverage.len(), 1);
     writer.close().await;
 }
@@ -152,7 +152,8 @@ async fn every_call_of_a_compaction_may_fail_or_kill() {
             assert_eq!(held(&kept.place).await.0, all, "{fault:?} at call {call}");
             assert_eq!(globbed(&*kept.bare, "k").await, all, "{fault:?} at call {call}");
             runs += 1;
-            if plan.hit().is_none() {
+            // Faults after an effect have no place at lists, so that not every call is hit.
+            if plan.calls() < call {
                 break;
             }
         }

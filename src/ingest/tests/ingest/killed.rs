@@ -11,7 +11,7 @@ const KILLS: u64 = 30;
 const FILES: u64 = 120;
 
 /// The example, which Cargo builds beside the tests.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let program = own.parent().unwrap().parent().unwrap().join("examples").join("follow");
     assert!(program.is_file(), "{} is not built: run `cargo test -p ingest`", program.display());
@@ -42,7 +42,7 @@ fn write(folder: &Path, seed: u64) -> (u64, u64) {
         let more = random.u64(1..1000);
         (connections, bytes) = (connections + 1, bytes + more);
         // Days long past, so that parts are merged and made coarse while the process is killed.
-        let time = 1_790_000_000 - random.i64(..10) * 86_400 + random.i64(..3600);
+        let time = 1_790_000_000 - random.i64(0..10) * 86_400 + random.i64(0..3600);
         format!("{time} 10.0.0.{} 10.0.0.{} 443 {more}\n", random.u8(1..9), random.u8(1..9))
     };
     for file in 0..FILES {

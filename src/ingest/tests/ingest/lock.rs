@@ -176,21 +176,47 @@ async fn damage_is_said() {
     assert!(error.to_string().contains("the manifest lists it, but it is not there"), "{error}");
 }
 
-/// A folder that nobody may write to, and a disk without room.
 #[tokio::test]
-async fn no_room_and_no_right_are_clear_errors() {
-    let hands = Hands::new();
+async fn a_folder_that_cannot_be_made_is_a_clear_error() {
     let error = Place::create("/proc/flows", &Settings::default()).unwrap_err();
     assert!(error.message.starts_with("`/proc/flows`: "), "{error}");
-    // Every write to it fails for want of room.
-    if !std::path::Path::new("/dev/full").exists() {
-        println!("SKIPPED: there is no /dev/full");
-        return;
+}
+
+/// The system lets no file be written: what a full disk does too.
+#[test]
+fn no_room_is_a_clear_error_and_nothing_is_lost() {
+    let (source, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(source.path().join("a"), "1790000000 10.0.0.1 10.0.0.2 443 5\n").unwrap();
+    let run = |limit: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" \"$@\"");
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", &script])
+            .arg(crate::killed::program())
+            .args([source.path(), store.path()])
+            .arg("once");
+        command.output().unwrap()
+    };
+    let output = run("0");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("there is no space left"), "{text}");
+    let output = run("unlimited");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "connections=1 bytes=5 coverage=1 cases=0\n");
+}
+
+/// What the system says, and what becomes of it.
+#[test]
+fn errors_of_the_system_have_their_kinds() {
+    use std::io::ErrorKind as Io;
+    let kinds = [
+        (Io::StorageFull, ErrorKind::OverQuota),
+        (Io::PermissionDenied, ErrorKind::Denied),
+        (Io::ReadOnlyFilesystem, ErrorKind::Denied),
+        (Io::TimedOut, ErrorKind::Transient),
+    ];
+    for (io, expected) in kinds {
+        let source = std::io::Error::from(io).into();
+        let error = object_store::Error::Generic { store: "LocalFileSystem", source };
+        assert_eq!(ingest::failure::of_place("write", error).kind, expected, "{io:?}");
     }
-    let directory = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/dev/full", directory.path().join("lock")).unwrap();
-    let error = Writer::open(folder(directory.path()), hands.now()).await.err().unwrap();
-    let StoreError::Place(error) = error else { panic!("{error}") };
-    assert_eq!(error.kind, ErrorKind::OverQuota, "{error}");
-    assert!(error.to_string().contains("there is no space left"), "{error}");
 }

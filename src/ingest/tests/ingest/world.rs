@@ -63,7 +63,7 @@ fn line(random: &mut fastrand::Rng, written: &mut Written) -> String {
     }
     let bytes = random.u64(1..1000);
     written.totals = (written.totals.0 + 1, written.totals.1 + bytes);
-    let time = START - random.i64(..3 * 86_400);
+    let time = START - random.i64(0..3 * 86_400);
     let (a, b, port) = (random.u8(1..4), random.u8(1..4), random.u16(1..3));
     format!("{time} 10.0.0.{a} 10.0.0.{b} {port} {bytes}\n")
 }
@@ -74,9 +74,16 @@ fn lines(random: &mut fastrand::Rng, written: &mut Written) -> String {
 
 /// Something happens to the sources: files come, grow, get half a line, vanish after they were read, come packed, come torn.
 pub async fn step(store: &dyn ObjectStore, random: &mut fastrand::Rng, written: &mut Written) {
+    if random.bool() && !written.names.is_empty() {
+        // It was read: nothing of it may be missed.
+        let name = written.names.swap_remove(random.usize(..written.names.len()));
+        if !written.open.iter().any(|(open, _)| *open == name) {
+            let _ = store.delete(&Path::from(name)).await;
+        }
+    }
     for _ in 0..random.usize(1..4) {
-        let name = format!("logs/{}/{}.json", random.u8(..3), written.names.len());
-        match random.u8(..6) {
+        let name = format!("logs/{}/{}.json", random.u8(..3), random.u64(..));
+        match random.u8(..5) {
             0 | 1 => {
                 let text = lines(random, written);
                 append(store, &name, &text).await;
@@ -107,12 +114,6 @@ pub async fn step(store: &dyn ObjectStore, random: &mut fastrand::Rng, written: 
                 }
                 store.put(&Path::from(format!("{name}.gz")), bytes.into()).await.unwrap();
                 written.names.push(format!("{name}.gone"));
-            }
-            _ if !written.names.is_empty() => {
-                let name = written.names.swap_remove(random.usize(..written.names.len()));
-                if !written.open.iter().any(|(open, _)| *open == name) {
-                    let _ = store.delete(&Path::from(name)).await;
-                }
             }
             _ => {}
         }

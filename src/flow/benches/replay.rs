@@ -155,7 +155,7 @@ fn snapshot() -> Snapshot {
 }
 
 fn add_workload(snapshot: &mut Snapshot, number: u32, app: usize, role: &str) {
-    let address = Ipv4Addr::from_bits(0x0a00_0000 | (app % NETWORKS) as u32 * 0x1_0000 | (number + 1));
+    let address = Ipv4Addr::from_bits(0x0a00_0000 + (app % NETWORKS) as u32 * 0x1_0000 + number + 1);
     let mode = match app % 10 {
         7 => EnforcementMode::Selective,
         8 => EnforcementMode::VisibilityOnly,

@@ -247,6 +247,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What becomes of flows from one end to another on a service.
+    #[inline]
     pub fn judge(&mut self, source: EndId, destination: EndId, service: ServicePoint) -> JudgedId {
         let table = if (self.last.0, self.last.1) == (source, destination) {
             self.last.2
@@ -266,6 +267,7 @@ impl<'a> Judge<'a> {
         self.ground.origins[number as usize]
     }
 
+    #[inline]
     fn table(&mut self, source: EndId, destination: EndId) -> TableId {
         let viewer_of = |end: EndId| self.network_of[end.0 as usize];
         let (of_source, of_destination) = (viewer_of(source), viewer_of(destination));
@@ -283,20 +285,25 @@ impl<'a> Judge<'a> {
         table
     }
 
+    #[inline]
     fn group(&mut self, end: EndId, viewer: u32, side: RuleSide) -> Group {
+        let groups = if side == RuleSide::Source { &self.sources } else { &self.destinations };
+        match groups.by_viewer[viewer as usize].get(end.0 as usize) {
+            Some(&known) if known != UNSET => known,
+            _ => self.find_group(end, viewer, side),
+        }
+    }
+
+    #[cold]
+    fn find_group(&mut self, end: EndId, viewer: u32, side: RuleSide) -> Group {
+        let group =
+            self.outside_group(end, viewer, side).unwrap_or_else(|| self.new_group(end, viewer, side));
         let groups = if side == RuleSide::Source { &mut self.sources } else { &mut self.destinations };
         let of_viewer = &mut groups.by_viewer[viewer as usize];
         if of_viewer.is_empty() {
             of_viewer.resize(self.ends.len(), UNSET);
         }
-        let known = of_viewer[end.0 as usize];
-        if known != UNSET {
-            return known;
-        }
-        let group =
-            self.outside_group(end, viewer, side).unwrap_or_else(|| self.new_group(end, viewer, side));
-        let groups = if side == RuleSide::Source { &mut self.sources } else { &mut self.destinations };
-        groups.by_viewer[viewer as usize][end.0 as usize] = group;
+        of_viewer[end.0 as usize] = group;
         group
     }
 
@@ -324,6 +331,7 @@ impl<'a> Judge<'a> {
         Some(group)
     }
 
+    #[cold]
     fn table_of_groups(&mut self, source: Group, destination: Group) -> TableId {
         let sources = &self.sources.faces[source as usize];
         let destinations = &self.destinations.faces[destination as usize];

@@ -128,15 +128,15 @@ pub struct Seen {
 
 impl Seen {
     /// One row more.
+    #[inline]
     pub fn add(&mut self, key: &Key, tally: &Tally) {
-        self.join(&Self {
-            rows: 1,
-            connections: tally.connections,
-            bytes: tally.bytes + tally.reply_bytes,
-            first: tally.first,
-            last: tally.last,
-            without_verdict: u64::from(key.outcome == Outcome::Unknown),
-        });
+        let is_first = self.rows == 0;
+        self.first = if is_first { tally.first } else { self.first.min(tally.first) };
+        self.last = if is_first { tally.last } else { self.last.max(tally.last) };
+        self.rows += 1;
+        self.connections += tally.connections;
+        self.bytes += tally.bytes + tally.reply_bytes;
+        self.without_verdict += u64::from(key.outcome == Outcome::Unknown);
     }
 
     /// Both.
@@ -247,6 +247,7 @@ impl<'a> Replayer<'a> {
         let mut today = in_force.map(|(snapshot, policy)| Judge::new(ends, snapshot, policy));
         let mut effects = Effects::default();
         let mut known: FxHashMap<(JudgedId, Effect, Option<JudgedId>), u32> = FxHashMap::default();
+        let mut verdicts: FxHashMap<Verdict, u32> = FxHashMap::default();
         let mut part = Part::default();
         for (key, tally) in self.summaries.rows.get(range).unwrap_or_default() {
             let id = judge.judge(key.source, key.destination, key.service);
@@ -257,8 +258,10 @@ impl<'a> Replayer<'a> {
             let today_id = today.as_mut().map(|judge| judge.judge(key.source, key.destination, key.service));
             let verdict = *known.entry((id, effect, today_id)).or_insert_with(|| {
                 let today = today.as_ref().zip(today_id).map(|(judge, id)| judge.judged(id));
-                part.verdicts.push(Verdict::new(effect, judge.judged(id), today));
-                part.verdicts.len() as u32 - 1
+                *verdicts.entry(Verdict::new(effect, judge.judged(id), today)).or_insert_with_key(|verdict| {
+                    part.verdicts.push(verdict.clone());
+                    part.verdicts.len() as u32 - 1
+                })
             });
             let who = |end: crate::EndId| self.who_of[end.0 as usize];
             let (source, destination) = (who(key.source), who(key.destination));
@@ -278,20 +281,28 @@ impl<'a> Replayer<'a> {
         verdicts.sort_unstable();
         verdicts.dedup();
         let mut replay = Replay { uncovered, ..Replay::default() };
-        let mut lines: FxHashMap<LineOf, Seen> = FxHashMap::default();
+        let mut lines: Vec<(LineOf, Seen)> =
+            Vec::with_capacity(parts.iter().map(|part| part.lines.len()).sum());
         for part in parts {
             replay.total.join(&part.total);
             replay.unchanged.join(&part.unchanged);
             let place = |verdict: &Verdict| verdicts.binary_search(verdict).unwrap_or_default() as u32;
             let places: Vec<u32> = part.verdicts.iter().map(place).collect();
-            for (line, seen) in part.lines {
-                let line = LineOf { verdict: places[line.verdict as usize], ..line };
-                lines.entry(line).or_default().join(&seen);
-            }
+            let placed = |line: LineOf| LineOf { verdict: places[line.verdict as usize], ..line };
+            lines.extend(part.lines.into_iter().map(|(line, seen)| (placed(line), seen)));
         }
-        let mut lines: Vec<(LineOf, Seen)> = lines.into_iter().collect();
-        let effect = |line: &LineOf| verdicts[line.verdict as usize].effect;
-        lines.sort_unstable_by_key(|(line, seen)| (effect(line), Reverse(seen.connections), *line));
+        // The lines of one part differ; those of several may not.
+        lines.sort_unstable_by_key(|(line, _)| *line);
+        lines.dedup_by(|(next, more), (line, seen)| {
+            let is_same = next == line;
+            if is_same {
+                seen.join(more);
+            }
+            is_same
+        });
+        let effects: Vec<Effect> = verdicts.iter().map(|verdict| verdict.effect).collect();
+        let effect = |line: &LineOf| effects[line.verdict as usize];
+        lines.sort_by_key(|(line, seen)| (effect(line), Reverse(seen.connections)));
         let line = |(line, seen)| (self.line(&line, &verdicts), seen);
         replay.lines = lines.into_iter().map(line).collect();
         replay

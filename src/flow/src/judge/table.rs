@@ -127,11 +127,10 @@ impl Tables {
 
     fn keep(&mut self, judged: Judged) -> JudgedId {
         let next = JudgedId(self.judged.len() as u32);
-        let id = *self.judged_ids.entry(judged).or_insert_with_key(|judged| {
+        *self.judged_ids.entry(judged).or_insert_with_key(|judged| {
             self.judged.push(judged.clone());
             next
-        });
-        id
+        })
     }
 
     fn intern(&mut self, mut table: Vec<(u32, JudgedId)>) -> TableId {

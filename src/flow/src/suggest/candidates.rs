@@ -158,8 +158,9 @@ impl Offer {
         service: ServicePoint,
         pairs: BTreeMap<Pair, BTreeSet<u32>>,
     ) -> BTreeMap<Pair, BTreeSet<u32>> {
-        let mut joined: BTreeMap<(Option<RuleEnd>, Option<RuleEnd>), (BTreeSet<IpNet>, BTreeSet<u32>)> =
-            BTreeMap::new();
+        // By the other side; `None` is where the addresses are.
+        type Sides = (Option<RuleEnd>, Option<RuleEnd>);
+        let mut joined: BTreeMap<Sides, (BTreeSet<IpNet>, BTreeSet<u32>)> = BTreeMap::new();
         let mut all: BTreeMap<Pair, BTreeSet<u32>> = BTreeMap::new();
         for (pair, items) in pairs {
             let (hosts, key) = match &pair {
@@ -266,8 +267,8 @@ impl Offer {
     }
 
     fn solve(&mut self) {
-        let mut by_pair: BTreeMap<(&Pair, Option<ServicePoint>), Vec<(ServicePoint, &Atom)>> =
-            BTreeMap::new();
+        type Atoms<'a> = Vec<(ServicePoint, &'a Atom)>;
+        let mut by_pair: BTreeMap<(&Pair, Option<ServicePoint>), Atoms<'_>> = BTreeMap::new();
         for ((pair, service), atom) in &self.atoms {
             let key = (pair, (!self.merge_services).then_some(*service));
             by_pair.entry(key).or_default().push((*service, atom));

@@ -75,8 +75,8 @@ impl Flows {
         let who = |end: EndId| &whos[end.0 as usize];
         let mut judge = Judge::new(&summaries.ends, draft.snapshot, draft.policy);
         let present: BTreeSet<&LabelSet> = draft.snapshot.workloads.iter().map(|one| &one.labels).collect();
-        let mut needs: BTreeMap<(&Who, &Who, ServicePoint), (Seen, BTreeSet<(EndId, EndId)>, Why)> =
-            BTreeMap::new();
+        type Rows = BTreeSet<(EndId, EndId)>;
+        let mut needs: BTreeMap<(&Who, &Who, ServicePoint), (Seen, Rows, Why)> = BTreeMap::new();
         let mut others: Vec<&Key> = Vec::new();
         for (key, tally) in &summaries.rows {
             let (source, destination) = (who(key.source), who(key.destination));

@@ -39,11 +39,12 @@ struct Body {
 }
 
 type Scope = Vec<Label>;
+type NamedRule = (String, Body, Seen);
 
 /// Rulesets to write.
 pub(super) struct Written {
     /// Name, scopes, rules by name.
-    rulesets: Vec<(String, Vec<Scope>, Vec<(String, Body, Seen)>)>,
+    rulesets: Vec<(String, Vec<Scope>, Vec<NamedRule>)>,
     lists: BTreeMap<String, AddressSet>,
     /// Labels that the rules name and the policy does not declare.
     labels: BTreeMap<String, BTreeSet<String>>,
@@ -218,7 +219,7 @@ impl Written {
     }
 }
 
-fn rule_text(text: &mut String, (name, body, seen): &(String, Body, Seen)) {
+fn rule_text(text: &mut String, (name, body, seen): &NamedRule) {
     line(text, format_args!("      - name: {}", quoted(name)));
     if body.extra_scope {
         line(text, format_args!("        scope: extra"));

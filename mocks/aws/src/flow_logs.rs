@@ -122,8 +122,9 @@ impl FlowLogs {
     /// records; what was before the flow log was made never comes.
     pub fn add(&mut self, world: &World, passages: &[Passage]) {
         let length = self.settings.aggregation_s * 1000;
+        let of = self.interfaces(world);
         for passage in passages {
-            record::note(world, passage, length, &mut self.windows);
+            record::note(world, passage, length, &of, &mut self.windows);
         }
         self.windows = self.windows.split_off(&self.made_ms);
     }
@@ -173,7 +174,7 @@ impl FlowLogs {
                     TrafficType::Accept => key.accepted,
                     TrafficType::Reject => !key.accepted,
                 };
-                if wanted && interfaces.contains(&key.interface) && !self.is_skipped(&key.interface, begin) {
+                if wanted && !self.is_skipped(&key.interface, begin) {
                     self.line(world, begin, fields::Content::Record(&key, &record));
                 }
             }

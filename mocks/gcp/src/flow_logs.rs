@@ -135,7 +135,7 @@ impl FlowLogs {
         let seed = self.settings.seed ^ self.entries.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut random = fastrand::Rng::with_seed(seed);
         let delay_ms = 1_000 + random.u64(0..=self.settings.late_s * 1000);
-        let received_ms = (timestamp_ms + delay_ms).max(self.published_ms + 1);
+        let received_ms = (timestamp_ms + delay_ms).max(self.published_ms.saturating_add(1));
         detail::stamp(&mut document, log, timestamp_ms, received_ms, random.u64(..));
         let entry = Entry { log, timestamp_ms, received_ms, document };
         self.waiting.entry(sink::written_ms(&entry)).or_default().push(entry);

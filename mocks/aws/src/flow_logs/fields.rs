@@ -1,4 +1,4 @@
-//! The fields of a record, of versions 2 to 5, and how a line says them.
+//! The fields of a record, of versions 2 to 10, and how a line says them.
 
 use std::net::IpAddr;
 
@@ -40,10 +40,23 @@ pub enum Field {
     PktDstAwsService,
     FlowDirection,
     TrafficPath,
+    EcsClusterArn,
+    EcsClusterName,
+    EcsContainerInstanceArn,
+    EcsContainerInstanceId,
+    EcsContainerId,
+    EcsSecondContainerId,
+    EcsServiceName,
+    EcsTaskDefinitionArn,
+    EcsTaskArn,
+    EcsTaskId,
+    RejectReason,
+    ResourceId,
+    EncryptionStatus,
 }
 
 /// Every field with its name and the version that brought it.
-const FIELDS: [(Field, &str, u8); 29] = [
+const FIELDS: [(Field, &str, u8); 42] = [
     (Field::Version, "version", 2),
     (Field::AccountId, "account-id", 2),
     (Field::InterfaceId, "interface-id", 2),
@@ -73,6 +86,19 @@ const FIELDS: [(Field, &str, u8); 29] = [
     (Field::PktDstAwsService, "pkt-dst-aws-service", 5),
     (Field::FlowDirection, "flow-direction", 5),
     (Field::TrafficPath, "traffic-path", 5),
+    (Field::EcsClusterArn, "ecs-cluster-arn", 7),
+    (Field::EcsClusterName, "ecs-cluster-name", 7),
+    (Field::EcsContainerInstanceArn, "ecs-container-instance-arn", 7),
+    (Field::EcsContainerInstanceId, "ecs-container-instance-id", 7),
+    (Field::EcsContainerId, "ecs-container-id", 7),
+    (Field::EcsSecondContainerId, "ecs-second-container-id", 7),
+    (Field::EcsServiceName, "ecs-service-name", 7),
+    (Field::EcsTaskDefinitionArn, "ecs-task-definition-arn", 7),
+    (Field::EcsTaskArn, "ecs-task-arn", 7),
+    (Field::EcsTaskId, "ecs-task-id", 7),
+    (Field::RejectReason, "reject-reason", 8),
+    (Field::ResourceId, "resource-id", 9),
+    (Field::EncryptionStatus, "encryption-status", 10),
 ];
 
 impl Field {
@@ -201,10 +227,9 @@ fn of_record(world: &World, field: Field, key: &Key, record: &Record) -> String 
         Field::AzId => zone_id(&world.settings.region),
         Field::FlowDirection => if key.is_egress { "egress" } else { "ingress" }.to_owned(),
         Field::TrafficPath => path(world, held, key).map_or("-".to_owned(), |number| number.to_string()),
-        Field::SublocationType | Field::SublocationId => "-".to_owned(),
-        Field::PktSrcAwsService | Field::PktDstAwsService => "-".to_owned(),
-        // Said for every line alike.
-        Field::Version | Field::AccountId | Field::InterfaceId => String::new(),
+        // There are no sublocations, services, containers, blocks of public access, regional gateways or controls of
+        // encryption here; the first three fields are said for every line alike.
+        _ => "-".to_owned(),
     }
 }
 

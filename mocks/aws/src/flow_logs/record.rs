@@ -1,11 +1,11 @@
 //! What an interface records: packets of one direction of one five-tuple, summed up over an interval.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
+use mock_cloud::Passage;
 use mock_cloud::traffic::{Conversation, Count, Ending, Fate, Share, Side, Sight};
-use mock_cloud::{Edge, Passage};
 
 use crate::state::Interface;
 use crate::world::World;
@@ -47,15 +47,16 @@ const SYN: u8 = 2;
 const RST: u8 = 4;
 const ACK: u8 = 16;
 
-/// Adds what the interfaces of this cloud see of a passage to the intervals.
+/// Adds what some interfaces of this cloud see of a passage to the intervals.
 pub(super) fn note(
     world: &World,
     passage: &Passage,
     length_ms: u64,
+    of: &BTreeSet<String>,
     windows: &mut BTreeMap<u64, BTreeMap<Key, Record>>,
 ) {
     for side in [Side::Source, Side::Destination] {
-        let Some(id) = passage.interface(side).filter(|id| world.holds(id)) else { continue };
+        let Some(id) = passage.interface(side).filter(|id| of.contains(*id)) else { continue };
         let Some(interface) = world.state.interfaces.get(id) else { continue };
         if is_unlogged(world, interface, &passage.conversation, side) {
             continue;

@@ -167,6 +167,70 @@ fn direction_flags_are_of_the_interval_and_0_in_the_middle_of_long_flows() {
 }
 
 #[test]
+fn direction_flags_of_connections_from_the_same_port_are_ored() {
+    let cloud = estate();
+    let first = talk(&cloud, "x tcp/5432 y", 70_000);
+    let second = Conversation {
+        start_ms: START_MS + 80_000,
+        ending: Ending::Silent,
+        ..talk(&cloud, "x tcp/5432 y", 5_000)
+    };
+    let all = passed(&cloud, [first, second]);
+    let (x, y) = (address(&cloud, "x", 0), address(&cloud, "y", 0));
+    let own = seen(&cloud, &all, &full(), "y");
+    // The end of the one and the beginning of the other are in one interval.
+    assert!(own.contains(&format!("ingress ACCEPT {x}:40001>{y}:5432 8 2")), "{own:?}");
+    assert!(own.contains(&format!("ingress ACCEPT {x}:40001>{y}:5432 12 3")), "{own:?}");
+}
+
+#[test]
+fn windows_what_is_told_late_comes_in_later_files() {
+    let cloud = estate();
+    let world = cloud.front.world();
+    let mut logs = FlowLogs::new(full(), START_MS);
+    let before = logs.advance(&world, START_MS + 1_200_000);
+    drop(world);
+    let late = passed(&cloud, [talk(&cloud, "x tcp/5432 y", 900)]);
+    let early = Conversation { start_ms: START_MS - 60_000, ..talk(&cloud, "x tcp/5432 y", 900) };
+    let world = cloud.front.world();
+    logs.add(&world, &late);
+    logs.add(&world, &judge(&[&*world], [early]));
+    let after = logs.advance(&world, START_MS + 2_400_000);
+    let keys = |files: &[mock_cloud::Written]| {
+        files.iter().map(|one| one.key.clone()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(before.len() >= 4 && keys(&before).is_disjoint(&keys(&after)));
+    let rows = after.iter().flat_map(|one| rows_of(std::str::from_utf8(&one.bytes).unwrap()));
+    let traffic: Vec<Row> = rows.filter(|row| row["log-status"] == "OK").collect();
+    assert_eq!(traffic.len(), 4, "and what was before the flow log was made never comes");
+    assert!(traffic.iter().all(|row| row["start"] == (START_MS / 1000).to_string()));
+}
+
+#[test]
+fn a_flow_log_of_a_subnet_is_of_its_interfaces_also_of_those_that_are_gone() {
+    let mut cloud = estate();
+    let all = passed(&cloud, [talk(&cloud, "x tcp/5432 z", 900)]);
+    let of = std::collections::BTreeSet::from([cloud.id("st").to_owned()]);
+    let mut logs = FlowLogs::new(Settings { of, ..full() }, START_MS);
+    logs.add(&cloud.front.world(), &all);
+    cloud.run("DeleteNetworkInterface NetworkInterfaceId=$z");
+    let files = logs.advance(&cloud.front.world(), START_MS + 600_000);
+    let rows: Vec<Row> =
+        files.iter().flat_map(|one| rows_of(std::str::from_utf8(&one.bytes).unwrap())).collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows.iter().all(|row| row["interface-id"] == cloud.id("z") && row["packets"] != "-"));
+}
+
+#[test]
+fn every_field_of_version_10_has_a_column() {
+    let cloud = estate();
+    let all = passed(&cloud, [talk(&cloud, "x tcp/5432 y", 900)]);
+    let rows = rows(&cloud, &all, &Settings { format: Field::up_to(10), ..full() });
+    assert_eq!(rows[0].len(), 42);
+    assert!(rows.iter().all(|row| row["version"] == "10" && row["reject-reason"] == "-"));
+}
+
+#[test]
 fn accept_on_the_source_interface_is_not_delivery() {
     let cloud = estate();
     let all = passed(&cloud, [talk(&cloud, "x tcp/22 y", 900)]);

@@ -333,6 +333,25 @@ fn the_hour_file_grows_and_a_reader_by_offset_can_go_on() {
 }
 
 #[test]
+fn what_is_told_late_comes_with_the_next_record() {
+    let cloud = estate();
+    let mut logs = FlowLogs::new(of(Kind::VirtualNetwork), START_MS);
+    let all = [900, 1_000].map(|duration_ms| passed(&cloud, [talk(&cloud, "c tcp/5432 a", duration_ms)]));
+    logs.add(&cloud.front.world(), &all[0]);
+    let first = logs.advance(START_MS + 600_000);
+    logs.add(&cloud.front.world(), &all[1]);
+    let second = logs.advance(START_MS + 1_200_000);
+    assert_eq!((first.len(), second.len()), (2, 2));
+    for one in &second {
+        let document: Value =
+            serde_json::from_slice(&[b"[0", one.bytes.strip_suffix(b"}").unwrap()].concat()).unwrap();
+        let record = &document[1];
+        assert!(record["time"].as_str().unwrap() > "2026-11-01T00:20", "{record}");
+        assert_eq!(one.offset, first.iter().find(|of| of.key == one.key).unwrap().bytes.len() as u64 - 2);
+    }
+}
+
+#[test]
 fn an_admin_rule_is_named_with_its_manager() {
     let cloud = crate::admin::guarded();
     cloud.settle();

@@ -380,7 +380,25 @@ fn a_sink_writes_a_file_for_each_hour_and_others_for_what_is_late() {
     }
 }
 
-/// Traffic between everything in the estate and outside, aliases too.
+#[test]
+fn what_is_told_late_comes_in_later_files() {
+    let cloud = estate();
+    let mut logs = FlowLogs::new(whole());
+    let told =
+        |source_port| passed(&cloud, [Conversation { source_port, ..talk(&cloud, "a tcp/5432 b", 900) }]);
+    let all = [33_001, 33_002].map(told);
+    logs.add(&cloud.front.world(), &all[0]);
+    let first = logs.advance(&cloud.front.world(), START_MS + 7_200_000);
+    logs.add(&cloud.front.world(), &all[1]);
+    let second = logs.advance(&cloud.front.world(), START_MS + 14_400_000);
+    let keys =
+        |files: &[mock_cloud::Written]| files.iter().map(|one| one.key.clone()).collect::<BTreeSet<_>>();
+    assert_eq!((first.len(), second.len()), (2, 2));
+    assert!(keys(&first).is_disjoint(&keys(&second)));
+    assert!(keys(&second).iter().all(|key| key.contains("/00:00:00_00:59:59_A")), "{:?}", keys(&second));
+}
+
+/// Traffic between everything in the estate and outside.
 fn anything(cloud: &Cloud, seed: u64, count: usize, from_ms: u64) -> Vec<Passage> {
     let mut ends: Vec<End> =
         ["a", "b", "w"].map(|vm| cloud.packet(&format!("{vm} tcp/1 192.0.2.1")).source).into();

@@ -173,11 +173,10 @@ impl Cell {
             Self::Text(text) => visible(text).into_owned(),
             Self::Labels(labels) => visible(&describe(labels)).into_owned(),
             Self::Address(block) => block_text(block),
-            Self::Service(point, names) if names.is_empty() => point.to_string(),
-            Self::Service(point, names) => {
-                let names: Vec<_> = names.iter().map(|name| visible(name.as_str())).collect();
-                format!("{point} ({})", names.join(", "))
-            }
+            Self::Service(point, names) => match names.first() {
+                Some(name) => format!("{point} ({})", visible(name.as_str())),
+                None => point.to_string(),
+            },
             Self::Window(start) => utc(*start),
             Self::Outcome(outcome) => outcome_word(*outcome).to_owned(),
             Self::Side(side) => side_word(*side).to_owned(),

@@ -14,8 +14,11 @@ use crate::summary::Tally;
 /// Version of the JSON form.
 const FORMAT_VERSION: u32 = 1;
 
+/// The name of a number, and what it is.
+type Number = (&'static str, fn(&Tally) -> i128);
+
 /// Columns of numbers in CSV and JSON, with what they are taken from.
-const NUMBERS: [(&str, fn(&Tally) -> i128); 9] = [
+const NUMBERS: [Number; 9] = [
     ("connections", |tally| tally.connections.into()),
     ("packets", |tally| tally.packets.into()),
     ("bytes", |tally| tally.bytes.into()),

@@ -88,11 +88,8 @@
       if (isShown[id] && (!marked || marked.has(id))) nodes.add(edge.source).add(edge.destination);
     });
     const groups = new Set([...nodes].map((node) => map.nodes[node].group));
-    const inView = isLarge && !svg.classList.contains('bundled') ? nodesInView() : null;
+    drawNear();
     linkParts.forEach((part, id) => {
-      const edge = map.edges[links[id][0]];
-      const near = !inView || inView[edge.source] || inView[edge.destination];
-      part.classList.toggle('away', !linkHas(id) || !near);
       part.classList.toggle('faded', !isMarked(links[id]));
       part.classList.toggle('chosen', Boolean(isFew) && isMarked(links[id]));
     });
@@ -110,6 +107,17 @@
     mark(nodeParts, 'node', nodes);
     mark(groupParts, 'group', groups);
     showRows(marked);
+  }
+
+  // Of a large map only the links of nodes that are seen: all that depends on the view.
+  function drawNear() {
+    if (svg.classList.contains('bundled')) return;
+    const inView = isLarge ? nodesInView() : null;
+    linkParts.forEach((part, id) => {
+      const edge = map.edges[links[id][0]];
+      const near = !inView || inView[edge.source] || inView[edge.destination];
+      part.classList.toggle('away', !near || !linkHas(id));
+    });
   }
 
   function showRows(marked) {
@@ -206,7 +214,8 @@
 
   // The view: the part of the picture that is seen.
   const view = { x: 0, y: 0, width, height };
-  let isAll = true;
+  let isAll = true; // Whether all of it is to be seen, however large the window.
+  let wasBundled = isLarge;
   const scale = () => svg.clientWidth / view.width;
 
   function look() {
@@ -215,8 +224,9 @@
     svg.classList.toggle('bundled', bundled);
     svg.classList.toggle('far', scale() < READABLE);
     if (!isLarge) return;
-    nodeParts.forEach((part) => part.setAttribute('tabindex', bundled ? -1 : 0));
-    draw();
+    if (bundled !== wasBundled) nodeParts.forEach((part) => part.setAttribute('tabindex', bundled ? -1 : 0));
+    wasBundled = bundled;
+    drawNear();
   }
 
   let isLooking = false;

@@ -13,6 +13,7 @@
 mod filter;
 mod group;
 mod key;
+mod name;
 mod page;
 mod render;
 mod table;
@@ -22,6 +23,7 @@ pub use filter::{Held, HoldersOf, Known, select};
 pub(crate) use group::add;
 pub use group::{Request, run};
 pub use key::{By, NotAKey, NotASort, SORT_WORDS, Sort};
+pub(crate) use name::telling_names;
 pub use page::{NotAToken, Token};
 pub(crate) use render::block_text;
 pub use table::{Cell, Column, Table};

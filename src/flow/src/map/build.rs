@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policy::label::in_reading_order;
-use policy::service::protocol::{TCP, UDP};
 use policy::{LabelKey, LabelSet, Name, ServicePoint, ServiceSet, Verdict};
 use rustc_hash::FxHashMap;
 
 use crate::map::outside::Outside;
 use crate::map::{Edge, EdgeService, Fate, Group, Labelled, Map, Node, NodeKind, Options, Roles};
-use crate::query::add;
+use crate::query::{add, telling_names};
 use crate::record::Outcome;
 use crate::summary::{End, Ends, Key, Summaries, Tally};
 
@@ -20,7 +19,7 @@ const ADDRESSES_MAX: usize = 8;
 pub(super) fn map(summaries: &Summaries, options: &Options<'_>) -> Map {
     let (groups, nodes, node_of) = nodes(summaries, options);
     let mut fates = Fates { verdict: options.verdict, ends: &summaries.ends, known: FxHashMap::default() };
-    let mut names = Names { services: &named(options.services), known: FxHashMap::default() };
+    let mut names = Names { services: &telling_names(options.services), known: FxHashMap::default() };
     let mut sums: FxHashMap<EdgeKey, Sum> = FxHashMap::default();
     let mut total = Tally::default();
     for (key, tally) in &summaries.rows {
@@ -184,17 +183,6 @@ impl Names<'_> {
             named.map_or(ServiceKey::Point(point), ServiceKey::Named)
         })
     }
-}
-
-/// Services that say something: one that holds all ports names nothing.
-fn named(services: &[(Name, ServiceSet)]) -> Vec<(Name, ServiceSet)> {
-    let says_nothing =
-        |set: &ServiceSet| [TCP, UDP].iter().any(|all| ServiceSet::protocol(*all).is_subset(set));
-    let size =
-        |set: &ServiceSet| set.points().ranges().iter().map(|(a, b)| u64::from(b - a) + 1).sum::<u64>();
-    let mut services: Vec<_> = services.iter().filter(|(_, set)| !says_nothing(set)).cloned().collect();
-    services.sort_by_cached_key(|(name, set)| (size(set), name.clone()));
-    services
 }
 
 /// Edges in their order; where there are too many services without a name, the least used are one edge.

@@ -2,6 +2,9 @@
 //!
 //! Between two nodes there is one line for each fate, with its services as label. Texts are foreign: in quotes only `"`
 //! and `\` mean something to Graphviz, and control characters are written out.
+//!
+//! `newrank` ranks all clusters together: without it Graphviz 2.43 loses edges between clusters that open to each other, and
+//! gives up.
 
 use std::fmt::Write;
 
@@ -13,7 +16,7 @@ use crate::map::{Fate, Map};
 pub(super) fn render(map: &Map) -> String {
     let mut out = String::from("digraph \"flows\" {\n");
     // Writing to a `String` cannot fail.
-    let _ = writeln!(out, "  label={};\n  labelloc=t;\n  rankdir=LR;", quoted(&map.title));
+    let _ = writeln!(out, "  label={};\n  labelloc=t;\n  rankdir=LR;\n  newrank=true;", quoted(&map.title));
     out.push_str("  fontname=\"Helvetica\";\n  node [shape=box, style=\"rounded,filled\", fillcolor=\"white\", fontname=\"Helvetica\", fontsize=11];\n");
     out.push_str("  edge [fontname=\"Helvetica\", fontsize=9];\n");
     for (at, group) in map.groups.iter().enumerate() {

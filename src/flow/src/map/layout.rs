@@ -17,7 +17,7 @@ mod label;
 mod order;
 mod route;
 
-pub(super) use boxes::{Area, NODE_HEIGHT, TITLE_HEIGHT};
+pub(super) use boxes::{Area, GROUP_LETTER, NODE_HEIGHT, TITLE_HEIGHT};
 pub(super) use label::Label;
 
 /// All edges of one fate between two nodes: one curve.

@@ -7,6 +7,7 @@
   const panel = byId('panel');
   const ROWS_MAX = 200; // Rows of a table that are shown at once.
   const CLOSE = 0.62; // From this scale on a large map shows its nodes.
+  const FEW = 12; // Lines that are drawn thick when they are chosen.
   const READABLE = 0.5; // Below this scale the texts of lines are hidden.
   const all = (selector) => [...document.querySelectorAll(selector)];
   const inOrder = (selector, name) => all(selector).sort((a, b) => a.dataset[name] - b.dataset[name]);
@@ -80,24 +81,23 @@
   function draw() {
     const marked = chosen && new Set(edgesOf(chosen));
     const isMarked = (edges) => !marked || edges.some((edge) => marked.has(edge));
+    // A few lines are drawn thick; many only stay while the others fade.
+    const isFew = marked && links.filter((edges) => isMarked(edges)).length <= FEW;
     const nodes = new Set();
     map.edges.forEach((edge, id) => {
       if (isShown[id] && (!marked || marked.has(id))) nodes.add(edge.source).add(edge.destination);
     });
     const groups = new Set([...nodes].map((node) => map.nodes[node].group));
-    const inView = isLarge && !svg.classList.contains('bundled') ? nodesInView() : null;
+    drawNear();
     linkParts.forEach((part, id) => {
-      const edge = map.edges[links[id][0]];
-      const near = !inView || inView[edge.source] || inView[edge.destination];
-      part.classList.toggle('away', !linkHas(id) || !near);
       part.classList.toggle('faded', !isMarked(links[id]));
-      part.classList.toggle('chosen', Boolean(marked) && isMarked(links[id]));
+      part.classList.toggle('chosen', Boolean(isFew) && isMarked(links[id]));
     });
     bundleParts.forEach((part, id) => {
       const edges = bundles[id].flatMap((link) => links[link]);
       part.classList.toggle('away', !edges.some((edge) => isShown[edge]));
       part.classList.toggle('faded', !isMarked(edges));
-      part.classList.toggle('chosen', Boolean(marked) && isMarked(edges));
+      part.classList.toggle('chosen', Boolean(isFew || chosen?.kind === 'bundle') && isMarked(edges));
     });
     const mark = (parts, kind, lit) => parts.forEach((part, id) => {
       const isIt = chosen && chosen.kind === kind && chosen.id === id;
@@ -107,6 +107,17 @@
     mark(nodeParts, 'node', nodes);
     mark(groupParts, 'group', groups);
     showRows(marked);
+  }
+
+  // Of a large map only the links of nodes that are seen: all that depends on the view.
+  function drawNear() {
+    if (svg.classList.contains('bundled')) return;
+    const inView = isLarge ? nodesInView() : null;
+    linkParts.forEach((part, id) => {
+      const edge = map.edges[links[id][0]];
+      const near = !inView || inView[edge.source] || inView[edge.destination];
+      part.classList.toggle('away', !near || !linkHas(id));
+    });
   }
 
   function showRows(marked) {
@@ -174,7 +185,7 @@
       + `${bytes(sum((edge) => edge.bytes))} sent, ${bytes(sum((edge) => edge.reply_bytes))} answered`));
     const table = element('table');
     const head = table.createTHead().insertRow();
-    for (const name of ['Flow', 'Connections', 'Last seen (UTC)']) head.append(element('th', name));
+    head.append(element('th', 'Flow'), element('th', 'Connections, last seen (UTC)', 'number'));
     const body = table.createTBody();
     edges.slice(0, ROWS_MAX).forEach((id) => body.append(panelRow(id)));
     panel.append(table);
@@ -189,7 +200,9 @@
     flow.append(button(`${nameOf(edge.source)} → ${nameOf(edge.destination)}`, () => choose({ kind: 'edge', id })),
       element('br'), `${service} `, element('b', fateWords[edge.verdict], edge.verdict));
     flow.querySelector('b').style.color = 'var(--fate)';
-    row.append(flow, element('td', count(edge.connections), 'number'), element('td', utc(edge.last)));
+    const much = element('td', count(edge.connections), 'number');
+    much.append(element('small', utc(edge.last)));
+    row.append(flow, much);
     return row;
   }
 
@@ -201,6 +214,8 @@
 
   // The view: the part of the picture that is seen.
   const view = { x: 0, y: 0, width, height };
+  let isAll = true; // Whether all of it is to be seen, however large the window.
+  let wasBundled = isLarge;
   const scale = () => svg.clientWidth / view.width;
 
   function look() {
@@ -209,8 +224,9 @@
     svg.classList.toggle('bundled', bundled);
     svg.classList.toggle('far', scale() < READABLE);
     if (!isLarge) return;
-    nodeParts.forEach((part) => part.setAttribute('tabindex', bundled ? -1 : 0));
-    draw();
+    if (bundled !== wasBundled) nodeParts.forEach((part) => part.setAttribute('tabindex', bundled ? -1 : 0));
+    wasBundled = bundled;
+    drawNear();
   }
 
   let isLooking = false;
@@ -227,9 +243,10 @@
     view.height = view.width / shape;
     view.x = x + (wide - view.width) / 2;
     view.y = y + (high - view.height) / 2;
+    isAll = false;
     lookSoon();
   }
-  const showAll = () => show(0, 0, width, height);
+  const showAll = () => { show(0, 0, width, height); isAll = true; };
 
   function showPart(part) {
     const box = part.querySelector('rect').getBBox();
@@ -246,6 +263,7 @@
     view.y += (view.height - high) * y;
     view.width = wide;
     view.height = high;
+    isAll = false;
     lookSoon();
   }
 
@@ -293,6 +311,7 @@
       const frame = svg.getBoundingClientRect();
       zoom(away(event) / Math.max(away(last), 1), (others[0].clientX - frame.x) / frame.width, (others[0].clientY - frame.y) / frame.height);
     } else {
+      isAll = false;
       view.x -= (event.clientX - last.clientX) / scale();
       view.y -= (event.clientY - last.clientY) / scale();
       lookSoon();
@@ -315,7 +334,7 @@
 
   svg.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const move = (x, y) => { view.x += view.width * x; view.y += view.height * y; lookSoon(); };
+    const move = (x, y) => { isAll = false; view.x += view.width * x; view.y += view.height * y; lookSoon(); };
     const keys = {
       '+': () => zoom(1.3), '=': () => zoom(1.3), '-': () => zoom(1 / 1.3), 0: showAll,
       ArrowLeft: () => move(-0.1, 0), ArrowRight: () => move(0.1, 0), ArrowUp: () => move(0, -0.1), ArrowDown: () => move(0, 0.1),
@@ -354,13 +373,18 @@
   byId('all').addEventListener('click', showAll);
   let wide = 0;
   new ResizeObserver(() => {
-    // What is in the middle stays there when the room for the picture changes.
-    if (svg.clientWidth === 0 || !document.body.classList.contains('works')) return;
-    if (wide === 0) showAll();
-    else show(view.x + view.width / 2 - view.width * svg.clientWidth / wide / 2, view.y, view.width * svg.clientWidth / wide, view.height);
+    // Who saw all of it goes on doing so; otherwise the middle stays in the middle.
+    if (svg.clientWidth === 0) return;
+    const grown = wide ? svg.clientWidth / wide : 1;
+    if (isAll) showAll();
+    else show(view.x + view.width * (1 - grown) / 2, view.y, view.width * grown, view.height);
     wide = svg.clientWidth;
   }).observe(svg);
-  addEventListener('beforeprint', () => { svg.setAttribute('viewBox', `0 0 ${width} ${height}`); svg.classList.remove('far'); svg.classList.toggle('bundled', isLarge); });
+  addEventListener('beforeprint', () => {
+    svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
+    svg.classList.remove('far');
+    svg.classList.toggle('bundled', isLarge);
+  });
   addEventListener('afterprint', look);
 
   document.body.classList.add('works');

@@ -4,9 +4,9 @@
 
 use std::fmt::Write;
 
-use crate::figure::{counted, shortened, width};
+use crate::figure::{counted, shortened, visible, width};
 use crate::map::html::escape;
-use crate::map::layout::{Area, Curve, NODE_HEIGHT, Picture, TITLE_HEIGHT};
+use crate::map::layout::{Area, Curve, GROUP_LETTER, NODE_HEIGHT, Picture, TITLE_HEIGHT};
 use crate::map::{Fate, Map, NodeKind};
 
 /// Above so many links, links between groups are bundled until somebody looks closer.
@@ -34,8 +34,9 @@ pub(super) fn render(map: &Map, picture: &Picture) -> String {
     // Writing to a `String` cannot fail.
     let _ = writeln!(
         out,
-        "<svg id=\"map\" class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"group\" tabindex=\"0\" \
+        "<svg id=\"map\" class=\"{class}\" viewBox=\"0 0 {width} {height}\" style=\"--shape:{:.2}\" role=\"group\" tabindex=\"0\" \
          aria-label=\"{}\" aria-describedby=\"keys\">",
+        width / height.max(1.0),
         escape(&format!(
             "Picture: {}, {}; the table below says the same",
             counted(map.groups.len() as u64, "group"),
@@ -101,13 +102,15 @@ fn group(map: &Map, picture: &Picture, at: usize) -> String {
 fn group_name(map: &Map, picture: &Picture, at: usize) -> String {
     let place = &picture.groups[at];
     let name = map.groups[at].name();
-    let name = shortened(&name, ((place.width - 24.0) / 8.2) as usize);
+    let name = visible(&name);
+    let name = shortened(&name, ((place.width - 24.0) / GROUP_LETTER) as usize);
     let (x, y) = (place.x + 14.0, place.y + TITLE_HEIGHT - 11.0);
     format!("<text x=\"{x:.1}\" y=\"{y:.1}\" aria-hidden=\"true\">{}</text>\n", escape(&name))
 }
 
 /// The name of a group that is seen from afar, as large as its box lets it be.
 fn big_name(name: &str, nodes: usize, place: &Area) -> String {
+    let name = visible(name);
     let lines: Vec<&str> = name.split(" · ").take(3).collect();
     let widest = lines.iter().map(|line| width(line)).max().unwrap_or(1).max(6) as f64;
     let rows = lines.len() as f64 + 0.8;
@@ -135,6 +138,7 @@ fn node(map: &Map, picture: &Picture, at: usize) -> String {
     let about = escape(&format!("{}: {} from it, {} to it", map.full_name(at), edges(opens), edges(opened)));
     let radius = if node.kind == NodeKind::Internet { NODE_HEIGHT / 2.0 } else { 6.0 };
     let name = node.name();
+    let name = visible(&name);
     let name = shortened(&name, ((place.width - 16.0) / 7.4) as usize);
     let (x, y) = (place.x + place.width / 2.0, place.middle() + 4.5);
     format!(

@@ -4,11 +4,12 @@
 
 use std::hash::{Hash, Hasher};
 
-use policy::ServicePoint;
+use policy::{Name, ServicePoint, ServiceSet};
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::query::filter::{Filter, Known};
 use crate::query::key::{By, Sort};
+use crate::query::name::telling_names;
 use crate::query::page::{NotAToken, Place, Token};
 use crate::query::table::{Cell, Column, Table};
 use crate::query::word::{At, Query};
@@ -55,10 +56,11 @@ pub fn run(summaries: &Summaries, request: &Request, known: &Known<'_>) -> Resul
         |row: &(Group, Tally)| after.is_none_or(|place| grouping.is_behind(row, request.sort, place));
     let (page, is_cut) = page(sums.into_iter().filter(behind).collect(), request);
     let next = page.last().filter(|_| is_cut);
+    let names = telling_names(known.services);
     Ok(Table {
         request: request.clone(),
         columns: request.by.iter().map(|by| Column { name: by.to_string() }).collect(),
-        rows: page.iter().map(|(group, tally)| (grouping.cells(group, known), *tally)).collect(),
+        rows: page.iter().map(|(group, tally)| (grouping.cells(group, &names), *tally)).collect(),
         rows_total,
         total,
         summaries: counted,
@@ -194,7 +196,7 @@ impl<'a> Grouping<'a> {
     }
 
     /// A cell for each key, in the order that was asked for.
-    fn cells(&self, group: &Group, known: &Known<'_>) -> Vec<Cell> {
+    fn cells(&self, group: &Group, names: &[(Name, ServiceSet)]) -> Vec<Cell> {
         let mut sources = self.sources.cells(group.source);
         let mut destinations = self.destinations.cells(group.destination);
         let cell = |by: &By| match by {
@@ -202,7 +204,7 @@ impl<'a> Grouping<'a> {
                 let cells = if *at == At::Source { &mut sources } else { &mut destinations };
                 cells.next().cloned().unwrap_or(Cell::Missing)
             }
-            By::Service => service(group.service, known),
+            By::Service => service(group.service, names),
             By::Window => Cell::Window(group.window),
             By::Outcome => Cell::Outcome(OUTCOMES[usize::from(group.outcome).min(2)]),
             By::Side => Cell::Side(SIDES[usize::from(group.side).min(3)]),
@@ -211,9 +213,9 @@ impl<'a> Grouping<'a> {
     }
 }
 
-fn service(bits: u32, known: &Known<'_>) -> Cell {
+fn service(bits: u32, names: &[(Name, ServiceSet)]) -> Cell {
     let point = ServicePoint { protocol: (bits >> 16) as u8, detail: bits as u16 };
-    let names = known.services.iter().filter(|(_, set)| set.contains(point)).map(|(name, _)| name.clone());
+    let names = names.iter().filter(|(_, set)| set.contains(point)).map(|(name, _)| name.clone());
     Cell::Service(point, names.collect())
 }
 
@@ -269,27 +271,30 @@ fn cell(by: &By, end: &End) -> Cell {
     }
 }
 
-/// A text for each list of cells, another for another list: what people read first, then what tells it from its likes.
+/// A text for each list of cells, another for another list: what people read first, then the lengths, since nothing in a
+/// label is a separator.
 fn sort_text(cells: &[Cell]) -> String {
-    let mut text = String::new();
+    let (mut text, mut lengths) = (String::new(), String::new());
+    let mut add = |kind: &str, value: &str| {
+        text.extend([kind, value, " "]);
+        lengths.push_str(&format!("-{}", value.len()));
+    };
     for cell in cells {
-        let (kind, value) = match cell {
-            Cell::Text(value) => ('1', value.clone()),
-            Cell::Labels(labels) => ('1', pairs(labels)),
-            Cell::Missing => ('2', String::new()),
-            Cell::Address(block) => ('3', address_text(block)),
-            _ => ('4', String::new()),
-        };
-        // Nothing in a label is a separator: lengths tell where a value ends.
-        text.push_str(&format!("{kind}{value}\0{};", value.len()));
+        match cell {
+            Cell::Text(value) => add("1", value),
+            Cell::Labels(labels) => {
+                add("1", "");
+                for label in policy::label::in_reading_order(labels) {
+                    add("", label.key.as_str());
+                    add("", label.value.as_str());
+                }
+            }
+            Cell::Missing => add("2", ""),
+            Cell::Address(block) => add("3", &address_text(block)),
+            _ => add("4", ""),
+        }
     }
-    text
-}
-
-/// Labels in reading order, told apart whatever stands in them.
-fn pairs(labels: &policy::LabelSet) -> String {
-    let labels = policy::label::in_reading_order(labels);
-    labels.iter().map(|label| format!("{}\0{}\0", label.key, label.value)).collect()
+    text + &lengths
 }
 
 /// An address whose texts are in the order of the numbers.

@@ -6,14 +6,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-/// The place behind a row, to go on from. Printed as letters and digits that no shell changes.
+/// The place behind a row, to go on from. Printed as letters, digits and marks that no shell changes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Token(pub(super) Place);
 
 /// A row's place in the order: by value, downwards, then by what it is.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Place {
     /// What was asked: of another question the token says nothing.
     pub(super) asked: u64,
@@ -30,7 +28,10 @@ pub(super) struct Place {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotAToken {
     /// No page ends like that.
-    #[error("`{0}` does not say where to go on; take the text that the page before ends with, as it is")]
+    #[error(
+        "`{}` does not say where to go on; take the text that the page before ends with, as it is",
+        crate::figure::visible(_0)
+    )]
     Unreadable(String),
     /// The words, the columns or the order are others.
     #[error(
@@ -41,25 +42,57 @@ pub enum NotAToken {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = serde_json::to_vec(&self.0).unwrap_or_default();
-        text.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let Place { asked, value, source, destination, service, window, outcome, side } = &self.0;
+        write!(f, "{asked:x}.{value}.{service}.{window}.{outcome}.{side}.")?;
+        plain(source, f)?;
+        f.write_str(".")?;
+        plain(destination, f)
     }
+}
+
+/// Letters and digits as they are, every other byte as `~` and two digits.
+fn plain(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'=' => write!(f, "{}", byte as char)?,
+            _ => write!(f, "~{byte:02x}")?,
+        }
+    }
+    Ok(())
 }
 
 impl FromStr for Token {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let unreadable = || NotAToken::Unreadable(crate::figure::shortened(text, 40).into_owned());
-        let digits = text.as_bytes();
-        if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Err(unreadable());
-        }
-        let value = |digit: u8| (digit as char).to_digit(16).unwrap_or(0) as u8;
-        let bytes: Vec<u8> = digits
-            .chunks_exact(2)
-            .map(|pair| pair.iter().fold(0, |sum, digit| sum << 4 | value(*digit)))
-            .collect();
-        serde_json::from_slice(&bytes).map(Token).map_err(|_| unreadable())
+        let place = || {
+            let parts: Vec<&str> = text.split('.').collect();
+            let [asked, value, service, window, outcome, side, source, destination] = parts[..] else {
+                return None;
+            };
+            Some(Place {
+                asked: u64::from_str_radix(asked, 16).ok()?,
+                value: value.parse().ok()?,
+                source: not_plain(source)?,
+                destination: not_plain(destination)?,
+                service: service.parse().ok()?,
+                window: window.parse().ok()?,
+                outcome: outcome.parse().ok()?,
+                side: side.parse().ok()?,
+            })
+        };
+        place()
+            .map(Self)
+            .ok_or_else(|| NotAToken::Unreadable(crate::figure::shortened(text, 40).into_owned()))
     }
+}
+
+fn not_plain(text: &str) -> Option<String> {
+    let mut parts = text.split('~');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }

@@ -14,8 +14,11 @@ use crate::summary::Tally;
 /// Version of the JSON form.
 const FORMAT_VERSION: u32 = 1;
 
+/// The name of a number, and what it is.
+type Number = (&'static str, fn(&Tally) -> i128);
+
 /// Columns of numbers in CSV and JSON, with what they are taken from.
-const NUMBERS: [(&str, fn(&Tally) -> i128); 9] = [
+const NUMBERS: [Number; 9] = [
     ("connections", |tally| tally.connections.into()),
     ("packets", |tally| tally.packets.into()),
     ("bytes", |tally| tally.bytes.into()),
@@ -173,11 +176,10 @@ impl Cell {
             Self::Text(text) => visible(text).into_owned(),
             Self::Labels(labels) => visible(&describe(labels)).into_owned(),
             Self::Address(block) => block_text(block),
-            Self::Service(point, names) if names.is_empty() => point.to_string(),
-            Self::Service(point, names) => {
-                let names: Vec<_> = names.iter().map(|name| visible(name.as_str())).collect();
-                format!("{point} ({})", names.join(", "))
-            }
+            Self::Service(point, names) => match names.first() {
+                Some(name) => format!("{point} ({})", visible(name.as_str())),
+                None => point.to_string(),
+            },
             Self::Window(start) => utc(*start),
             Self::Outcome(outcome) => outcome_word(*outcome).to_owned(),
             Self::Side(side) => side_word(*side).to_owned(),

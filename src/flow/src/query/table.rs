@@ -27,7 +27,7 @@ pub enum Cell {
     Labels(LabelSet),
     /// An address that nobody known holds, or the block that stands for it.
     Address(IpNet),
-    /// A service, with the policy's names for it.
+    /// A service, with the policy's names for it, the narrowest first.
     Service(ServicePoint, Vec<Name>),
     /// The start of a window, Unix seconds.
     Window(i64),

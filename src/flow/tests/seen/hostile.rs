@@ -47,7 +47,9 @@ fn nothing_in_a_name_is_markup_of_the_page() {
     let html = map().to_html();
     let count = |text: &str| html.matches(text).count();
     assert_eq!((count("<script"), count("</script"), count("<!--"), count("<img")), (2, 2, 0, 0));
-    assert!(!html.contains("<svg onload") && !html.contains("' onfocus='"));
+    assert!(!html.contains("<svg onload"));
+    // In the data of the script a quote is a quote.
+    assert!(!html.split_once("id=\"data\"").unwrap().0.contains("' onfocus='"));
     assert!(count("&lt;script&gt;window.pwned=1&lt;/script&gt;") > 5);
     assert!(!html.chars().any(|letter| letter.is_control() && letter != '\n'));
 }

@@ -11,10 +11,8 @@ pub fn is_meant(query: &Query, summaries: &Summaries, key: &Key, tally: &Tally) 
     let in_time = query.since.is_none_or(|since| since <= tally.last)
         && query.until.is_none_or(|until| tally.first < until);
     in_time
-        && !negated.iter().any(|word| holds(word))
-        && asked
-            .iter()
-            .all(|word| asked.iter().filter(|other| kind(other) == kind(word)).any(|other| holds(other)))
+        && !negated.iter().any(&holds)
+        && asked.iter().all(|word| asked.iter().filter(|other| kind(other) == kind(word)).any(&holds))
 }
 
 fn kind(word: &Word) -> String {

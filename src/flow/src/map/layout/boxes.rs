@@ -1,5 +1,6 @@
 //! Boxes: nodes in their group, groups in columns.
 
+use crate::figure::{visible, width};
 use crate::map::layout::{Link, order};
 use crate::map::{Map, Node};
 
@@ -13,6 +14,8 @@ const PADDING: f64 = 16.0;
 const NODE_WIDTH: (f64, f64) = (84.0, 220.0);
 /// About the width of a letter of a node's name.
 const LETTER: f64 = 7.6;
+/// About the width of a letter of a group's name.
+pub(in crate::map) const GROUP_LETTER: f64 = 9.2;
 /// Between nodes, one below the other.
 const ROW_GAP: f64 = 16.0;
 /// Between columns of nodes: room for a curve and its text.
@@ -98,9 +101,9 @@ fn place_inside(map: &Map, group: usize, start: usize, links: &[Link]) -> Sized<
     let widths: Vec<f64> = map.nodes.iter().skip(start).take(count).map(node_width).collect();
     let tries = order::arrangements(count, &edges).into_iter();
     let tries = tries.map(|layers| (layers.len(), place_layers(&layers, &widths))).collect();
-    let (places, (width, height)) = fitted(tries, WORTH.0).unwrap_or_default();
-    let title = crate::figure::width(&map.groups[group].name()) as f64 * 8.6 + 2.0 * PADDING + 8.0;
-    (places, (width.max(title.min(420.0)), height))
+    let (places, (wide, high)) = fitted(tries, WORTH.0).unwrap_or_default();
+    let title = width(&visible(&map.groups[group].name())) as f64 * GROUP_LETTER + 2.0 * PADDING + 8.0;
+    (places, (wide.max(title.min(420.0)), high))
 }
 
 /// Layers of nodes of one group as columns.
@@ -138,7 +141,7 @@ fn wrapped(layer: &[usize]) -> Vec<(bool, Vec<usize>)> {
 }
 
 fn node_width(node: &Node) -> f64 {
-    (node.name().chars().count() as f64 * LETTER + 24.0).clamp(NODE_WIDTH.0, NODE_WIDTH.1)
+    (width(&visible(&node.name())) as f64 * LETTER + 24.0).clamp(NODE_WIDTH.0, NODE_WIDTH.1)
 }
 
 fn place_groups(map: &Map, links: &[Link], sizes: &[(f64, f64)]) -> Vec<Area> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::figure::{shortened, width};
+use crate::figure::{shortened, visible, width};
 use crate::map::Map;
 use crate::map::layout::{Area, Curve, route};
 
@@ -41,7 +41,8 @@ pub(super) fn services(map: &Map, edges: &[usize]) -> String {
         sums.into_iter().map(|(name, sum)| (Reverse(sum), name)).collect();
     names.sort();
     let more = names.len().saturating_sub(NAMES_MAX);
-    let shown = names.iter().take(NAMES_MAX).map(|(_, name)| shortened(name, NAME_MAX));
+    let shown =
+        names.iter().take(NAMES_MAX).map(|(_, name)| shortened(&visible(name), NAME_MAX).into_owned());
     let text = shown.collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{text} +{more}") } else { text }
 }

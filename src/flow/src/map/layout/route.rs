@@ -41,9 +41,12 @@ fn sides(from: &Area, to: &Area) -> Sides {
     }
 }
 
+/// The height of a curve's other end, its place in the list, and whether it leaves here.
+type Touch = (i64, usize, bool);
+
 /// The heights at which each curve leaves and arrives: all that touch a side share it, in the order of their other ends.
 fn spread(boxes: &[Area], pairs: &[(usize, usize)], sides: &[Sides]) -> Vec<(f64, f64)> {
-    let mut touching: BTreeMap<(usize, Side), Vec<(i64, usize, bool)>> = BTreeMap::new();
+    let mut touching: BTreeMap<(usize, Side), Vec<Touch>> = BTreeMap::new();
     for (at, ((from, to), (leaves, arrives))) in pairs.iter().zip(sides).enumerate() {
         let height = |other: &usize| boxes[*other].middle() as i64;
         touching.entry((*from, *leaves)).or_default().push((height(to), at, true));

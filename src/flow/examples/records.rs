@@ -26,8 +26,8 @@ fn main() -> std::io::Result<()> {
     for file in arguments {
         let bytes = std::fs::read(file)?;
         match Reader::new(&format) {
-            None => aws_parquet::read(bytes::Bytes::from(bytes), &mut sink),
-            Some(mut reader) => {
+            Err(_) => aws_parquet::read(bytes::Bytes::from(bytes), &mut sink),
+            Ok(mut reader) => {
                 bytes.chunks(FED_BYTES).for_each(|part| reader.feed(part, &mut sink));
                 reader.finish(&mut sink);
             }

@@ -29,25 +29,30 @@ use super::sky::{self, Sky, on_plane};
 use crate::session::Failure;
 
 /// Who opens connections to whom, on which TCP port, how many; an address is somebody outside.
-const TALKS: [(&str, &str, u16, u32); 12] = [
-    ("198.51.100.7", "shop-web-prod-1", 443, 40),
+const TALKS: [(&str, &str, u16, u32); 14] = [
+    ("203.0.113.80", "shop-lb-1", 443, 40),
+    ("shop-lb-1", "shop-web-prod-1", 8080, 40),
     ("shop-web-prod-1", "shop-app-prod-1", 8443, 40),
-    ("shop-app-prod-1", "shop-db-prod-1", 5432, 60),
+    ("shop-app-prod-1", "shop-db-prod-1", 5432, 50),
     ("shop-app-prod-1", "erp-app-1", 443, 12),
     ("erp-app-1", "erp-db-1", 5432, 30),
-    ("reports-1", "erp-app-1", 443, 3),
+    ("reports-1", "erp-db-1", 5432, 3),
     ("reports-1", "warehouse-1", 9440, 5),
     ("shop-app-prod-1", "collector-1", 4317, 20),
     ("collector-1", "warehouse-1", 9440, 20),
     ("shared-bastion-1", "shop-db-prod-1", 22, 2),
     // What nobody should try.
     ("shop-web-prod-1", "shop-db-prod-1", 5432, 7),
+    ("reports-1", "erp-app-1", 443, 4),
     ("203.0.113.66", "erp-db-1", 22, 9),
 ];
+/// From one connection to the next.
+const APART_MS: u64 = 500;
 /// How long each connection takes.
 const DURATION_MS: u64 = 4_000;
 /// What each connection sends and gets.
 const COUNTS: (Count, Count) = (Count { packets: 12, bytes: 1_800 }, Count { packets: 10, bytes: 14_000 });
+const MINUTE_MS: u64 = 60_000;
 /// Logs are written for so long after the last connection, and read then.
 const LATER_MS: u64 = 2 * 3_600_000;
 
@@ -119,7 +124,9 @@ pub async fn listen(
 fn send(sky: &Sky, observed: &[Observed]) -> Result<Vec<Passage>, Failure> {
     let (aws, azure, gcp) = (sky.aws.world(), sky.azure.world(), sky.gcp.world());
     let edges: [&dyn Edge; 3] = [&*aws, &*azure, &*gcp];
-    let now = unix_ms(aws.now_ms());
+    // At the beginning of a minute, so that no connection is in two intervals of Google's logs: these do not say which of
+    // two entries began it.
+    let begin = unix_ms(aws.now_ms()).next_multiple_of(MINUTE_MS);
     let mut conversations = Vec::new();
     for (from, to, port, connections) in TALKS {
         let (source, destination) = (end(observed, from)?, end(observed, to)?);
@@ -132,7 +139,7 @@ fn send(sky: &Sky, observed: &[Observed]) -> Result<Vec<Passage>, Failure> {
                 protocol: 6,
                 source_port: 40_000 + u16::try_from(conversations.len()).unwrap_or_default(),
                 detail: port,
-                start_ms: now + u64::from(number) * 1_000,
+                start_ms: begin + u64::from(number) * APART_MS,
                 duration_ms: DURATION_MS,
                 sent: COUNTS.0,
                 received: COUNTS.1,
@@ -162,9 +169,9 @@ fn write_logs(sky: &Sky, passages: &[Passage], folder: &Path) -> Result<(), Fail
         ..Default::default()
     };
     let logged = mock_gcp::flow_logs::SubnetLog {
+        interval_s: 60,
         sampling: 1.0,
         metadata: mock_gcp::flow_logs::Metadata::IncludeAll,
-        ..Default::default()
     };
     let gcp = mock_gcp::flow_logs::Settings { unless_configured: Some(logged), ..Default::default() };
     let azure = mock_azure::flow_logs::Settings::default();

@@ -13,7 +13,6 @@ use rustc_hash::FxHashMap;
 use crate::summary::{End, EndId, Ends};
 use crate::timeline::{Holders, InterfaceNumber, NetworkNumber, Period, Who};
 
-/// Answers that are kept at most (40 MB); when there are more, all are looked up again.
 /// Answers that are kept at most (25 MB); when there are more, all are looked up again.
 const KEPT_MAX: usize = (1 << 20) / 8 * 7;
 

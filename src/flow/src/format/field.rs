@@ -2,6 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use policy::service::protocol::TCP;
+
+use crate::record::Outcome;
+
+/// The connections that an AWS record stands for: with TCP flags and without a SYN among them it goes on with one that an
+/// earlier record began. What was dropped is an attempt, whatever it was.
+pub(super) fn opened(protocol: u8, tcp_flags: Option<u8>, outcome: Outcome) -> u32 {
+    const SYN: u8 = 2;
+    let goes_on = protocol == TCP && tcp_flags.is_some_and(|flags| flags & SYN == 0);
+    u32::from(!goes_on || outcome == Outcome::Rejected)
+}
+
 /// A whole number of digits alone; `None` for anything else, and over 64 bits.
 pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
     if text.is_empty() {

@@ -106,16 +106,12 @@ struct World {
 
 fn estate() -> Snapshot {
     let mut workloads = Vec::new();
-    for network in 0..NETWORKS.len() {
-        for role in 0..ROLES.len() {
     for (network, id) in NETWORKS.iter().enumerate() {
         for (role, name) in ROLES.iter().enumerate() {
             for number in 0..EACH {
                 let party = Party::Inside { network, role, number };
                 let addresses: Vec<String> = (0..3).map(|form| party.address(form).to_string()).collect();
                 let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-                let place = format!("{}@{}", party.interface().unwrap(), NETWORKS[network]);
-                workloads.push(workload(&place, &format!("role={}", ROLES[role]), &addresses));
                 let place = format!("{}@{id}", party.interface().unwrap());
                 workloads.push(workload(&place, &format!("role={name}"), &addresses));
             }

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::cells::{Cell, Kind, Word};
 use super::{Addresses, Column, Names, Numbers, Visit, Words};
-use crate::format::field::fault;
+use crate::format::field::{fault, opened};
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 use crate::sink::{Cloud, Gap, GapKind, Point, PointId, Sink};
 
@@ -110,6 +110,9 @@ impl Rows {
         }
         let packets = get(&self.packets, row, "packets")?.unwrap_or(0).unsigned_abs();
         let bytes = get(&self.bytes, row, "bytes")?.unwrap_or(0).unsigned_abs();
+        let protocol = small(&self.protocol, row, "protocol")?.ok_or("has no `protocol`")?;
+        let flags: Option<u8> = small(&self.flags, row, "tcp_flags")?;
+        let outcome = get(&self.action, row, "action")?.unwrap_or_default();
         sink.record(&FlowRecord {
             point,
             start,
@@ -123,13 +126,13 @@ impl Rows {
             )?,
             source_port: small(&self.source_port, row, "srcport")?.unwrap_or(0),
             destination_port: small(&self.destination_port, row, "dstport")?.unwrap_or(0),
-            protocol: small(&self.protocol, row, "protocol")?.ok_or("has no `protocol`")?,
+            protocol,
             direction: get(&self.direction, row, "flow_direction")?,
             // Flags tell in short flows; whoever reads them knows more than this row.
             opener: Opener::Unknown,
-            tcp_flags: small(&self.flags, row, "tcp_flags")?.unwrap_or(0),
-            outcome: get(&self.action, row, "action")?.unwrap_or_default(),
-            connections: 1,
+            tcp_flags: flags.unwrap_or(0),
+            outcome,
+            connections: opened(protocol, flags, outcome),
             forward: Counts { packets, bytes },
             backward: Counts::default(),
         });

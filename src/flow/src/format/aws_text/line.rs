@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::fields::{address, number, token_end};
 use super::layout::{Column, Layout};
 use super::quoted;
+use crate::format::field::opened;
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 use crate::sink::{GapKind, PointId};
 
@@ -236,6 +237,12 @@ impl<'a> Values<'a> {
     #[inline]
     pub(super) fn record(&self, point: PointId) -> FlowRecord {
         let (start, end) = self.times();
+        let flags = self.has(Column::TcpFlags).then(|| self.number(Column::TcpFlags) as u8);
+        let outcome = match self.number(Column::Action) {
+            _ if !self.has(Column::Action) => Outcome::Unknown,
+            0 => Outcome::Accepted,
+            _ => Outcome::Rejected,
+        };
         let port = |column| if self.has_ports() { self.number(column) as u16 } else { 0 };
         FlowRecord {
             point,
@@ -251,13 +258,9 @@ impl<'a> Values<'a> {
                 _ => Direction::Egress,
             }),
             opener: Opener::Unknown,
-            tcp_flags: self.number(Column::TcpFlags) as u8,
-            outcome: match self.number(Column::Action) {
-                _ if !self.has(Column::Action) => Outcome::Unknown,
-                0 => Outcome::Accepted,
-                _ => Outcome::Rejected,
-            },
-            connections: 1,
+            tcp_flags: flags.unwrap_or(0),
+            outcome,
+            connections: opened(self.number(Column::Protocol) as u8, flags, outcome),
             forward: Counts { packets: self.number(Column::Packets), bytes: self.number(Column::Bytes) },
             backward: Counts::default(),
         }

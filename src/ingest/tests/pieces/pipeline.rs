@@ -207,13 +207,25 @@ fn a_sink_that_panics_does_not_hang() {
     }
 }
 
+fn gzipped() -> provider::Piece {
+    provider::Piece {
+        key: "a.log.gz".to_owned(),
+        version: String::new(),
+        offset: 0,
+        end: None,
+        format: Format::AwsText,
+        packing: Packing::Gzip,
+        modified: 0,
+    }
+}
+
 #[tokio::test]
 async fn bytes_that_come_asynchronously_are_read_the_same() {
     let text = text(6, 60_000);
     let (account, lines) = read(2, Packing::Gzip, &gzip(&text));
     let packed = gzip(&text);
     let input = futures_util::stream::iter(pieces(&packed, 10_000));
-    let (pipeline, again) = pipeline(2).read_stream(Format::AwsText, Packing::Gzip, input).await.unwrap();
+    let (pipeline, again) = pipeline(2).read_piece(&gzipped(), input).await.unwrap();
     assert_eq!(again.unwrap(), account);
     assert_eq!(pipeline.finish().unwrap().sorted(), lines);
 }
@@ -222,6 +234,6 @@ async fn bytes_that_come_asynchronously_are_read_the_same() {
 #[tokio::test]
 async fn a_source_without_an_end_is_left_at_a_damage() {
     let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(b"no gzip".to_vec()));
-    let (_, account) = pipeline(2).read_stream(Format::AwsText, Packing::Gzip, endless).await.unwrap();
+    let (_, account) = pipeline(2).read_piece(&gzipped(), endless).await.unwrap();
     assert_eq!(account.unwrap().damage.map(|damage| damage.kind), Some(DamageKind::Corrupt));
 }

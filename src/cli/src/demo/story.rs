@@ -4,14 +4,15 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flow::map::{Map, Options};
-use flow::replay::{Draft, Effect, Uncovered, replay};
+use flow::replay::{Draft, Uncovered, replay};
 use plan::Scope;
 use plan::report::{self, Style};
-use policy::file::SourceFile;
+use policy::compile;
+use policy::file::{SourceFile, load};
 use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
-use reconcile::planning::{Intent, Planned};
+use reconcile::planning::Intent;
 use serde_json::{Value, json};
 
 use super::show::{self, Event};
@@ -137,6 +138,7 @@ pub async fn tell() -> Result<Exit, Failure> {
     let heard =
         traffic::listen(&stage.sky, &end.observed, &end.planned.snapshot, &end.planned.compiled).await?;
     show_traffic(&heard, &end);
+    show_replay(&stage.files, &heard, &end)?;
 
     chapter(9, "What stays for people to decide");
     stage.show_rest(&end);
@@ -163,14 +165,24 @@ fn show_traffic(heard: &traffic::Heard, status: &PassStatus) {
     anstream::print!("{}", Map::build(&heard.summaries, &options).to_text());
     let exact = if heard.is_exact() { "exactly" } else { "NOT" };
     anstream::println!("The map shows {exact} what was sent. Google's flow logs carry no verdicts.");
-    let Planned { snapshot, compiled, .. } = &status.planned;
-    let draft = Draft { snapshot, policy: compiled, in_force: None };
-    let replay = replay(&heard.summaries, &draft, Uncovered::default());
-    let cut = replay.of(Effect::Cut).count();
-    anstream::println!(
-        "bulkhead plan --replay 1d: of {} flows the policy would cut {cut}.",
-        replay.total.rows
-    );
+}
+
+/// What a draft would cut of what was seen: the one without the rule that lets the shop order.
+fn show_replay(files: &[SourceFile], heard: &traffic::Heard, status: &PassStatus) -> Result<(), Failure> {
+    const RULE: &str = "shop-orders";
+    let without = |file: &SourceFile| {
+        let kept = file.text.lines().filter(|line| !line.contains(RULE)).map(|line| format!("{line}\n"));
+        SourceFile { name: file.name.clone(), text: kept.collect() }
+    };
+    let drafted: Vec<SourceFile> = files.iter().map(without).collect();
+    let mut snapshot = status.planned.snapshot.clone();
+    snapshot.policy = load(&drafted)?.policy;
+    let policy = compile(&snapshot).policy;
+    let in_force = Some((&status.planned.snapshot, &status.planned.compiled));
+    let draft = Draft { snapshot: &snapshot, policy: &policy, in_force };
+    anstream::println!("\nSomebody drafts a policy without the rule `{RULE}`; bulkhead plan --replay 1d:");
+    anstream::print!("{}", replay(&heard.summaries, &draft, Uncovered::default()).to_text());
+    Ok(())
 }
 
 fn chapter(number: u32, title: &str) {

@@ -120,32 +120,28 @@ impl Seen {
         }
     }
 
-    /// What a reader should know besides the rows, in sentences.
+    /// What a reader should know besides the rows, in sentences without their full stop.
     pub fn notes(&self) -> Vec<String> {
         let lost = self.coverage.lost(self.time.from, self.time.to);
-        let mut notes = Vec::new();
-        let mut note = |is: bool, text: String| {
-            if is {
-                notes.push(text);
-            }
-        };
-        note(!lost.points.is_empty(), format!("{} points lost records (SKIPDATA).", lost.points.len()));
-        note(
-            !lost.sampled.is_empty(),
-            format!("Sampled, so that what is not seen may have been: {}.", lost.sampled.join(", ")),
-        );
-        note(
-            lost.unread > 0,
-            format!("{} records or places could not be read: `bulkhead flows status`.", lost.unread),
-        );
-        let guessed = self.coverage.guessed;
-        note(
-            guessed > 0,
-            format!(
-                "Who opened the connection was guessed for {guessed} of {} records.",
-                self.coverage.records
+        let (records, guessed) = (self.coverage.records, self.coverage.guessed);
+        let sampled = lost.sampled.join(", ");
+        let all = [
+            (!lost.points.is_empty(), format!("points that lost records (SKIPDATA): {}", lost.points.len())),
+            (!sampled.is_empty(), format!("sampled, so that what is not seen may have been: {sampled}")),
+            (
+                lost.unread > 0,
+                format!(
+                    "records or places that could not be read: {} (`bulkhead flows status`)",
+                    lost.unread
+                ),
             ),
-        );
-        notes
+            (
+                guessed > 0,
+                format!(
+                    "who opened the connection was guessed from ports for {guessed} of {records} records"
+                ),
+            ),
+        ];
+        all.into_iter().filter(|(is, _)| *is).map(|(_, note)| note).collect()
     }
 }

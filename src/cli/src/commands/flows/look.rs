@@ -58,7 +58,7 @@ async fn show(
 pub(in crate::commands) fn words(words: &[String], known: &Known<'_>) -> Result<Query, Failure> {
     Query::parse(words, known).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(lines.join("\n       "), format!("the words are\n{}", flow::query::WORDS))
+        Failure::new(lines.join("\n       "), "")
     })
 }
 

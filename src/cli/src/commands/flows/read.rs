@@ -106,10 +106,16 @@ fn tell(report: &Report) -> Exit {
     for source in &report.sources {
         if source.pieces > 0 || source.cases > 0 {
             let (pieces, records, bytes) = (source.pieces, source.records, source.bytes);
-            anstream::eprintln!("{}: {records} records in {pieces} pieces ({bytes} bytes)", source.name);
+            anstream::eprintln!(
+                "{}: records {records}, files or windows {pieces}, bytes {bytes}",
+                source.name
+            );
         }
         if source.cases > 0 {
-            anstream::eprintln!("  {} places could not be read: `bulkhead flows status`", source.cases);
+            anstream::eprintln!(
+                "  places that could not be read: {} (`bulkhead flows status`)",
+                source.cases
+            );
         }
         for (piece, error) in &source.failed {
             anstream::eprintln!("  {piece} is tried again: {error}");

@@ -17,7 +17,7 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
     let reader = reader(&config).await?;
     let manifest = reader.manifest().await.map_err(|error| unreadable(&error))?;
     let cases = reader.quarantine().await.map_err(|error| unreadable(&error))?;
-    anstream::println!("store {}: {} parts", config.flows.store, manifest.parts.len());
+    anstream::println!("store {}; parts: {}", config.flows.store, manifest.parts.len());
     for source in &config.flows.sources {
         let Some(state) = manifest.sources.get(&source.name) else {
             anstream::println!("  source {}: nothing read yet", source.name);
@@ -27,13 +27,13 @@ pub(super) async fn run(path: &Path) -> Result<Exit, Failure> {
         let newest = newest.map_or("nothing".to_owned(), moment);
         let open_cases = cases.iter().filter(|case| case.source == source.name).count();
         anstream::println!(
-            "  source {}: read up to {newest}; {open_cases} places could not be read",
+            "  source {}: read up to {newest}; places that could not be read: {open_cases}",
             source.name
         );
     }
     let all = Seconds { from: i64::MIN, to: i64::MAX };
     let seen = read(&config, all, Windows::Together).await?;
-    anstream::println!("{} records in {} rows", seen.coverage.records, seen.summaries.rows.len());
+    anstream::println!("records: {}; rows: {}", seen.coverage.records, seen.summaries.rows.len());
     for (reason, count) in &seen.coverage.faults.by_reason {
         anstream::println!("  {count} × {reason}");
     }

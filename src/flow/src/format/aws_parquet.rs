@@ -39,6 +39,10 @@ const BATCH_ROWS: usize = 2048;
 /// The most rows of one file. AWS closes a file at 75 MB, some ten million rows; a few bytes can claim many more.
 pub const ROWS_MAX: i64 = 100_000_000;
 
+/// The most rows for each byte of a file: a few bytes can claim to be many rows of nothing new. A row has times, ports and
+/// counters of its own, and those do not fit into a bit.
+const ROWS_PER_BYTE_MAX: u64 = 64;
+
 /// A file that was opened. Row groups may be read apart, by several threads if need be.
 pub struct AwsParquet<R: ChunkReader> {
     source: Arc<R>,
@@ -60,8 +64,8 @@ impl<R: ChunkReader + 'static> AwsParquet<R> {
     /// A file that is no Parquet file of flow logs.
     pub fn open(source: R) -> Result<Self, Fault> {
         let source = Arc::new(source);
-        let file = SerializedFileReader::new(Shared(source.clone()))
-            .map_err(|error| fault(0, format!("is no Parquet file: {error}")))?;
+        let file = guarded(|| SerializedFileReader::new(Shared(source.clone())));
+        let file = file.map_err(|reason| fault(0, format!("is no Parquet file: {reason}")))?;
         let metadata = file.metadata();
         let rows = metadata.row_groups().iter().try_fold(0i64, |sum, group| {
             let rows = group.num_rows();
@@ -71,6 +75,10 @@ impl<R: ChunkReader + 'static> AwsParquet<R> {
             None => return Err(fault(0, "is no Parquet file: its number of rows is no number")),
             Some(rows) if rows > ROWS_MAX => {
                 return Err(fault(0, format!("a file of {rows} rows is over the limit of {ROWS_MAX}")));
+            }
+            Some(rows) if rows.unsigned_abs() / ROWS_PER_BYTE_MAX > source.len() => {
+                let length = source.len();
+                return Err(fault(0, format!("a file of {length} bytes cannot have {rows} rows")));
             }
             Some(_) => {}
         }
@@ -155,6 +163,13 @@ impl<R: ChunkReader + 'static> AwsParquet<R> {
         let types = Types(self);
         Rows::default().each_column(&mut { types })
     }
+}
+
+/// Calls the crate, which panics over some files that are broken (found by fuzzing: the lengths of DELTA_LENGTH_BYTE_ARRAY). A
+/// panic is that call's failure, and what it worked on is not used again.
+fn guarded<T>(call: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, String> {
+    let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    called.map_err(|_| "it is broken".to_owned())?.map_err(|error| error.to_string())
 }
 
 /// Something that is done to every column.

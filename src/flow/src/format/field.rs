@@ -31,6 +31,14 @@ fn digit(byte: u8) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
+/// Times from here on are in milliseconds. In seconds, this is the year 5138; in milliseconds, 1973.
+const MILLISECONDS_FROM: i64 = 100_000_000_000;
+
+/// Unix seconds of a time in seconds or milliseconds: Azure writes both, and AWS was seen to.
+pub(super) fn seconds(time: i64) -> i64 {
+    if time >= MILLISECONDS_FROM { time / 1000 } else { time }
+}
+
 /// An address of either family in any of its text forms.
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     ipv4(text).map(IpAddr::V4).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())

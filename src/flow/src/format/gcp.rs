@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use self::entry::Read;
+use self::entry::Names;
 use super::LINE_BYTES_MAX;
 use super::field::fault;
 use super::points::Points;
@@ -29,6 +29,7 @@ pub struct Gcp {
     offset: u64,
     others: u64,
     points: Points,
+    names: Names,
 }
 
 impl Gcp {
@@ -94,9 +95,9 @@ impl Gcp {
             return;
         }
         match entry::read(line) {
-            Ok(Read::Other) => self.others += 1,
-            Ok(Read::Ours(seen)) => {
-                let point = seen.point(&mut self.points, sink);
+            Ok(None) => self.others += 1,
+            Ok(Some(seen)) => {
+                let point = seen.point(&mut self.names, &mut self.points, sink);
                 sink.record(&FlowRecord { point, ..seen.record });
             }
             Err(reason) => sink.fault(fault(begin, reason)),

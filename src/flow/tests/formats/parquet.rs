@@ -177,6 +177,13 @@ fn trap_skipdata_and_nodata_are_no_traffic() {
 }
 
 #[test]
+fn times_may_be_in_milliseconds() {
+    // flowlogs-reader: "contra the docs, the start and end fields can contain millisecond-based timestamps".
+    let table = replaced(&table(), "start", wide(&[1790000005123, 1790000006, 1790000060000, 1790000120000]));
+    assert_eq!(lines_of(simple(&table)), LINES);
+}
+
+#[test]
 fn trap_reject_does_not_say_who_and_a_log_may_have_no_verdicts() {
     let lines = lines_of(simple(&without(&table(), &["action"])));
     assert!(lines[0].contains(" egress - 2 - 1 "), "{lines:?}");

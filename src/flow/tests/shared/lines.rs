@@ -13,6 +13,7 @@ pub struct Lines {
     /// One line for each finding.
     pub lines: Vec<String>,
     points: Vec<String>,
+    numbers: std::collections::BTreeMap<String, PointId>,
 }
 
 impl Sink for Lines {
@@ -23,11 +24,12 @@ impl Sink for Lines {
             Cloud::Gcp => "gcp",
         };
         let name = format!("{cloud} {} {}", point.interface.unwrap_or("-"), point.network.unwrap_or("-"));
-        let known = self.points.iter().position(|known| *known == name);
-        PointId(known.unwrap_or_else(|| {
+        let next = PointId(self.points.len() as u32);
+        let number = *self.numbers.entry(name.clone()).or_insert(next);
+        if number == next {
             self.points.push(name);
-            self.points.len() - 1
-        }) as u32)
+        }
+        number
     }
 
     fn record(&mut self, record: &FlowRecord) {

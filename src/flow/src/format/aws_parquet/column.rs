@@ -5,11 +5,12 @@
 
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
-use parquet::column::page::Page;
+use parquet::column::page::{Page, PageReader};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::cells::{Cell, Kind};
+use super::guarded;
 use super::hybrid::Hybrid;
 use super::pages::Pages;
 use crate::format::field::quoted;
@@ -223,7 +224,7 @@ impl<K: Kind> Column<K> {
     }
 
     fn next_page(&mut self, chunk: &mut Chunk<K::Value>) -> Result<(), String> {
-        let page = chunk.pages.next().ok_or(ENDS_EARLY)?.map_err(|error| error.to_string())?;
+        let page = guarded(|| chunk.pages.get_next_page())?.ok_or(ENDS_EARLY)?;
         match page {
             Page::DictionaryPage { mut buf, num_values, .. } => {
                 chunk.dictionary.clear();
@@ -301,8 +302,8 @@ impl<K: Kind> Column<K> {
             macro_rules! read {
                 ($reader:expr, $cell:expr) => {{
                     let mut values = Vec::new();
-                    let read = $reader.read_records(wanted, Some(&mut levels), None, &mut values);
-                    let (records, ..) = read.map_err(|error| error.to_string())?;
+                    let read = || $reader.read_records(wanted, Some(&mut levels), None, &mut values);
+                    let (records, ..) = guarded(read)?;
                     (records, values.into_iter().map($cell).collect::<Vec<_>>())
                 }};
             }

@@ -14,6 +14,8 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::guarded;
+
 /// The most bytes of one page, unpacked. Writers aim at one MiB; some make one page of a whole chunk.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
 
@@ -38,8 +40,8 @@ impl Pages {
             return Err(format!("its {length} bytes from {start} are not in the file"));
         }
         let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build();
-        let packed = plain.and_then(|plain| SerializedPageReader::new(source, &plain, rows, None));
-        let packed = Box::new(packed.map_err(|error| error.to_string())?);
+        let packed = guarded(|| SerializedPageReader::new(source, &plain?, rows, None));
+        let packed = Box::new(packed?);
         Ok(Self { packed, compression: chunk.compression() })
     }
 

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::cells::{Cell, Kind, Word};
 use super::{Addresses, Column, Names, Numbers, Visit, Words};
-use crate::format::field::{fault, opened};
+use crate::format::field::{fault, opened, seconds};
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 use crate::sink::{Cloud, Gap, GapKind, Point, PointId, Sink};
 
@@ -143,7 +143,7 @@ impl Rows {
     fn times(&self, row: usize) -> Result<(i64, i64), String> {
         let (start, end) = (get(&self.start, row, "start")?, get(&self.end, row, "end")?);
         match (start.or(end), end.or(start)) {
-            (Some(start), Some(end)) => Ok((start, end)),
+            (Some(start), Some(end)) => Ok((seconds(start), seconds(end))),
             _ => Err("has no `start`".to_owned()),
         }
     }

@@ -71,9 +71,9 @@ struct Interface<'a> {
 
 /// Reads an element that begins at an offset. An element that is not understood is one fault.
 pub(super) fn read(bytes: &[u8], begin: u64, points: &mut Points, sink: &mut impl Sink) {
-    let element: Element<'_> = match serde_json::from_slice(bytes) {
+    let element: Element<'_> = match parse(bytes) {
         Ok(element) => element,
-        Err(error) => return sink.fault(fault(begin, format!("is no element of a flow log: {error}"))),
+        Err(reason) => return sink.fault(fault(begin, format!("is no element of a flow log: {reason}"))),
     };
     let place = Place { bytes, begin };
     match (&element.flows, &element.properties) {
@@ -86,6 +86,12 @@ pub(super) fn read(bytes: &[u8], begin: u64, points: &mut Points, sink: &mut imp
             ));
         }
     }
+}
+
+fn parse(bytes: &[u8]) -> Result<Element<'_>, String> {
+    // Once for the element: as bytes, each of its thousands of strings is checked for itself.
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 fn virtual_network(

@@ -1,7 +1,7 @@
 //! Flow tuples: the fields of a flow, comma-separated in one string.
 
 use crate::PointId;
-use crate::format::field::{address, quoted, unsigned};
+use crate::format::field::{address, quoted, seconds, unsigned};
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 
 /// Which fields a tuple has, in which order.
@@ -18,9 +18,6 @@ pub(super) enum Layout {
 /// What a state says: outcome and connections. Begin counts the connection; Continue and End are the traffic since the last
 /// tuple of a connection that was counted when it began.
 type State = (Outcome, u32);
-
-/// Times from here on are in milliseconds. In seconds, this is the year 5138; in milliseconds, 1973.
-const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
 /// Reads a tuple. The tuple's source is who opened the connection.
 ///
@@ -88,9 +85,8 @@ impl<'a> Fields<'a> {
 
     fn time(&mut self) -> Result<i64, String> {
         let text = self.next("time")?;
-        let time = unsigned(text).ok_or_else(|| unreadable("time", text))?;
-        let seconds = if time >= MILLISECONDS_FROM { time / 1000 } else { time };
-        i64::try_from(seconds).map_err(|_| unreadable("time", text))
+        let time = unsigned(text).and_then(|time| i64::try_from(time).ok());
+        time.map(seconds).ok_or_else(|| unreadable("time", text))
     }
 
     fn address(&mut self, name: &str) -> Result<std::net::IpAddr, String> {

@@ -92,14 +92,6 @@ struct Network<'a> {
     vpc_name: Option<Text<'a>>,
 }
 
-/// What an entry is.
-pub(super) enum Read<'a> {
-    /// Of a log that is none of ours.
-    Other,
-    /// A flow.
-    Ours(Box<Seen<'a>>),
-}
-
 /// A flow, and where it was seen.
 pub(super) struct Seen<'a> {
     /// Without its point.
@@ -110,19 +102,32 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     /// The number of the point. Without metadata (the default of flow logs), an entry names none.
-    pub(super) fn point(&self, points: &mut Points, sink: &mut impl Sink) -> PointId {
+    pub(super) fn point(&self, names: &mut Names, points: &mut Points, sink: &mut impl Sink) -> PointId {
         let instance = self.instance.as_ref().and_then(|instance| {
             let (project, zone) = (instance.project_id.as_ref()?.as_str(), instance.zone.as_ref()?.as_str());
             let name = instance.vm_name.as_ref()?.as_str();
-            Some(["projects/", project, "/zones/", zone, "/instances/", name].concat())
+            Some(concat(&mut names.instance, &["projects/", project, "/zones/", zone, "/instances/", name]))
         });
         let network = self.network.as_ref().and_then(|network| {
             let (project, name) =
                 (network.project_id.as_ref()?.as_str(), network.vpc_name.as_ref()?.as_str());
-            Some(["projects/", project, "/global/networks/", name].concat())
+            Some(concat(&mut names.network, &["projects/", project, "/global/networks/", name]))
         });
-        points.number(Cloud::Gcp, instance.as_deref(), network.as_deref(), sink)
+        points.number(Cloud::Gcp, instance, network, sink)
     }
+}
+
+/// The names of the last point; kept for their memory.
+#[derive(Default)]
+pub(super) struct Names {
+    instance: String,
+    network: String,
+}
+
+fn concat<'a>(into: &'a mut String, parts: &[&str]) -> &'a str {
+    into.clear();
+    parts.iter().for_each(|part| into.push_str(part));
+    into
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,36 +148,35 @@ fn log_of(name: &str) -> Option<Log> {
     }
 }
 
-/// Reads an entry.
+/// Reads an entry; `None` for one of a log that is none of ours.
 ///
 /// # Errors
 /// The reason why it cannot be read.
-pub(super) fn read(line: &[u8]) -> Result<Read<'_>, String> {
-    let entry: Entry<'_> = match serde_json::from_slice(line) {
+pub(super) fn read(line: &[u8]) -> Result<Option<Seen<'_>>, String> {
+    // Once for the line: as bytes, each of its hundred strings is checked for itself.
+    let line = std::str::from_utf8(line).map_err(|error| format!("is no log entry: {error}"))?;
+    let entry: Entry<'_> = match serde_json::from_str(line) {
         Ok(entry) => entry,
-        Err(error) => return not_ours(line).map_err(|()| format!("is no log entry: {error}")),
+        Err(_) if is_other(line) => return Ok(None),
+        Err(error) => return Err(format!("is no log entry: {error}")),
     };
     let name = entry.log.as_ref().ok_or("is no log entry: it has no `logName`")?;
-    let Some(log) = log_of(name.as_str()) else { return Ok(Read::Other) };
+    let Some(log) = log_of(name.as_str()) else { return Ok(None) };
     let payload = entry.payload.ok_or("has no `jsonPayload`")?;
-    let seen = match log {
-        Log::Flows => flow(payload)?,
-        Log::Firewall => decision(payload, entry.timestamp)?,
-    };
-    Ok(Read::Ours(Box::new(seen)))
+    match log {
+        Log::Flows => flow(payload).map(Some),
+        Log::Firewall => decision(payload, entry.timestamp).map(Some),
+    }
 }
 
-/// An entry of another log whose payload has fields of our names with other contents.
-fn not_ours(line: &[u8]) -> Result<Read<'_>, ()> {
+/// Whether it is an entry of another log, whose payload has fields of our names with other contents.
+fn is_other(line: &str) -> bool {
     #[derive(Deserialize)]
     struct Named<'a> {
         #[serde(borrow, rename = "logName")]
         log: Text<'a>,
     }
-    match serde_json::from_slice::<Named<'_>>(line) {
-        Ok(entry) if log_of(entry.log.as_str()).is_none() => Ok(Read::Other),
-        _ => Err(()),
-    }
+    serde_json::from_str::<Named<'_>>(line).is_ok_and(|entry| log_of(entry.log.as_str()).is_none())
 }
 
 /// VPC flow logs: each direction of a connection is an entry of its own, from each of the ends that report it. The

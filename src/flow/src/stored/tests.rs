@@ -1,5 +1,7 @@
 //! What goes in comes out, whatever it is; what is not ours is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
 use policy::{LabelKey, LabelSet, LabelValue, ServicePoint};
 

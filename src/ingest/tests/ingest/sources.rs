@@ -125,9 +125,8 @@ async fn a_year_of_logs_is_not_listed_in_each_pass() {
     let plan = Plan::default();
     let front: Arc<dyn ObjectStore> = Arc::new(Faulty::new(store, plan.clone()));
     let source = source(&front, "logs", Layout::Aws);
-    let mut cursor = FlowCursor::default();
     // 2026-12-27
-    cursor.horizon = 1_798_329_600;
+    let cursor = FlowCursor { horizon: 1_798_329_600, ..FlowCursor::default() };
     plan.arm(None);
     assert_eq!(source.pieces(&cursor, 1000).await.unwrap().len(), 4, "two days of two files");
     let calls = plan.calls();

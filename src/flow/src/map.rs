@@ -210,7 +210,7 @@ impl Map {
         text::render(self)
     }
 
-    /// For programs: see [`json`](self) for the form, which has a `format_version`.
+    /// For programs, with a `format_version`; `map/json.rs` writes the form down.
     pub fn to_json(&self) -> serde_json::Value {
         json::render(self)
     }
@@ -267,7 +267,7 @@ impl Node {
         }
     }
 
-    /// Its labels without the group's, or what it is, for search and for programs.
+    /// What it is, for programs and style sheets.
     pub fn kind_word(&self) -> &'static str {
         match self.kind {
             NodeKind::Role(_) => "role",

@@ -1,6 +1,6 @@
 //! What must hold for any bytes.
 
-use flow::format::{Reader, aws_parquet};
+use flow::format::{FormatError, Reader, aws_parquet};
 use flow::{Fault, FlowRecord, Format, Gap, Point, PointId, Sink};
 
 use crate::mutate::Random;
@@ -46,7 +46,7 @@ impl Sink for Findings {
 /// Checks an input and gives what was found.
 pub type Check = Box<dyn Fn(&[u8], &mut Random) -> Vec<Finding> + Send + Sync + std::panic::RefUnwindSafe>;
 
-fn read(reader: Option<Reader>, bytes: &[u8], cuts: &[usize], sink: &mut Findings) -> u64 {
+fn read(reader: Result<Reader, FormatError>, bytes: &[u8], cuts: &[usize], sink: &mut Findings) -> u64 {
     let mut reader = reader.expect("the format is a stream");
     let mut begin = 0;
     for end in cuts.iter().copied().chain([bytes.len()]) {
@@ -78,6 +78,15 @@ fn any_cut(format: &Format, bytes: &[u8], random: &mut Random) -> (Findings, u64
 
 fn is_told(finding: &Finding) -> bool {
     !matches!(finding, Finding::Fault(_))
+}
+
+/// A text that begins with its header.
+pub fn text(format: Format) -> Check {
+    Box::new(move |bytes, random| {
+        let (whole, done) = any_cut(&format, bytes, random);
+        assert_eq!(done, bytes.len() as u64);
+        whole.found
+    })
 }
 
 /// A format of one document that grows: read to any place and resumed, it has each record once.

@@ -42,6 +42,32 @@ pub fn gcp() -> Vec<Vec<u8>> {
     ])
 }
 
+/// The fields of version 2.
+pub const AWS_FORMAT: &str = "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}";
+
+const AWS_LINES: [&str; 5] = [
+    "2 111122223333 eni-0aa11bb22cc33dd44 10.20.1.15 10.20.2.30 41834 5432 6 9 1240 1790000005 1790000058 ACCEPT OK",
+    "2 111122223333 eni-0aa11bb22cc33dd44 2001:db8::9 2001:db8::15 50022 22 6 3 180 1790000005 1790000031 REJECT OK",
+    "2 111122223333 eni-1 - - - - - - - 1790000060 1790000119 - NODATA",
+    "2 111122223333 eni-1 - - - - - - - 1790000120 1790000179 - SKIPDATA",
+    "2 111122223333 eni-1 10.20.1.15 10.20.2.30 0 0 1 1 84 1790000005 1790000058 ACCEPT OK",
+];
+
+/// CloudWatch lines of version 2, with each kind of line end.
+pub fn aws_lines() -> Vec<Vec<u8>> {
+    texts(&[&AWS_LINES.join("\n"), &AWS_LINES.join("\r\n"), &(AWS_LINES.join("\n\n") + "\n")])
+}
+
+/// S3 files: the default format, many fields in another order, two files one after the other.
+pub fn aws_text() -> Vec<Vec<u8>> {
+    let header = AWS_FORMAT.replace(['$', '{', '}'], "");
+    let plain = format!("{header}\n{}\n", AWS_LINES.join("\n"));
+    let late = "flow-direction tcp-flags vpc-id pkt-srcaddr pkt-dstaddr srcaddr dstaddr srcport dstport protocol start end interface-id action log-status packets bytes traffic-path\n\
+                egress 2 vpc-1 10.0.0.9 10.0.0.8 10.0.0.1 10.0.0.2 40000 443 6 1790000005 1790000058 eni-1 ACCEPT OK 1 60 1\n\
+                ingress 18 vpc-1 10.0.0.8 10.0.0.9 10.0.0.2 10.0.0.1 443 40000 6 1790000005 1790000058 eni-1 REJECT OK 1 60 -\n";
+    texts(&[&plain, late, &(plain.clone() + late), &plain.replace('\n', "\r\n"), &plain.replace(' ', "  ")])
+}
+
 /// Files in each of the ways that writers have, small.
 pub fn aws_parquet() -> Vec<Vec<u8>> {
     let text = |cells: [&str; 3]| Cells::Text(cells.iter().map(|cell| Some((*cell).to_owned())).collect());

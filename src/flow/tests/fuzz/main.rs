@@ -36,5 +36,7 @@ macro_rules! targets {
 targets! {
     azure: corpus::azure(), checks::document(Format::AzureJson);
     gcp: corpus::gcp(), checks::lines(Format::GcpJsonLines);
+    aws_text: corpus::aws_text(), checks::text(Format::AwsText);
+    aws_lines: corpus::aws_lines(), checks::lines(Format::AwsLines(corpus::AWS_FORMAT.to_owned()));
     aws_parquet: corpus::aws_parquet(), checks::parquet();
 }

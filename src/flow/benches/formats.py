@@ -51,8 +51,9 @@ def row(what, seconds, size, count, base):
 
 
 def head(title):
-    print(f"\n{title}, load {os.getloadavg()[0]:.1f}\n\n| reader | time | records | bytes | times the first |")
-    print("|---|---:|---:|---:|---:|")
+    print(f"\n{title}, load {os.getloadavg()[0]:.1f}\n")
+    print("| reader | wall | processor | records | bytes | × the first, wall | × the first, processor |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
 
 
 # ---- Parquet: two joins and a group by ----

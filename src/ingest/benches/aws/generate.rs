@@ -12,7 +12,9 @@ pub const ADDRESSES: u32 = 100_000;
 /// Labels: addresses of one application and role.
 pub const LABELS: u32 = 2_000;
 /// Label pairs that talk, each on one port.
-const TALKING: u64 = 215_000;
+const TALKING: u64 = 255_000;
+/// Bytes of the packets of one flow, on average.
+const SIZES: [u64; 8] = [40, 52, 60, 84, 120, 576, 1040, 1500];
 const PORTS: [u16; 8] = [22, 53, 80, 443, 5432, 6379, 8080, 9092];
 const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
 
@@ -109,7 +111,7 @@ fn write_line(
     let client = rng.u16(32_768..60_999);
     let interface = if rng.bool() { from } else { to };
     let packets = 1 + rng.u64(..9).pow(rng.u32(1..5));
-    let bytes = packets * rng.u64(40..1400);
+    let bytes = packets * SIZES[rng.usize(..SIZES.len())];
     // A day, in order of time, as files are.
     let start = 1_790_000_000 + number * 86_400 / records.max(1);
     let [source, destination] = [from, to].map(|number| std::net::Ipv4Addr::from_bits(address(number)));

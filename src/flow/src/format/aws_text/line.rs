@@ -33,11 +33,6 @@ const MAXIMA: [u64; COLUMNS] = {
     maxima
 };
 
-/// The words that a column may hold, by the number that stands for them.
-const ACTIONS: [&[u8]; 2] = [b"ACCEPT", b"REJECT"];
-const STATUSES: [&[u8]; 3] = [b"OK", b"NODATA", b"SKIPDATA"];
-const DIRECTIONS: [&[u8]; 2] = [b"ingress", b"egress"];
-
 /// Why a line cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Broken {
@@ -128,9 +123,11 @@ impl<'a> Values<'a> {
             }
             Column::Interface => token(line, at, &mut self.interface)?,
             Column::Network => token(line, at, &mut self.network)?,
-            Column::Action => self.word(column, &ACTIONS, line, at)?,
-            Column::Status => self.word(column, &STATUSES, line, at)?,
-            Column::Direction => self.word(column, &DIRECTIONS, line, at)?,
+            Column::Action | Column::Status | Column::Direction => {
+                let end = token_end(line, at);
+                self.numbers[column as usize] = word(column, line.get(at..end)?)?;
+                end
+            }
             Column::Other => Some(token_end(line, at)).filter(|&end| end > at)?,
             _ => {
                 let (value, end) = number(line, at, MAXIMA[column as usize])?;
@@ -139,16 +136,6 @@ impl<'a> Values<'a> {
             }
         };
         Some(end)
-    }
-
-    #[inline]
-    fn word(&mut self, column: Column, words: &[&[u8]], line: &[u8], at: usize) -> Option<usize> {
-        let rest = line.get(at..)?;
-        let place = words.iter().position(|word| {
-            rest.starts_with(word) && rest.get(word.len()).is_none_or(|&byte| byte == b' ')
-        })?;
-        self.numbers[column as usize] = place as u64;
-        Some(at + words[place].len())
     }
 
     /// What the line is, once it is sure that it has all that it needs for that.
@@ -264,6 +251,17 @@ impl<'a> Values<'a> {
             forward: Counts { packets: self.number(Column::Packets), bytes: self.number(Column::Bytes) },
             backward: Counts::default(),
         }
+    }
+}
+
+/// The number that stands for a word of a column. The words are constants, which compare without a call.
+#[inline]
+fn word(column: Column, word: &[u8]) -> Option<u64> {
+    match (column, word) {
+        (Column::Action, b"ACCEPT") | (Column::Status, b"OK") | (Column::Direction, b"ingress") => Some(0),
+        (Column::Action, b"REJECT") | (Column::Status, b"NODATA") | (Column::Direction, b"egress") => Some(1),
+        (Column::Status, b"SKIPDATA") => Some(2),
+        _ => None,
     }
 }
 

@@ -159,6 +159,7 @@ impl Networks {
     #[inline]
     fn number(&mut self, network: &[u8]) -> Option<u32> {
         match self.names.get(self.last as usize) {
+            Some(last) if last.is_empty() && network.is_empty() => Some(self.last),
             Some(last) if last.as_bytes() == network => Some(self.last),
             _ => self.other(network),
         }

@@ -39,6 +39,17 @@ COMMANDS = {
     "passes": "cargo test --workspace --test passes",
     "withhold": "cargo test -p plan --lib -- withhold::",
     "memory": "cargo test --workspace --lib -- last_applied::",
+    "attribution": "cargo test -p flow --test attribution",
+    "formats": "cargo test -p flow --lib --test formats",
+    "seen": "cargo test -p flow --test seen",
+    "flow-unit": "cargo test -p flow --lib",
+    "whatif": "cargo test -p flow --test whatif",
+    "ingest": "cargo test -p ingest --test ingest --example follow",
+    "pieces": "cargo test -p ingest --test pieces",
+    "cloud-traffic": "cargo test -p mock-cloud --lib -- traffic::",
+    "aws-logs": "cargo test -p mock-aws --test behaviour -- flow_logs::",
+    "azure-logs": "cargo test -p mock-azure --test behaviour -- flow_logs::",
+    "gcp-logs": "cargo test -p mock-gcp --test behaviour -- flow_logs::",
     "aws-unit": "cargo test --workspace --lib -- lower:: lowering:: convert:: marks::",
 }
 ROW = re.compile(r"^\|\s*([\w-]+)\s*\| `(.+?)` \| `(.+?)` \| `(.+?)` \| `([\w-]+)` \|$")

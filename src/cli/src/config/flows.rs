@@ -101,7 +101,7 @@ pub(super) fn read(problems: &mut Problems<'_>, fields: &Fields<'_>, state: &Pat
 /// A window of a day must hold whole windows, and what is not yet read must not be deleted.
 fn check_spans(problems: &mut Problems<'_>, fields: &Fields<'_>, flows: &Flows) {
     let window = flows.window.as_secs();
-    if window < 60 || DAY.as_secs() % window != 0 {
+    if window < 60 || !DAY.as_secs().is_multiple_of(window) {
         let hint = "write a part of a day such as `5m`, `15m`, `1h` or `24h`";
         let message = "`window` does not divide a day into whole windows of a minute or more";
         problems.report(place_of(fields, "window"), message, hint);

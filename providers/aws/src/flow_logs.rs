@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_config::ConfigLoader;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
@@ -61,12 +64,7 @@ pub struct CloudWatch {
 impl CloudWatch {
     /// Connects by the SDK's usual environment: profile, keys, `AWS_ENDPOINT_URL`.
     pub async fn connect(name: &str, group: &LogGroup, now: Now) -> Self {
-        use aws_smithy_http_client::tls;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-            .build_https();
-        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-        let loaded = loader.region(Region::new(group.region.clone())).load().await;
+        let loaded = environment().region(Region::new(group.region.clone())).load().await;
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&loaded)
             // A call that fails is not sent again: the next pass is the retry.
             .retry_config(RetryConfig::disabled())
@@ -81,6 +79,42 @@ impl CloudWatch {
         };
         let client = Client::from_conf(config.build());
         Self { name: name.to_owned(), group: group.name.clone(), client, windows, now }
+    }
+}
+
+/// The SDK's usual environment, over our TLS.
+fn environment() -> ConfigLoader {
+    use aws_smithy_http_client::tls;
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http)
+}
+
+/// Who the SDK's usual environment says that we are (profile, keys, role), for what signs by itself.
+pub struct Keys {
+    provider: Option<SharedCredentialsProvider>,
+    /// The region of the environment or profile.
+    pub region: Option<String>,
+}
+
+impl Keys {
+    /// Reads the environment; nothing is asked for yet.
+    pub async fn of_environment() -> Self {
+        let loaded = environment().load().await;
+        Self { provider: loaded.credentials_provider(), region: loaded.region().map(ToString::to_string) }
+    }
+
+    /// Keys that are good now.
+    ///
+    /// # Errors
+    /// Why there are none: one line.
+    pub async fn get(&self) -> Result<Credentials, String> {
+        let provider = self.provider.as_ref().ok_or("there are no credentials for AWS")?;
+        provider
+            .provide_credentials()
+            .await
+            .map_err(|error| format!("no usable credentials for AWS: {error}"))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Credentials come from where each cloud's own tools take them (environment, roles of the machine, of the pod or of the
 //! function). What lies there is for `source` and `store` to know.
 
+mod keys;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
 use provider::{ErrorKind, ProviderError};
 use url::Url;
+
+pub use keys::{AwsKeyChain, AwsKeys, signed_by};
 
 use crate::failure::of_place;
 

@@ -41,7 +41,7 @@ pub struct Seen {
 /// # Errors
 /// There is none, or it cannot be read.
 pub async fn reader(config: &Config) -> Result<Reader, Failure> {
-    let place = sources::store(config)?;
+    let place = sources::store(config).await?;
     Reader::open(place).await.map_err(|error| unreadable(&error))
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use flow::{Cloud, SourceFacts};
-use ingest::place::{Place, Settings};
+use ingest::place::{AwsKeyChain, AwsKeys, Place, Settings, signed_by};
 use ingest::source::layout::Layout;
 use ingest::source::objects::Objects;
 use ingest::store::Now;
 use provider::{FlowSource, ProviderError};
-use provider_aws::flow_logs::{CloudWatch, LogGroup, log_format};
+use provider_aws::flow_logs::{CloudWatch, Keys, LogGroup, log_format};
 use provider_aws::{AwsSettings, Ec2};
 use provider_gcp::flow_logs::CloudLogging;
 
@@ -44,8 +45,9 @@ pub fn facts(config: &Config) -> BTreeMap<String, SourceFacts> {
 ///
 /// # Errors
 /// It is no place, or cannot be made.
-pub fn store(config: &Config) -> Result<Place, Failure> {
-    Place::create(&config.flows.store, &settings()).map_err(|error| unconnected("flows", &error))
+pub async fn store(config: &Config) -> Result<Place, Failure> {
+    let url = &config.flows.store;
+    Place::create(url, &settings(url).await).map_err(|error| unconnected("flows", &error))
 }
 
 async fn one(
@@ -61,7 +63,7 @@ async fn one(
                 Cloud::Azure => Layout::Azure,
                 Cloud::Gcp => Layout::Gcp,
             };
-            Arc::new(Objects::new(&source.name, Place::open(url, &settings())?, layout))
+            Arc::new(Objects::new(&source.name, Place::open(url, &settings(url).await)?, layout))
         }
         From::CloudWatch { group, region, log_format } => {
             let log_format = match log_format {
@@ -84,9 +86,34 @@ async fn ask_format(config: &Config, region: &str, group: &str) -> Result<String
 }
 
 /// What is not in a URL comes from the environment, as the clouds' own tools take it.
-fn settings() -> Settings {
+async fn settings(url: &str) -> Settings {
+    if !url.starts_with("s3://") {
+        return Settings::default();
+    }
     let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok();
-    Settings { path_style: endpoint.is_some(), endpoint, ..Settings::default() }
+    let keys = Keys::of_environment().await;
+    Settings {
+        path_style: endpoint.is_some(),
+        endpoint,
+        region: keys.region.clone(),
+        aws_credentials: Some(signed_by(Arc::new(Chain(keys)))),
+        ..Settings::default()
+    }
+}
+
+/// The SDK's chain, for buckets.
+struct Chain(Keys);
+
+#[async_trait]
+impl AwsKeyChain for Chain {
+    async fn keys(&self) -> Result<AwsKeys, String> {
+        let keys = self.0.get().await?;
+        Ok(AwsKeys {
+            key_id: keys.access_key_id().to_owned(),
+            secret_key: keys.secret_access_key().to_owned(),
+            token: keys.session_token().map(str::to_owned),
+        })
+    }
 }
 
 fn unconnected(name: &str, error: &ProviderError) -> Failure {

@@ -65,7 +65,7 @@ pub(super) async fn run(path: &Path, follow: bool, every: Duration) -> Result<Ex
 }
 
 async fn open_store(config: &Config, now: Now) -> Result<Writer, Failure> {
-    Writer::open(sources::store(config)?, now).await.map_err(|error| unreadable(&error))
+    Writer::open(sources::store(config).await?, now).await.map_err(|error| unreadable(&error))
 }
 
 fn settings(config: &Config) -> Settings {

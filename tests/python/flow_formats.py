@@ -84,6 +84,12 @@ def seconds(time):
     return None if time is None else int(time.replace(tzinfo=datetime.timezone.utc).timestamp())
 
 
+def begun(seen, outcome):
+    """Connections that a record stands for: none where flags are known and no SYN is among them, for it goes on with an earlier record's."""
+    goes_on = seen.protocol == 6 and seen.tcp_flags is not None and not seen.tcp_flags & 2
+    return 0 if goes_on and outcome != "rejected" else 1
+
+
 def aws_line(seen):
     """What flowlogs-reader read, as a line."""
     start, end = seconds(seen.start), seconds(seen.end)
@@ -95,7 +101,7 @@ def aws_line(seen):
         "aws", seen.interface_id, seen.vpc_id, start, end,
         seen.pkt_srcaddr or seen.srcaddr, seen.pkt_dstaddr or seen.dstaddr,
         (seen.srcport or 0, seen.dstport or 0), seen.protocol,
-        direction=seen.flow_direction, flags=seen.tcp_flags, outcome=outcome,
+        direction=seen.flow_direction, flags=seen.tcp_flags, outcome=outcome, connections=begun(seen, outcome),
         forward=(seen.packets or 0, seen.bytes or 0),
     )  # fmt: skip
 

@@ -134,8 +134,8 @@ impl Seen {
         self.first = if is_first { tally.first } else { self.first.min(tally.first) };
         self.last = if is_first { tally.last } else { self.last.max(tally.last) };
         self.rows += 1;
-        self.connections += tally.connections;
-        self.bytes += tally.bytes + tally.reply_bytes;
+        self.connections = self.connections.saturating_add(tally.connections);
+        self.bytes = self.bytes.saturating_add(tally.bytes).saturating_add(tally.reply_bytes);
         self.without_verdict += u64::from(key.outcome == Outcome::Unknown);
     }
 
@@ -148,8 +148,8 @@ impl Seen {
         };
         self.last = if self.rows == 0 { other.last } else { self.last.max(other.last) };
         self.rows += other.rows;
-        self.connections += other.connections;
-        self.bytes += other.bytes;
+        self.connections = self.connections.saturating_add(other.connections);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.without_verdict += other.without_verdict;
     }
 }

@@ -144,7 +144,7 @@ impl<'p> Hits<'p> {
             self.perhaps.join(seen)
         };
         if alone {
-            self.alone += seen.connections;
+            self.alone = self.alone.saturating_add(seen.connections);
         }
         self.services.insert(service);
         self.pairs.insert(pair);

@@ -86,7 +86,7 @@ fn larger(a: Option<Tally>, b: Option<Tally>) -> Option<Tally> {
 /// The same connections at both ends. A reply is dropped at one end or at the other: those are different ones.
 fn seen_twice(source: Option<Tally>, destination: Option<Tally>) -> Option<Tally> {
     let (Some(a), Some(b)) = (source, destination) else { return source.or(destination) };
-    let rejected_replies = a.rejected_replies + b.rejected_replies;
+    let rejected_replies = a.rejected_replies.saturating_add(b.rejected_replies);
     larger(source, destination).map(|tally| Tally { rejected_replies, ..tally })
 }
 

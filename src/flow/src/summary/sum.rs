@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::summary::{EndId, Ends, Key, Summaries, Tally};
 
 impl Tally {
-    /// Adds what was counted elsewhere of the same kind. A tally of nothing is the default one.
+    /// Adds what was counted elsewhere of the same kind, up to the largest number. A tally of nothing is the default one.
     #[inline]
     pub fn add(&mut self, other: &Self) {
         if self.first == 0 && self.last == 0 {
@@ -13,13 +13,13 @@ impl Tally {
         } else if other.first != 0 || other.last != 0 {
             (self.first, self.last) = (self.first.min(other.first), self.last.max(other.last));
         }
-        self.connections += other.connections;
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.reply_packets += other.reply_packets;
-        self.reply_bytes += other.reply_bytes;
-        self.guessed += other.guessed;
-        self.rejected_replies += other.rejected_replies;
+        self.connections = self.connections.saturating_add(other.connections);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.reply_packets = self.reply_packets.saturating_add(other.reply_packets);
+        self.reply_bytes = self.reply_bytes.saturating_add(other.reply_bytes);
+        self.guessed = self.guessed.saturating_add(other.guessed);
+        self.rejected_replies = self.rejected_replies.saturating_add(other.rejected_replies);
     }
 }
 
@@ -99,4 +99,32 @@ pub(super) fn fold(rows: &mut Vec<(Key, Tally)>) {
         }
         is_same
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::Seen;
+
+    /// A log may say anything: what is too large to be counted is the largest number, and no panic.
+    #[test]
+    fn counts_end_at_the_largest_number() {
+        let huge =
+            Tally { packets: u64::MAX, bytes: u64::MAX, reply_bytes: 7, connections: 1, ..Tally::default() };
+        let mut sum = huge;
+        sum.add(&huge);
+        assert_eq!((sum.packets, sum.bytes, sum.connections), (u64::MAX, u64::MAX, 2));
+        let key = Key {
+            window: 0,
+            source: EndId(0),
+            destination: EndId(0),
+            service: policy::ServicePoint::port(6, 443),
+            outcome: crate::Outcome::Accepted,
+            side: crate::Side::Both,
+        };
+        let mut seen = Seen::default();
+        seen.add(&key, &huge);
+        seen.add(&key, &huge);
+        assert_eq!((seen.bytes, seen.rows), (u64::MAX, 2));
+    }
 }

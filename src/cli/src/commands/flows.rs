@@ -25,9 +25,11 @@ use crate::session::{Failure, read_policy};
 pub(super) async fn run(command: FlowsCommand) -> Result<Exit, Failure> {
     match command {
         FlowsCommand::Read { source, follow, every } => read::run(&source.config, follow, every).await,
-        FlowsCommand::Top { source, look, by, limit } => look::top(&source.config, look, by, limit).await,
+        FlowsCommand::Top { source, look, by, limit } => {
+            look::show(&source.config, look, by, limit, None).await
+        }
         FlowsCommand::Query { source, look, by, limit, after } => {
-            look::query(&source.config, look, by, limit, after).await
+            look::show(&source.config, look, by, limit, after).await
         }
         FlowsCommand::Map { source, window, words, group, role, judge, format, output } => {
             let drawing = map::Drawing { group, role, judge, format };

@@ -12,7 +12,7 @@ use policy::file::{SourceFile, load};
 use reconcile::applying::Progress;
 use reconcile::last_applied::LastApplied;
 use reconcile::pass::{Pass, PassStatus};
-use reconcile::planning::Intent;
+use reconcile::planning::{Intent, Planned};
 use serde_json::{Value, json};
 
 use super::show::{self, Event};
@@ -135,10 +135,7 @@ pub async fn tell() -> Result<Exit, Failure> {
 
     chapter(8, "Flow logs: traffic is sent, each cloud logs it in its own format, and it is read back");
     let end = stage.pass(true).await?;
-    let heard =
-        traffic::listen(&stage.sky, &end.observed, &end.planned.snapshot, &end.planned.compiled).await?;
-    show_traffic(&heard, &end);
-    show_replay(&stage.files, &heard, &end)?;
+    let heard = stage.listen(&end).await?;
 
     chapter(9, "What stays for people to decide");
     stage.show_rest(&end);
@@ -247,6 +244,15 @@ impl Stage {
             self.last = Some(status.memory.clone());
         }
         Ok(status)
+    }
+
+    /// Sends traffic, and shows what the logs say of it.
+    async fn listen(&self, end: &PassStatus) -> Result<traffic::Heard, Failure> {
+        let Planned { snapshot, compiled, .. } = &end.planned;
+        let heard = traffic::listen(&self.sky, &end.observed, snapshot, compiled).await?;
+        show_traffic(&heard, end);
+        show_replay(&self.files, &heard, end)?;
+        Ok(heard)
     }
 
     fn mutations(&self) -> usize {

@@ -6,6 +6,7 @@ use flow::replay::{Lost, Uncovered};
 use flow::stored::Seconds;
 use flow::timeline::Timeline;
 use flow::{Coverage, Summaries};
+use ingest::store::sum::Sum;
 use ingest::store::{Reader, StoreError};
 
 use super::sources;
@@ -48,14 +49,20 @@ pub async fn reader(config: &Config) -> Result<Reader, Failure> {
 /// Reads everything of a stretch of time.
 ///
 /// # Errors
-/// There is no store, or it cannot be read.
+/// There is no store, or it cannot be read; the time is none.
 pub async fn read(config: &Config, time: Seconds, windows: Windows) -> Result<Seen, Failure> {
+    if time.from >= time.to {
+        return Err(Failure::new("the time ends before it begins", "check `--since` and `--until`"));
+    }
     let reader = reader(config).await?;
-    let fold = reader.fold(time, Summaries::default, |all, part| match windows {
-        Windows::Apart => all.add(&part),
-        Windows::Together => all.add(&part.coarser(WHOLE)),
-    });
-    let summaries = fold.await.map_err(|error| unreadable(&error))?.merged();
+    let summaries = match windows {
+        Windows::Apart => reader.fold(time, Summaries::default, |all, part| all.add(&part)).await,
+        Windows::Together => {
+            let sum = reader.fold(time, || Sum::new(WHOLE), |sum, part| sum.add(&part));
+            sum.await.map(Sum::into_summaries)
+        }
+    };
+    let summaries = summaries.map_err(|error| unreadable(&error))?.merged();
     let mut coverage = Coverage::default();
     for bytes in reader.coverage().await.map_err(|error| unreadable(&error))? {
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -123,7 +130,6 @@ impl Seen {
     /// What a reader should know besides the rows, in sentences without their full stop.
     pub fn notes(&self) -> Vec<String> {
         let lost = self.coverage.lost(self.time.from, self.time.to);
-        let (records, guessed) = (self.coverage.records, self.coverage.guessed);
         let sampled = lost.sampled.join(", ");
         let all = [
             (!lost.points.is_empty(), format!("points that lost records (SKIPDATA): {}", lost.points.len())),
@@ -133,12 +139,6 @@ impl Seen {
                 format!(
                     "records or places that could not be read: {} (`bulkhead flows status`)",
                     lost.unread
-                ),
-            ),
-            (
-                guessed > 0,
-                format!(
-                    "who opened the connection was guessed from ports for {guessed} of {records} records"
                 ),
             ),
         ];

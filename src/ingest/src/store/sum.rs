@@ -25,7 +25,7 @@ impl Sum {
         for (key, tally) in &summaries.rows {
             let (Some(source), Some(destination)) = (id(key.source), id(key.destination)) else { continue };
             let window = key.window.div_euclid(width) * width;
-            add(self.rows.entry(Key { window, source, destination, ..*key }), tally);
+            self.rows.entry(Key { window, source, destination, ..*key }).or_default().add(tally);
         }
     }
 
@@ -44,26 +44,5 @@ impl Sum {
         let mut rows: Vec<(Key, Tally)> = self.rows.into_iter().collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
         Summaries { window_s: self.window_s, ends: self.ends, rows }
-    }
-}
-
-fn add(entry: std::collections::hash_map::Entry<'_, Key, Tally>, more: &Tally) {
-    use std::collections::hash_map::Entry;
-    match entry {
-        Entry::Vacant(place) => {
-            place.insert(*more);
-        }
-        Entry::Occupied(mut place) => {
-            let sum = place.get_mut();
-            sum.connections = sum.connections.saturating_add(more.connections);
-            sum.packets = sum.packets.saturating_add(more.packets);
-            sum.bytes = sum.bytes.saturating_add(more.bytes);
-            sum.reply_packets = sum.reply_packets.saturating_add(more.reply_packets);
-            sum.reply_bytes = sum.reply_bytes.saturating_add(more.reply_bytes);
-            sum.guessed = sum.guessed.saturating_add(more.guessed);
-            sum.rejected_replies = sum.rejected_replies.saturating_add(more.rejected_replies);
-            sum.first = sum.first.min(more.first);
-            sum.last = sum.last.max(more.last);
-        }
     }
 }

@@ -10,22 +10,8 @@ use crate::args::{Look, TableFormat};
 use crate::session::{Failure, read_config};
 use crate::telemetry::seen::{Seen, Windows, read};
 
-/// What says who talks to whom, on what, and how it went.
-pub(super) async fn top(config: &Path, look: Look, by: Vec<By>, limit: usize) -> Result<Exit, Failure> {
-    show(config, look, by, limit, None).await
-}
-
-pub(super) async fn query(
-    config: &Path,
-    look: Look,
-    by: Vec<By>,
-    limit: usize,
-    after: Option<Token>,
-) -> Result<Exit, Failure> {
-    show(config, look, by, limit, after).await
-}
-
-async fn show(
+/// Answers a query; `top` is one without a place to go on from.
+pub(super) async fn show(
     config: &Path,
     look: Look,
     by: Vec<By>,

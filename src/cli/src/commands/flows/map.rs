@@ -46,6 +46,11 @@ pub(super) async fn run(
     seen.summaries = chosen;
     let judged = estate.as_ref().map(|estate| Verdicts::new(&seen.summaries, estate));
     let verdict = judged.as_ref().map(|judged| |a: &End, b: &End, service| judged.of(a, b, service));
+    let mut notes = seen.notes();
+    let guessed: u64 = seen.summaries.rows.iter().map(|(_, tally)| tally.guessed).sum();
+    if guessed > 0 {
+        notes.push(format!("who opened the connection was guessed from ports in {guessed} records"));
+    }
     let text = {
         let options = Options {
             group_by: drawing.group,
@@ -53,7 +58,7 @@ pub(super) async fn run(
             services: &names.services,
             lists: &names.lists,
             verdict: verdict.as_ref().map(|verdict| verdict as _),
-            notes: seen.notes(),
+            notes,
             ..Options::default()
         };
         let map = Map::build(&seen.summaries, &options);

@@ -116,16 +116,20 @@ def put_events(moto, ec2, lines):
         logs.create_log_stream(logGroupName="/vpc/flows", logStreamName=stream)
         events.sort(key=lambda event: event["timestamp"])
         logs.put_log_events(logGroupName="/vpc/flows", logStreamName=stream, logEvents=events)
-    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
-    ec2.create_flow_logs(
+    write_flow_logs(ec2, ec2.describe_vpcs()["Vpcs"][0]["VpcId"], "ALL")
+
+
+def write_flow_logs(ec2, vpc, traffic):
+    """A flow log of a VPC into the log group; gives its id."""
+    return ec2.create_flow_logs(
         ResourceIds=[vpc],
         ResourceType="VPC",
-        TrafficType="ALL",
+        TrafficType=traffic,
         LogDestinationType="cloud-watch-logs",
         LogGroupName="/vpc/flows",
         DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/flow-logs",
         LogFormat=FORMAT,
-    )
+    )["FlowLogIds"]
 
 
 class Bulkhead:
@@ -165,6 +169,21 @@ def label(end):
     return " ".join(f"{key}={labels[key]}" for key in ("role", "app", "env") if key in labels)
 
 
+def one_verdict(moto, ec2, program, base, sources):
+    """A flow log that writes one verdict says so (DescribeFlowLogs), and whoever asks is told; two of them write everything."""
+    ec2.delete_flow_logs(FlowLogIds=[log["FlowLogId"] for log in ec2.describe_flow_logs()["FlowLogs"]])
+    vpcs = [ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"] for number in (200, 201)]
+    said = "a (only what was rejected)"
+    for vpc, traffic, is_partial in zip(vpcs, ("REJECT", "ACCEPT"), (True, False)):
+        write_flow_logs(ec2, vpc, traffic)
+        bulkhead = Bulkhead(program, base / traffic, moto.url, sources)
+        bulkhead.run("flows", "read")
+        out, told = bulkhead.run("flows", "query", "--since", "30d")
+        check((said in out + told) == is_partial, f"{traffic}: {out}\n{told}")
+    print("a log of one verdict is told")
+    return 2
+
+
 def main():
     program = pathlib.Path(sys.argv[1]).resolve()
     rng = random.Random(5)
@@ -191,6 +210,7 @@ def main():
             check(bulkhead.counted() == expected, f"{way}: a second read counted twice")
             checks += 2 * len(expected)
             print(f"{way}: {sum(found.values())} connections of {len(found)} flows, as they were written")
+        checks += one_verdict(moto, ec2, program, pathlib.Path(base), ways["CloudWatch Logs"])
     print(f"{checks} checks passed")
 
 

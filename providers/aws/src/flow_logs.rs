@@ -4,7 +4,6 @@
 //! record without a header: the fields are those of the flow log.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::ConfigLoader;
@@ -15,18 +14,15 @@ use aws_sdk_cloudwatchlogs::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig, retry::RetryConfig,
 };
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
-use aws_sdk_ec2::types::Filter;
-use flow::Format;
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
-use provider::flows::Windows;
-use provider::{ErrorKind, FlowCursor, FlowSource, Piece, ProviderError};
+use aws_sdk_ec2::types::{Filter, TrafficType};
+use flow::{Format, Outcome};
+use provider::flows::{LogPages, Now, Windowed, Windows};
+use provider::{ErrorKind, ProviderError};
 
 use crate::client::Ec2;
 use crate::errors;
 use crate::pages::Pages;
 
-const ACTION: &str = "FilterLogEvents";
 const DESCRIBE: &str = "DescribeFlowLogs";
 /// Events on one page: the most that CloudWatch Logs gives.
 const PAGE_EVENTS: i32 = 10_000;
@@ -36,9 +32,6 @@ const WINDOW_S: i64 = 300;
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html>
 const SETTLE_S: i64 = 30 * 60;
 
-/// The wall clock in Unix seconds, as a capability.
-pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
-
 /// Where a log group is, and what its lines are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogGroup {
@@ -46,24 +39,24 @@ pub struct LogGroup {
     pub name: String,
     /// Where it is.
     pub region: String,
-    /// The fields of a line, as the flow log names them: [`log_format`] asks it.
+    /// The fields of a line, as the flow log names them: [`written`] asks it.
     pub log_format: String,
     /// From when on it is read at first, Unix seconds.
     pub since: i64,
 }
 
 /// A log group as a source of flow logs.
-pub struct CloudWatch {
-    name: String,
-    group: String,
+pub type CloudWatch = Windowed<Events>;
+
+/// The events of a log group.
+pub struct Events {
     client: Client,
-    windows: Windows,
-    now: Now,
+    group: String,
 }
 
-impl CloudWatch {
+impl Events {
     /// Connects by the SDK's usual environment: profile, keys, `AWS_ENDPOINT_URL`.
-    pub async fn connect(name: &str, group: &LogGroup, now: Now) -> Self {
+    pub async fn connect(name: &str, group: &LogGroup, now: Now) -> CloudWatch {
         let loaded = environment().region(Region::new(group.region.clone())).load().await;
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&loaded)
             // A call that fails is not sent again: the next pass is the retry.
@@ -77,8 +70,8 @@ impl CloudWatch {
             width_s: WINDOW_S,
             settle_s: SETTLE_S,
         };
-        let client = Client::from_conf(config.build());
-        Self { name: name.to_owned(), group: group.name.clone(), client, windows, now }
+        let events = Self { client: Client::from_conf(config.build()), group: group.name.clone() };
+        Windowed::new(name, events, windows, now)
     }
 }
 
@@ -119,61 +112,21 @@ impl Keys {
 }
 
 #[async_trait]
-impl FlowSource for CloudWatch {
-    fn name(&self) -> &str {
-        &self.name
-    }
+impl LogPages for Events {
+    const ACTION: &'static str = "FilterLogEvents";
 
-    async fn pieces(&self, cursor: &FlowCursor, max: usize) -> Result<Vec<Piece>, ProviderError> {
-        Ok(self.windows.pieces(cursor, (self.now)(), max))
-    }
-
-    /// A window is listed when it is complete: none comes late.
-    fn late_s(&self) -> Option<i64> {
-        Some(0)
-    }
-
-    async fn open(
+    async fn page(
         &self,
-        piece: &Piece,
-    ) -> Result<BoxStream<'static, Result<Vec<u8>, ProviderError>>, ProviderError> {
-        let Some(span) = self.windows.span(piece) else {
-            let message = format!("`{}` is not of the log group `{}`", piece.key, self.group);
-            return Err(ProviderError::new(ErrorKind::Rejected, ACTION, message));
-        };
-        let window = Window { client: self.client.clone(), group: self.group.clone(), span };
-        Ok(stream::try_unfold(Next::First, move |next| page(window.clone(), next)).boxed())
+        (start, end): (i64, i64),
+        token: Option<String>,
+    ) -> Result<(Vec<u8>, Option<String>), ProviderError> {
+        let asked = self.client.filter_log_events().log_group_name(&self.group).limit(PAGE_EVENTS);
+        // The end is inclusive, and times are in milliseconds.
+        let asked = asked.start_time(start * 1000).end_time(end * 1000 - 1).set_next_token(token);
+        let answer = asked.send().await.map_err(|error| errors::classify(Self::ACTION, error))?;
+        let next = answer.next_token().map(str::to_owned);
+        Ok((lines(&answer), next))
     }
-}
-
-/// What is the same for all pages of a window.
-#[derive(Clone)]
-struct Window {
-    client: Client,
-    group: String,
-    span: (i64, i64),
-}
-
-/// Which page is next.
-enum Next {
-    First,
-    After(String),
-    None,
-}
-
-async fn page(window: Window, next: Next) -> Result<Option<(Vec<u8>, Next)>, ProviderError> {
-    let token = match next {
-        Next::First => None,
-        Next::After(token) => Some(token),
-        Next::None => return Ok(None),
-    };
-    let (start, end) = window.span;
-    let asked = window.client.filter_log_events().log_group_name(&window.group).limit(PAGE_EVENTS);
-    // The end is inclusive, and times are in milliseconds.
-    let asked = asked.start_time(start * 1000).end_time(end * 1000 - 1).set_next_token(token);
-    let answer = asked.send().await.map_err(|error| errors::classify(ACTION, error))?;
-    let next = answer.next_token().map_or(Next::None, |token| Next::After(token.to_owned()));
-    Ok(Some((lines(&answer), next)))
 }
 
 /// The messages, each a line.
@@ -186,13 +139,22 @@ fn lines(answer: &FilterLogEventsOutput) -> Vec<u8> {
     bytes
 }
 
-/// The fields of the lines in a log group, as the flow log that writes there says.
+/// What a flow log says of the lines that it writes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Written {
+    /// The fields of a line.
+    pub log_format: String,
+    /// Its `traffic-type`: the verdict of all of its records, `None` where every one is written.
+    pub only: Option<Outcome>,
+}
+
+/// What the flow logs that write to a log group say of it.
 ///
 /// # Errors
 /// Of the call; [`ErrorKind::NotFound`] when no flow log writes there, [`ErrorKind::Conflict`] when several do that differ.
-pub async fn log_format(ec2: &Ec2, group: &str) -> Result<String, ProviderError> {
+pub async fn written(ec2: &Ec2, group: &str) -> Result<Written, ProviderError> {
     let mut pages = Pages::new(DESCRIBE);
-    let mut formats = BTreeSet::new();
+    let (mut formats, mut traffic) = (BTreeSet::new(), BTreeSet::new());
     loop {
         let (token, size) = (pages.token(), ec2.page_size());
         let of_group = Filter::builder().name("log-group-name").values(group).build();
@@ -203,17 +165,30 @@ pub async fn log_format(ec2: &Ec2, group: &str) -> Result<String, ProviderError>
         });
         let page = page.await?;
         formats.extend(page.flow_logs().iter().filter_map(|log| log.log_format()).map(str::to_owned));
+        traffic.extend(page.flow_logs().iter().map(|log| only(log.traffic_type())));
         if !pages.follow(page.next_token())? {
             break;
         }
     }
     let mut formats = formats.into_iter();
     match (formats.next(), formats.next()) {
-        (Some(only), None) => Ok(only),
+        (Some(log_format), None) => {
+            // One that writes what is accepted and one that writes what is rejected write everything.
+            let only = if traffic.len() == 1 { traffic.pop_first().flatten() } else { None };
+            Ok(Written { log_format, only })
+        }
         (None, _) => {
             Err(unclear(ErrorKind::NotFound, format!("no flow log writes to the log group `{group}`")))
         }
         _ => Err(unclear(ErrorKind::Conflict, format!("flow logs of different formats write to `{group}`"))),
+    }
+}
+
+fn only(traffic: Option<&TrafficType>) -> Option<Outcome> {
+    match traffic {
+        Some(TrafficType::Accept) => Some(Outcome::Accepted),
+        Some(TrafficType::Reject) => Some(Outcome::Rejected),
+        _ => None,
     }
 }
 

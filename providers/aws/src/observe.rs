@@ -227,6 +227,7 @@ fn interface(eni: &NetworkInterface, acl_of: &FxHashMap<&str, &str>) -> Option<I
         attach: attach_class(eni),
         tags,
         path_filters: acl.map(|id| (*id).to_owned()).into_iter().collect(),
+        mac: None,
     })
 }
 

@@ -3,15 +3,11 @@
 //! Entries are asked for by when they were *received*, which no entry can change by coming late: a window that is over is
 //! complete after a short wait.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use flow::Format;
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
 use jiff::Timestamp;
-use provider::flows::Windows;
-use provider::{ErrorKind, FlowCursor, FlowSource, Piece, ProviderError};
+use provider::flows::{LogPages, Now, Windowed, Windows};
+use provider::{ErrorKind, ProviderError};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +15,6 @@ use serde_json::{Value, json};
 use crate::rest::client::{Api, Call};
 use crate::rest::endpoint::Service;
 
-const ACTION: &str = "logging.entries.list";
 /// Entries on one page: the most that Cloud Logging gives.
 const PAGE_ENTRIES: u32 = 1_000;
 /// Width of the windows in which a project is read.
@@ -27,63 +22,22 @@ const WINDOW_S: i64 = 60;
 /// How long after it was received an entry can be found, at most: lists are eventually consistent.
 const SETTLE_S: i64 = 120;
 
-/// The wall clock in Unix seconds, as a capability.
-pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
-
 /// The logs of one project as a source of flow logs.
-pub struct CloudLogging {
-    name: String,
-    project: String,
+pub type CloudLogging = Windowed<Entries>;
+
+/// The entries of a project.
+pub struct Entries {
     api: Api,
-    windows: Windows,
-    now: Now,
+    project: String,
 }
 
-impl CloudLogging {
+impl Entries {
     /// Over a connection; read from `since` (Unix seconds) where nothing was read before.
-    pub fn new(name: &str, project: &str, api: Api, since: i64, now: Now) -> Self {
+    pub fn source(name: &str, project: &str, api: Api, since: i64, now: Now) -> CloudLogging {
         let (of, format) = (format!("projects/{project}"), Format::GcpJsonLines);
         let windows = Windows { of, format, since, width_s: WINDOW_S, settle_s: SETTLE_S };
-        Self { name: name.to_owned(), project: project.to_owned(), api, windows, now }
+        Windowed::new(name, Self { api, project: project.to_owned() }, windows, now)
     }
-}
-
-#[async_trait]
-impl FlowSource for CloudLogging {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn pieces(&self, cursor: &FlowCursor, max: usize) -> Result<Vec<Piece>, ProviderError> {
-        Ok(self.windows.pieces(cursor, (self.now)(), max))
-    }
-
-    /// A window is listed when it is complete: none comes late.
-    fn late_s(&self) -> Option<i64> {
-        Some(0)
-    }
-
-    async fn open(
-        &self,
-        piece: &Piece,
-    ) -> Result<BoxStream<'static, Result<Vec<u8>, ProviderError>>, ProviderError> {
-        let filter = self.windows.span(piece).and_then(|span| filter(&self.project, span));
-        let Some(filter) = filter else {
-            let message = format!("`{}` is not of the logs of `{}`", piece.key, self.project);
-            return Err(ProviderError::new(ErrorKind::Rejected, ACTION, message));
-        };
-        let pages = Pages { api: self.api.clone(), project: self.project.clone(), filter };
-        let first = Some(String::new());
-        Ok(stream::try_unfold(first, move |next| page(pages.clone(), next)).boxed())
-    }
-}
-
-/// What is the same for all pages of a window.
-#[derive(Clone)]
-struct Pages {
-    api: Api,
-    project: String,
-    filter: String,
 }
 
 #[derive(Deserialize)]
@@ -95,42 +49,51 @@ struct Page {
     next_page_token: String,
 }
 
-/// One page as lines, and the token of the next. A page without entries may have a next one.
-async fn page(
-    pages: Pages,
-    next: Option<String>,
-) -> Result<Option<(Vec<u8>, Option<String>)>, ProviderError> {
-    let Some(token) = next else { return Ok(None) };
-    let body = json!({
-        "resourceNames": [format!("projects/{}", pages.project)],
-        "filter": pages.filter,
-        "orderBy": "timestamp asc",
-        "pageSize": PAGE_ENTRIES,
-        "pageToken": token,
-    });
-    let call = Call { action: ACTION, service: Service::Logging, path: "entries:list", query: &[] };
-    let mut request = pages.api.request(Method::POST, &call)?;
-    request.body = body.to_string().into_bytes();
-    let answer: Page = pages.api.send(request).await?.read()?;
-    let mut lines = String::new();
-    for entry in &answer.entries {
-        lines.push_str(&entry.to_string());
-        lines.push('\n');
+#[async_trait]
+impl LogPages for Entries {
+    const ACTION: &'static str = "logging.entries.list";
+
+    async fn page(
+        &self,
+        span: (i64, i64),
+        token: Option<String>,
+    ) -> Result<(Vec<u8>, Option<String>), ProviderError> {
+        let body = json!({
+            "resourceNames": [format!("projects/{}", self.project)],
+            "filter": filter(&self.project, span)?,
+            "orderBy": "timestamp asc",
+            "pageSize": PAGE_ENTRIES,
+            "pageToken": token.unwrap_or_default(),
+        });
+        let call = Call { action: Self::ACTION, service: Service::Logging, path: "entries:list", query: &[] };
+        let mut request = self.api.request(Method::POST, &call)?;
+        request.body = body.to_string().into_bytes();
+        let answer: Page = self.api.send(request).await?.read()?;
+        let mut lines = String::new();
+        for entry in &answer.entries {
+            lines.push_str(&entry.to_string());
+            lines.push('\n');
+        }
+        let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
+        Ok((lines.into_bytes(), next))
     }
-    let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
-    Ok(Some((lines.into_bytes(), next)))
 }
 
 /// `vpc_flows` is written below `networkmanagement` where it is configured for more than a subnet.
-fn filter(project: &str, (from, to): (i64, i64)) -> Option<String> {
+fn filter(project: &str, span: (i64, i64)) -> Result<String, ProviderError> {
     let logs = [
         "compute.googleapis.com%2Fvpc_flows",
         "compute.googleapis.com%2Ffirewall",
         "networkmanagement.googleapis.com%2Fvpc_flows",
     ];
     let names = logs.map(|log| format!("\"projects/{project}/logs/{log}\"")).join(" OR ");
-    let [from, to] = [from, to].map(|at| Timestamp::from_second(at).ok());
-    Some(format!("logName=({names}) AND receiveTimestamp>=\"{}\" AND receiveTimestamp<\"{}\"", from?, to?))
+    let time = |at| {
+        let impossible =
+            |error: jiff::Error| ProviderError::new(ErrorKind::Rejected, Entries::ACTION, error.to_string());
+        Timestamp::from_second(at).map_err(impossible)
+    };
+    let (from, to) = (time(span.0)?, time(span.1)?);
+    Ok(format!("logName=({names}) AND receiveTimestamp>=\"{from}\" AND receiveTimestamp<\"{to}\""))
 }
 
 #[cfg(test)]

@@ -153,6 +153,18 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// Sources that do not log every connection, each with why: `shop (sampled)`.
+    pub fn partial(&self) -> Vec<String> {
+        let whys = [
+            (&self.sampled, "sampled"),
+            (&self.accepted_only, "only what was accepted"),
+            (&self.rejected_only, "only what was rejected"),
+        ];
+        whys.into_iter()
+            .flat_map(|(names, why)| names.iter().map(move |name| format!("{name} ({why})")))
+            .collect()
+    }
+
     /// Whether "no such flow was seen" may be said of the time without a word of warning.
     pub fn is_nothing(&self) -> bool {
         let Self { spans, silent, points_known, sampled, accepted_only, rejected_only, unread, .. } = self;

@@ -46,6 +46,8 @@ pub struct Uncovered {
     pub lost: Vec<Lost>,
     /// Networks or sources without any log.
     pub silent: Vec<String>,
+    /// Logs that do not hold every connection, each with why: `shop (sampled)`.
+    pub partial: Vec<String>,
 }
 
 /// A stretch of time of which something was lost.
@@ -64,7 +66,8 @@ pub struct Lost {
 impl Uncovered {
     /// Whether logs of the whole window were read, as far as anybody knows.
     pub fn is_nothing(&self) -> bool {
-        self.lost.is_empty() && self.silent.is_empty() && self.watched_s.0 == self.watched_s.1
+        let Self { lost, silent, partial, watched_s, .. } = self;
+        lost.is_empty() && silent.is_empty() && partial.is_empty() && watched_s.0 == watched_s.1
     }
 }
 

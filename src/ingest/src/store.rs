@@ -29,11 +29,9 @@ use provider::ProviderError;
 pub use commit::{Commit, Coverage};
 pub use compact::{Compacted, Retention};
 pub use manifest::{Blob, Manifest, Part, SourceState};
+pub use provider::flows::Now;
 pub use read::Reader;
 pub use write::Writer;
-
-/// Unix seconds, as a capability.
-pub type Now = std::sync::Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The clock of the machine.
 pub fn wall_clock() -> Now {

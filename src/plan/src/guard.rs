@@ -176,6 +176,7 @@ mod tests {
             attach: AttachClass::Direct,
             tags: BTreeMap::new(),
             path_filters: Vec::new(),
+            mac: None,
         };
         let observed = Observed { groups: vec![group], interfaces: vec![interface], ..Observed::default() };
         let rules = (1..=7).map(rule).collect();

@@ -110,6 +110,9 @@ pub struct InterfaceState {
     pub tags: BTreeMap<String, String>,
     /// The path filters that it sits behind, by id, the one nearest to it last.
     pub path_filters: Vec<String>,
+    /// The MAC address, twelve hexadecimal digits, where flow logs name interfaces by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
 }
 
 /// Whose a group is.

@@ -77,6 +77,7 @@ impl World {
             attach: AttachClass::Direct,
             tags: BTreeMap::new(),
             path_filters: Vec::new(),
+            mac: None,
         });
         let membership = Membership { groups: vec![planned(group)], exclusive: false };
         self.desired.members.insert(InterfaceId::from(id), membership);

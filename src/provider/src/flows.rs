@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ProviderError;
 
+mod windowed;
 mod windows;
 
+pub use windowed::{LogPages, Now, Windowed};
 pub use windows::Windows;
 
 /// How bytes are packed.

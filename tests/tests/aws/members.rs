@@ -109,6 +109,7 @@ fn seen(cloud: &Cloud) -> plan::Observed {
         attach: plan::AttachClass::Direct,
         tags: Default::default(),
         path_filters: Vec::new(),
+        mac: None,
     };
     plan::Observed { scope: Some("shop".into()), interfaces: vec![interface], ..plan::Observed::default() }
 }

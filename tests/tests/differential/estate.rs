@@ -151,6 +151,7 @@ fn interfaces(rng: &mut Rng, networks: &[NetworkState]) -> Vec<InterfaceState> {
             },
             tags: tags(rng),
             path_filters: Vec::new(),
+            mac: None,
         });
     }
     interfaces

@@ -181,6 +181,7 @@ fn interface(around: &Around<'_>, found: Interface<Passed>) -> Result<estate::In
         security_group: id_of(&said.network_security_group),
         is_fronted,
         configurations,
+        mac: said.mac_address.as_deref().and_then(mac),
         machine,
         scale_set: set,
         tags: found.tags.unwrap_or_default(),
@@ -189,6 +190,13 @@ fn interface(around: &Around<'_>, found: Interface<Passed>) -> Result<estate::In
         is_settled: is_settled(&said.rest),
         attach,
     })
+}
+
+/// The digits of `00-0D-3A-1B-2C-3D`, as flow logs write them; what is none is nobody's name.
+fn mac(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|letter| !matches!(letter, '-' | ':')).collect();
+    let is_mac = digits.len() == 12 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_mac.then(|| digits.to_ascii_uppercase())
 }
 
 fn security_group(

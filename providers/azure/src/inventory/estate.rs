@@ -140,6 +140,8 @@ pub struct Interface {
     pub is_fronted: bool,
     /// Its addresses.
     pub configurations: Vec<IpConfiguration>,
+    /// Its MAC address, twelve hexadecimal digits.
+    pub mac: Option<String>,
     /// The machine that holds it.
     pub machine: Option<ArmId>,
     /// The scale set that it belongs to.

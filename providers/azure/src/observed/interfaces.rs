@@ -69,6 +69,7 @@ fn state_of(view: &View<'_>, id: &ArmId, interface: &Interface, path: &[&ArmId])
         attach,
         tags: tags_of(interface),
         path_filters: admin.into_iter().chain(path).collect(),
+        mac: interface.mac.clone(),
     }
 }
 

@@ -22,6 +22,9 @@ pub struct InterfaceProperties<R = Rest> {
     /// The machine that holds it; only read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub virtual_machine: Option<Reference<R>>,
+    /// Six pairs of hexadecimal digits, as `00-0D-3A-1B-2C-3D`; only read, and absent until a machine has started with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<String>,
     /// The private endpoint that it belongs to; only read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub private_endpoint: Option<Reference<R>>,
@@ -40,6 +43,7 @@ kept!(InterfaceProperties {
     ip_configurations: "ipConfigurations",
     network_security_group: "networkSecurityGroup",
     virtual_machine: "virtualMachine",
+    mac_address: "macAddress",
     private_endpoint: "privateEndpoint",
     private_link_service: "privateLinkService",
     hosted_workloads: "hostedWorkloads",

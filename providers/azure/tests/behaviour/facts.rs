@@ -49,6 +49,10 @@ async fn networks_and_interfaces_are_as_the_estate_has_them() {
         held(name).path_filters.iter().map(|id| id.rsplit('/').next().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!([path("a"), path("e"), path("d"), path("o")], [vec!["n"], vec!["n", "m"], vec!["m"], vec![]]);
+    let told = scene.sim.front.world().perform("GET", nic("a").as_str(), &json!(null)).unwrap();
+    let mac = told["properties"]["macAddress"].as_str().unwrap();
+    assert_eq!(held("a").mac, Some(mac.replace('-', "")), "as flow logs write {mac}");
+    assert_ne!(held("a").mac, held("e").mac);
 }
 
 #[tokio::test]

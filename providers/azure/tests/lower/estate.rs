@@ -216,6 +216,7 @@ fn nic(observed: &mut Observed, name: &str, words: &[&str]) {
         attach,
         tags: tags.collect(),
         path_filters: filters,
+        mac: None,
     });
 }
 

@@ -65,6 +65,7 @@ fn member<'a>(
         attach: attach_of(&instance.attach),
         tags: tags_of(view, path, instance),
         path_filters: Vec::new(),
+        mac: None,
         addresses,
     };
     let own = state.addresses.iter().copied().map(IpNet::from);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use futures_util::TryStreamExt;
 use mock_cloud::Fault;
 use provider::{ErrorKind, FlowCursor, FlowSource, Piece, Progress};
-use provider_gcp::flow_logs::CloudLogging;
+use provider_gcp::flow_logs::{CloudLogging, Entries};
 use serde_json::{Value, json};
 
 use crate::harness::{PROJECT, Sim, slow};
@@ -61,7 +61,7 @@ async fn every_entry_of_a_flow_log_is_read_once_however_late_it_came() {
         let now = now.clone();
         Arc::new(move || now.load(Ordering::Relaxed))
     };
-    let source = CloudLogging::new("logs", PROJECT, sim.api.clone(), START, clock);
+    let source = Entries::source("logs", PROJECT, sim.api.clone(), START, clock);
     let (mut cursor, mut seen, mut windows) = (FlowCursor::default(), BTreeMap::new(), 0);
     for step in 0..30 {
         now.store(START + step * 45, Ordering::Relaxed);
@@ -87,7 +87,7 @@ async fn a_window_of_many_pages_is_whole() {
         let entry = entry(id, "compute.googleapis.com%2Fvpc_flows", START, at(START + 59, id as u32));
         sim.front.world().log(entry);
     }
-    let source = CloudLogging::new("logs", PROJECT, sim.api.clone(), START, Arc::new(|| START + 1_000));
+    let source = Entries::source("logs", PROJECT, sim.api.clone(), START, Arc::new(|| START + 1_000));
     let piece = source.pieces(&FlowCursor::default(), 1).await.unwrap().remove(0);
     let ids: Vec<u64> = read(&source, &piece)
         .await
@@ -106,7 +106,7 @@ async fn a_window_of_many_pages_is_whole() {
 async fn a_failed_page_fails_the_window_and_the_next_pass_reads_it_again() {
     let sim = Sim::start(slow()).await;
     seed(&sim, 300);
-    let source = CloudLogging::new("logs", PROJECT, sim.api.clone(), START, Arc::new(|| START + 1_000));
+    let source = Entries::source("logs", PROJECT, sim.api.clone(), START, Arc::new(|| START + 1_000));
     let piece = source.pieces(&FlowCursor::default(), 1).await.unwrap().remove(0);
     for (fault, kind) in [
         (Fault::Throttle, ErrorKind::Throttled),

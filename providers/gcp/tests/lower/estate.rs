@@ -262,6 +262,7 @@ fn vm(observed: &mut Observed, name: &str, words: &[&str]) {
         attach,
         tags: tags.collect(),
         path_filters: Vec::new(),
+        mac: None,
     });
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use flow::Cloud;
+use flow::{Cloud, Outcome};
 use policy::file::{Fields, Node, Place, Problems};
 
 use super::{long_duration, place_of};
@@ -33,6 +33,8 @@ pub struct FlowSourceConfig {
     pub cloud: Cloud,
     /// How it is read.
     pub from: From,
+    /// The verdict of all of its records. `None`: as the log says of itself, and every verdict where it says nothing.
+    pub only: Option<Outcome>,
 }
 
 /// How a log is read.
@@ -60,7 +62,8 @@ pub enum From {
 }
 
 const KEYS: [&str; 5] = ["store", "window", "daily_after", "keep", "sources"];
-const SOURCE_KEYS: [&str; 7] = ["name", "cloud", "from", "log_group", "region", "log_format", "project"];
+const SOURCE_KEYS: [&str; 8] =
+    ["name", "cloud", "from", "log_group", "region", "log_format", "project", "only"];
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 impl Flows {
@@ -135,7 +138,9 @@ fn source(problems: &mut Problems<'_>, node: &Node) -> Option<FlowSourceConfig> 
             return None;
         }
     };
-    Some(FlowSourceConfig { name: name?.to_owned(), cloud, from })
+    let verdicts = [("accepted", Some(Outcome::Accepted)), ("rejected", Some(Outcome::Rejected))];
+    let only = problems.choice(&fields, "only", &verdicts, None);
+    Some(FlowSourceConfig { name: name?.to_owned(), cloud, from, only })
 }
 
 fn cloud_watch(problems: &mut Problems<'_>, fields: &Fields<'_>) -> Option<From> {

@@ -97,7 +97,7 @@ fn the_example_shows_every_option_and_says_the_default() {
     .chain(["gcp:", "policy_attributes:", "tag_keys:", "identity:", "classic_priorities:"])
     .chain(["classic_rules:", "nat:", "network:", "from:", "towards:", "as:"])
     .chain(["flows:", "store:", "window:", "daily_after:", "keep:", "sources:", "cloud:", "log_group:"])
-    .chain(["log_format:", "project:"]);
+    .chain(["log_format:", "project:", "only:"]);
     for key in keys {
         assert!(example.text.contains(key), "{key} is not in the example");
     }
@@ -464,6 +464,7 @@ fn mistakes_in_flows_are_placed() {
     check_source("{ name: a, cloud: aws, from: x, log_group: y }", "read in one way", "from");
     check_source("{ name: a, cloud: aws, project: p }", "`project` is not of this cloud", "log_group");
     check_source("{ name: a, cloud: aws, log_group: g }", "`region`", "");
+    check_source("{ name: a, cloud: aws, from: x, only: dropped }", "`only` cannot be `dropped`", "rejected");
     let twice = "{ name: a, cloud: aws, from: x }, { name: a, cloud: gcp, from: y }";
     check_source(twice, "two sources are named `a`", "name of its own");
 }

@@ -124,16 +124,20 @@ impl Seen {
             watched_s: (span * self.coverage.points.len() as u64, watched),
             lost,
             silent: silent.cloned().collect(),
+            partial: self.coverage.lost(from, to).partial(),
         }
     }
 
     /// What a reader should know besides the rows, in sentences without their full stop.
     pub fn notes(&self) -> Vec<String> {
         let lost = self.coverage.lost(self.time.from, self.time.to);
-        let sampled = lost.sampled.join(", ");
+        let partial = lost.partial().join(", ");
         let all = [
             (!lost.points.is_empty(), format!("points that lost records (SKIPDATA): {}", lost.points.len())),
-            (!sampled.is_empty(), format!("sampled, so that what is not seen may have been: {sampled}")),
+            (
+                !partial.is_empty(),
+                format!("what is not seen may have been, for not every connection is logged: {partial}"),
+            ),
             (
                 lost.unread > 0,
                 format!(

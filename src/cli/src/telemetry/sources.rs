@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flow::{Cloud, SourceFacts};
+use flow::{Cloud, Outcome, SourceFacts};
 use ingest::place::{AwsKeyChain, AwsKeys, Place, Settings, signed_by};
 use ingest::source::layout::Layout;
 use ingest::source::objects::Objects;
 use ingest::store::Now;
 use provider::{FlowSource, ProviderError};
-use provider_aws::flow_logs::{CloudWatch, Keys, LogGroup, log_format};
+use provider_aws::flow_logs::{Events, Keys, LogGroup, Written, written};
 use provider_aws::{AwsSettings, Ec2};
-use provider_gcp::flow_logs::CloudLogging;
+use provider_gcp::flow_logs::Entries;
 
 use crate::clouds::logging_api;
 use crate::config::{Config, FlowSourceConfig, From};
@@ -21,24 +21,29 @@ use crate::session::Failure;
 /// A log that is asked by time is read from so long ago at first, in seconds.
 const FIRST_S: i64 = 86_400;
 
+/// The logs, and what they say of themselves, by name.
+pub struct Sources {
+    /// Connected, in the order of the configuration.
+    pub logs: Vec<Arc<dyn FlowSource>>,
+    /// What is not in them.
+    pub facts: BTreeMap<String, SourceFacts>,
+}
+
 /// Connects every source.
 ///
 /// # Errors
 /// The first that cannot be connected, by its name.
-pub async fn connect(config: &Config, now: &Now) -> Result<Vec<Arc<dyn FlowSource>>, Failure> {
-    let mut sources: Vec<Arc<dyn FlowSource>> = Vec::new();
+pub async fn connect(config: &Config, now: &Now) -> Result<Sources, Failure> {
+    let mut sources = Sources { logs: Vec::new(), facts: BTreeMap::new() };
     for source in &config.flows.sources {
         let connected = one(config, source, now).await;
-        sources.push(connected.map_err(|error| unconnected(&source.name, &error))?);
+        let (log, only) = connected.map_err(|error| unconnected(&source.name, &error))?;
+        sources.logs.push(log);
+        // Google samples every flow log.
+        let facts = SourceFacts { is_sampled: source.cloud == Cloud::Gcp, only: source.only.or(only) };
+        sources.facts.insert(source.name.clone(), facts);
     }
     Ok(sources)
-}
-
-/// What sources say of themselves, by name. Google samples every flow log.
-pub fn facts(config: &Config) -> BTreeMap<String, SourceFacts> {
-    let facts =
-        |source: &FlowSourceConfig| SourceFacts { is_sampled: source.cloud == Cloud::Gcp, only: None };
-    config.flows.sources.iter().map(|source| (source.name.clone(), facts(source))).collect()
 }
 
 /// The place where summaries are kept.
@@ -54,9 +59,9 @@ async fn one(
     config: &Config,
     source: &FlowSourceConfig,
     now: &Now,
-) -> Result<Arc<dyn FlowSource>, ProviderError> {
+) -> Result<(Arc<dyn FlowSource>, Option<Outcome>), ProviderError> {
     let since = now() - FIRST_S;
-    Ok(match &source.from {
+    let log: Arc<dyn FlowSource> = match &source.from {
         From::Objects { url } => {
             let layout = match source.cloud {
                 Cloud::Aws => Layout::Aws,
@@ -66,23 +71,25 @@ async fn one(
             Arc::new(Objects::new(&source.name, Place::open(url, &settings(url).await)?, layout))
         }
         From::CloudWatch { group, region, log_format } => {
-            let log_format = match log_format {
-                Some(format) => format.clone(),
-                None => ask_format(config, region, group).await?,
+            let Written { log_format, only } = match log_format {
+                Some(format) => Written { log_format: format.clone(), only: None },
+                None => ask(config, region, group).await?,
             };
             let group = LogGroup { name: group.clone(), region: region.clone(), log_format, since };
-            Arc::new(CloudWatch::connect(&source.name, &group, now.clone()).await)
+            let log = Events::connect(&source.name, &group, now.clone()).await;
+            return Ok((Arc::new(log), only));
         }
         From::CloudLogging { project } => {
             let api = logging_api(config, project)?;
-            Arc::new(CloudLogging::new(&source.name, project, api, since, now.clone()))
+            Arc::new(Entries::source(&source.name, project, api, since, now.clone()))
         }
-    })
+    };
+    Ok((log, None))
 }
 
-async fn ask_format(config: &Config, region: &str, group: &str) -> Result<String, ProviderError> {
+async fn ask(config: &Config, region: &str, group: &str) -> Result<Written, ProviderError> {
     let settings = AwsSettings::new(&config.installation);
-    log_format(&Ec2::connect_to(&settings, "", region).await, group).await
+    written(&Ec2::connect_to(&settings, "", region).await, group).await
 }
 
 /// What is not in a URL comes from the environment, as the clouds' own tools take it.

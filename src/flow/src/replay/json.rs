@@ -83,5 +83,6 @@ fn uncovered(uncovered: &Uncovered) -> Value {
         "watched_s": { "of": uncovered.watched_s.0, "read": uncovered.watched_s.1 },
         "lost": lost.collect::<Vec<_>>(),
         "silent": uncovered.silent,
+        "partial": uncovered.partial,
     })
 }

@@ -119,6 +119,9 @@ impl Uncovered {
         if !self.silent.is_empty() {
             line(&mut text, format_args!("without any log: {}", self.silent.join(", ")));
         }
+        if !self.partial.is_empty() {
+            line(&mut text, format_args!("without some connections: {}", self.partial.join(", ")));
+        }
         text
     }
 }

@@ -127,6 +127,23 @@ fn coverage_is_stored_and_adds_up() {
 }
 
 #[test]
+fn a_log_of_one_verdict_or_a_sampled_one_is_told() {
+    let mut one = gaps(GapKind::NoData, &[(0, 600)]);
+    assert_eq!(one.lost(T, T + 600).partial(), [""; 0]);
+    let facts = |is_sampled, only| SourceFacts { is_sampled, only };
+    one.source("all", &facts(false, None));
+    one.source("drops", &facts(false, Some(Outcome::Rejected)));
+    one.source("google", &facts(true, None));
+    one.source("passed", &facts(false, Some(Outcome::Accepted)));
+    let lost = one.lost(T, T + 600);
+    assert_eq!(
+        lost.partial(),
+        ["google (sampled)", "passed (only what was accepted)", "drops (only what was rejected)"]
+    );
+    assert!(!lost.is_nothing());
+}
+
+#[test]
 fn a_point_has_one_number_whatever_its_letters() {
     let mut summariser = summariser();
     let first = summariser.point(point("eni-WEB"));

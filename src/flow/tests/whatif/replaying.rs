@@ -59,6 +59,7 @@ fn what_a_draft_would_do_is_told_by_labels_with_the_rule_to_blame() {
             why: "records skipped by the log".into(),
         }],
         silent: vec!["network b".into()],
+        partial: vec!["shop-logs (sampled)".into()],
     };
     let found = replay(&rows::summaries(&ROWS), &draft, uncovered).to_text();
     let expected = "\
@@ -84,6 +85,7 @@ of 1 flow nobody can tell:
 not covered: 7.5 % of the window has no logs
 not covered: vpc-logs, 1970-01-01 00:00 to 00:10: records skipped by the log
 without any log: network b
+without some connections: shop-logs (sampled)
 ";
     assert_eq!(found, expected);
 }

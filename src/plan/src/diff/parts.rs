@@ -153,6 +153,7 @@ mod tests {
             attach: crate::AttachClass::Direct,
             tags: BTreeMap::new(),
             path_filters: Vec::new(),
+            mac: None,
         };
         let observed = crate::Observed {
             interfaces: vec![interface],

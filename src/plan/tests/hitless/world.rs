@@ -292,6 +292,7 @@ fn interface_state(name: &str, groups: Vec<GroupId>) -> InterfaceState {
         attach: AttachClass::Direct,
         tags: BTreeMap::new(),
         path_filters: Vec::new(),
+        mac: None,
     }
 }
 

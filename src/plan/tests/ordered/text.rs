@@ -68,6 +68,7 @@ fn interface(words: &[&str], id: fn(&str) -> String) -> InterfaceState {
         attach: AttachClass::Direct,
         tags: Default::default(),
         path_filters: after("behind").into_iter().map(id).collect(),
+        mac: None,
     }
 }
 

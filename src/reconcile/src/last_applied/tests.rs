@@ -33,6 +33,7 @@ fn state(ports: &[u16]) -> Observed {
         attach: AttachClass::Direct,
         tags: BTreeMap::new(),
         path_filters: Vec::new(),
+        mac: None,
     };
     Observed {
         scope: Some("s".into()),

@@ -18,7 +18,7 @@ use crate::display::Display;
 use crate::session::{self, Failure};
 use crate::telemetry::estate::Clouds;
 use crate::telemetry::seen::unreadable;
-use crate::telemetry::sources;
+use crate::telemetry::sources::{self, Sources};
 use crate::{Exit, clouds};
 
 /// Seconds between two looks at what exists.
@@ -36,10 +36,10 @@ pub(super) async fn run(path: &Path, follow: bool, every: Duration) -> Result<Ex
         return Err(Failure::new("the configuration names no flow logs", hint));
     }
     let display = Display::on_terminal();
-    let logs = sources::connect(&config, &now).await?;
+    let Sources { logs, facts } = sources::connect(&config, &now).await?;
     let connections = clouds::connect(&config, &display).await?;
     let clouds = Clouds::new(connections.readers(), connections.scopes(), intent);
-    let mut intake = FlowIntake::new(clouds, settings(&config), sources::facts(&config), now.clone());
+    let mut intake = FlowIntake::new(clouds, settings(&config), facts, now.clone());
     let mut writer = open_store(&config, now).await?;
     let (gauge, stop) = (Arc::new(Gauge::default()), stop_watch()?);
     let showing = tokio::spawn(show(gauge.clone()));

@@ -100,6 +100,7 @@ fn interface(id: Id, port: Port) -> InterfaceState {
         attach: AttachClass::Direct,
         tags: port.tags,
         path_filters: Vec::new(),
+        mac: None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod apart;
 pub mod aws_parquet;
 pub mod aws_text;
 pub mod azure;

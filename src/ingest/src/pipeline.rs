@@ -1,13 +1,13 @@
 //! One piece after the other through unpacking and reading into sinks, on all processors, in bounded memory.
 //!
 //! ```text
-//! packed bytes ─unpack─▶ ─cut at line ends─▶ block ─find headers─▶ queue ─┬─▶ Layout::read ─▶ sink 0
-//!               (caller's thread, in order)                               └─▶ Layout::read ─▶ sink 1 …
+//! packed bytes ─unpack─▶ ─cut at line ends─▶ block ─Split─▶ queue ─┬─▶ Section::read ─▶ sink 0
+//!               (caller's thread, in order)                        └─▶ Section::read ─▶ sink 1 …
 //! ```
 //!
 //! Unpacking has one thread, because gzip has one; reading has all. When the queue is full, the thread that unpacks reads a
 //! block itself: nobody waits while there is something to do. Each thread has a sink of its own, and they are merged once,
-//! at the end of all pieces. Formats that are not lines are read in order, on the caller's thread.
+//! at the end of all pieces. Formats that are not lines (Azure's documents) are read in order, on the caller's thread.
 //!
 //! INVARIANT: memory is that of the sinks and of a few blocks, however large a piece is.
 
@@ -21,7 +21,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use flow::Sink;
-use flow::format::aws_text::Sections;
+use flow::format::apart::Split;
 use flow::format::{Format, FormatError, Reader};
 use provider::flows::Packing;
 use thiserror::Error;
@@ -77,17 +77,16 @@ pub struct Pipeline<S> {
 /// How the text of a piece is read.
 enum Way {
     /// Blocks of lines, in any order.
-    Apart(Box<Sections>),
+    Apart(Split),
     InOrder(Reader),
 }
 
 impl Way {
     fn of(format: &Format, is_resumed: bool) -> Result<Self, FormatError> {
-        match format {
-            Format::AwsText => Ok(Self::Apart(Box::new(Sections::with_header()))),
-            Format::AwsLines(format) => Ok(Self::Apart(Box::new(Sections::of_log_format(format)?))),
-            _ if is_resumed => Reader::resume(format).map(Self::InOrder),
-            _ => Reader::new(format).map(Self::InOrder),
+        match Split::of(format)? {
+            Some(split) => Ok(Self::Apart(split)),
+            None if is_resumed => Reader::resume(format).map(Self::InOrder),
+            None => Reader::new(format).map(Self::InOrder),
         }
     }
 }
@@ -140,9 +139,9 @@ impl<S: Merge> Pipeline<S> {
     ) -> Result<Account, ReadError<E>> {
         let unpacker = Unpacker::new(packing, self.limits);
         // Of a piece whose bytes did not come there may be some.
-        drop(self.faults());
+        drop((self.faults(), self.others()));
         match way {
-            Way::Apart(sections) => self.read_apart(*sections, unpacker, input),
+            Way::Apart(split) => self.read_apart(split, unpacker, input),
             Way::InOrder(reader) => self.read_in_order(reader, unpacker, input),
         }
     }
@@ -164,18 +163,18 @@ impl<S: Merge> Pipeline<S> {
         let damage = damage.map_err(ReadError::Input)?;
         // What stands last in a damaged text is not whole.
         let read = if damage.is_none() { reader.finish(&mut sink) } else { unpacker.unpacked() };
-        Ok(Account::new(&unpacker, damage, read, self.faults()))
+        Ok(Account::new(&unpacker, damage, read, self.faults(), 0))
     }
 
     fn read_apart<E>(
         &mut self,
-        sections: Sections,
+        split: Split,
         mut unpacker: Unpacker,
         input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
     ) -> Result<Account, ReadError<E>> {
         let Some((caller, helpers)) = self.workers.split_first_mut() else { return Ok(Account::default()) };
         let queue = &Queue::new(helpers.len());
-        let mut blocks = Blocks::new(sections);
+        let mut blocks = Blocks::new(split);
         let mut helpers = Some(helpers);
         let damage = thread::scope(|scope| {
             // Closed whatever happens, or the helpers would wait for ever.
@@ -204,7 +203,7 @@ impl<S: Merge> Pipeline<S> {
         let damage = damage.map_err(ReadError::Input)?;
         let mut faults = self.faults();
         faults.add(blocks.into_faults());
-        Ok(Account::new(&unpacker, damage, unpacker.unpacked(), faults))
+        Ok(Account::new(&unpacker, damage, unpacker.unpacked(), faults, self.others()))
     }
 
     /// What all threads could not read.
@@ -212,6 +211,11 @@ impl<S: Merge> Pipeline<S> {
         let mut all = account::Faults::default();
         self.workers.iter_mut().for_each(|worker| all.add(std::mem::take(&mut worker.faults)));
         all
+    }
+
+    /// How many entries were of other logs, in all threads.
+    fn others(&mut self) -> u64 {
+        self.workers.iter_mut().map(|worker| worker.memory.take_others()).sum()
     }
 }
 

@@ -11,25 +11,27 @@ use memchr::memchr;
 use self::entry::Names;
 use super::LINE_BYTES_MAX;
 use super::field::fault;
+use super::lines::{Cut, Lines};
 use super::points::Points;
 use crate::record::{FlowRecord, Outcome};
-use crate::sink::Sink;
+use crate::sink::{Fault, Sink};
 
 mod entry;
 mod time;
 
-/// Reads entries, one a line.
-#[derive(Default)]
+/// Reads entries in order, one a line.
+#[derive(Debug, Default)]
 pub struct Gcp {
-    /// The beginning of a line that was cut; empty while a line is over the limit.
-    cut: Vec<u8>,
-    /// How long the line in hand is so far.
-    length: u64,
-    /// How many bytes were fed.
-    offset: u64,
-    others: u64,
+    lines: Lines,
+    memory: Memory,
+}
+
+/// What is kept from entry to entry. Belongs to one sink.
+#[derive(Debug, Default)]
+pub struct Memory {
     points: Points,
     names: Names,
+    others: u64,
 }
 
 impl Gcp {
@@ -40,57 +42,51 @@ impl Gcp {
 
     /// How many entries were of other logs.
     pub fn others(&self) -> u64 {
-        self.others
+        self.memory.others
     }
 
     /// Reads on. The bytes may be cut anywhere.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl Sink) {
-        let mut rest = bytes;
-        while let Some(end) = memchr(b'\n', rest) {
-            let (line, after) = rest.split_at(end);
-            self.length += line.len() as u64;
-            self.offset += line.len() as u64;
-            self.end_of_line(line, sink);
-            self.offset += 1;
-            rest = after.get(1..).unwrap_or_default();
-        }
-        self.offset += rest.len() as u64;
-        self.length += rest.len() as u64;
-        if self.length > LINE_BYTES_MAX as u64 {
-            self.cut = Vec::new();
-        } else {
-            self.cut.extend_from_slice(rest);
-        }
+        let Self { lines, memory } = self;
+        lines.feed(bytes, &mut |cut| read_cut(cut, memory, sink));
     }
 
     /// Reads a last line that has no line end. All bytes are dealt with then: objects with entries do not grow.
     pub fn finish(&mut self, sink: &mut impl Sink) -> u64 {
-        self.end_of_line(&[], sink);
-        self.offset
+        let Self { lines, memory } = self;
+        lines.finish(&mut |cut| read_cut(cut, memory, sink))
     }
+}
 
-    /// The line in hand ends with this part of it, at the present offset.
-    fn end_of_line(&mut self, part: &[u8], sink: &mut impl Sink) {
-        let begin = self.offset - self.length;
-        let length = std::mem::take(&mut self.length);
-        let mut cut = std::mem::take(&mut self.cut);
-        if length > LINE_BYTES_MAX as u64 {
-            sink.fault(fault(
-                begin,
-                format!("a line of {length} bytes is over the limit of {LINE_BYTES_MAX}"),
-            ));
-        } else if cut.is_empty() {
-            self.line(part, begin, sink);
+fn read_cut(cut: Cut<'_>, memory: &mut Memory, sink: &mut impl Sink) {
+    match cut {
+        Cut::TooLong { offset } => sink.fault(Fault::too_long(offset)),
+        Cut::Lines { offset, lines } => read(offset, lines, memory, sink),
+    }
+}
+
+/// Reads whole lines, which begin at `offset` in their text.
+pub(super) fn read(offset: u64, lines: &[u8], memory: &mut Memory, sink: &mut impl Sink) {
+    let (mut rest, mut begin) = (lines, offset);
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let (line, after) = rest.split_at(end);
+        if line.len() > LINE_BYTES_MAX {
+            sink.fault(Fault::too_long(begin));
         } else {
-            cut.extend_from_slice(part);
-            self.line(&cut, begin, sink);
+            memory.entry(begin, line.trim_ascii(), sink);
         }
-        cut.clear();
-        self.cut = cut;
+        (rest, begin) = (after, begin + end as u64);
+    }
+}
+
+impl Memory {
+    /// How many entries were of other logs since this was asked last.
+    pub(super) fn take_others(&mut self) -> u64 {
+        std::mem::take(&mut self.others)
     }
 
-    fn line(&mut self, line: &[u8], begin: u64, sink: &mut impl Sink) {
-        let line = line.trim_ascii();
+    fn entry(&mut self, begin: u64, line: &[u8], sink: &mut impl Sink) {
         if line.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use crate::sink::{Cloud, Point, PointId, Sink};
 const POINTS_MAX: usize = 1 << 16;
 
 /// Points by name.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Points {
     known: FxHashMap<Box<str>, PointId>,
     /// The name that is looked up; kept for its memory.

@@ -9,16 +9,16 @@ use crate::{check, lines_of};
 
 const GCP: Format = Format::GcpJsonLines;
 
-const FLOW: &str = r#"{"insertId":"a1b2c3","logName":"projects/p1/logs/compute.googleapis.com%2Fvpc_flows","timestamp":"2026-11-02T10:00:05.9Z","receiveTimestamp":"2026-11-02T10:00:11.2Z","resource":{"type":"gce_subnetwork","labels":{"project_id":"p1","location":"europe-west1-b","subnetwork_id":"778899","subnetwork_name":"app"}},"jsonPayload":{"connection":{"src_ip":"10.3.0.4","src_port":41834,"dest_ip":"10.3.1.9","dest_port":5432,"protocol":6},"reporter":"SRC","start_time":"2026-11-02T10:00:00.1Z","end_time":"2026-11-02T10:00:04.7Z","bytes_sent":"18344","packets_sent":"41","rtt_msec":"3","src_instance":{"project_id":"p1","region":"europe-west1","zone":"europe-west1-b","vm_name":"web-1"},"dest_instance":{"project_id":"p2","region":"europe-west1","zone":"europe-west1-c","vm_name":"db-1"},"src_vpc":{"project_id":"p1","vpc_name":"prod","subnetwork_name":"app"},"dest_vpc":{"project_id":"host","vpc_name":"shared","subnetwork_name":"data"}}}"#;
+pub(super) const FLOW: &str = r#"{"insertId":"a1b2c3","logName":"projects/p1/logs/compute.googleapis.com%2Fvpc_flows","timestamp":"2026-11-02T10:00:05.9Z","receiveTimestamp":"2026-11-02T10:00:11.2Z","resource":{"type":"gce_subnetwork","labels":{"project_id":"p1","location":"europe-west1-b","subnetwork_id":"778899","subnetwork_name":"app"}},"jsonPayload":{"connection":{"src_ip":"10.3.0.4","src_port":41834,"dest_ip":"10.3.1.9","dest_port":5432,"protocol":6},"reporter":"SRC","start_time":"2026-11-02T10:00:00.1Z","end_time":"2026-11-02T10:00:04.7Z","bytes_sent":"18344","packets_sent":"41","rtt_msec":"3","src_instance":{"project_id":"p1","region":"europe-west1","zone":"europe-west1-b","vm_name":"web-1"},"dest_instance":{"project_id":"p2","region":"europe-west1","zone":"europe-west1-c","vm_name":"db-1"},"src_vpc":{"project_id":"p1","vpc_name":"prod","subnetwork_name":"app"},"dest_vpc":{"project_id":"host","vpc_name":"shared","subnetwork_name":"data"}}}"#;
 
 const FLOW_LINE: &str = "record gcp projects/p1/zones/europe-west1-b/instances/web-1 projects/p1/global/networks/prod 1793613600 1793613604 10.3.0.4 10.3.1.9 41834 5432 6 egress - 0 - 1 41 18344 0 0";
 
-const DECISION: &str = r#"{"insertId":"x","logName":"projects/p1/logs/compute.googleapis.com%2Ffirewall","timestamp":"2026-11-02T10:00:05.9Z","resource":{"type":"gce_subnetwork","labels":{"project_id":"p1"}},"jsonPayload":{"connection":{"src_ip":"10.3.0.4","src_port":41834,"dest_ip":"10.3.1.9","dest_port":5432,"protocol":6},"disposition":"DENIED","rule_details":{"action":"DENY","direction":"INGRESS","ip_port_info":[{"ip_protocol":"TCP","port_range":["5432"]}],"priority":1000,"reference":"network:prod/firewall:no-db"},"instance":{"project_id":"p1","region":"europe-west1","zone":"europe-west1-c","vm_name":"db-1"},"vpc":{"project_id":"p1","vpc_name":"prod","subnetwork_name":"data"},"remote_instance":{"project_id":"p1","vm_name":"web-1","zone":"europe-west1-b"}}}"#;
+pub(super) const DECISION: &str = r#"{"insertId":"x","logName":"projects/p1/logs/compute.googleapis.com%2Ffirewall","timestamp":"2026-11-02T10:00:05.9Z","resource":{"type":"gce_subnetwork","labels":{"project_id":"p1"}},"jsonPayload":{"connection":{"src_ip":"10.3.0.4","src_port":41834,"dest_ip":"10.3.1.9","dest_port":5432,"protocol":6},"disposition":"DENIED","rule_details":{"action":"DENY","direction":"INGRESS","ip_port_info":[{"ip_protocol":"TCP","port_range":["5432"]}],"priority":1000,"reference":"network:prod/firewall:no-db"},"instance":{"project_id":"p1","region":"europe-west1","zone":"europe-west1-c","vm_name":"db-1"},"vpc":{"project_id":"p1","vpc_name":"prod","subnetwork_name":"data"},"remote_instance":{"project_id":"p1","vm_name":"web-1","zone":"europe-west1-b"}}}"#;
 
 const DECISION_LINE: &str = "record gcp projects/p1/zones/europe-west1-c/instances/db-1 projects/p1/global/networks/prod 1793613605 1793613605 10.3.0.4 10.3.1.9 41834 5432 6 ingress source 0 rejected 1 0 0 0 0";
 
 /// An entry with a text replaced, which must be there.
-fn with(entry: &str, from: &str, to: &str) -> String {
+pub(super) fn with(entry: &str, from: &str, to: &str) -> String {
     assert!(entry.contains(from), "{from}");
     entry.replace(from, to)
 }
@@ -157,7 +157,7 @@ fn mixed_line_ends_and_empty_lines_change_nothing() {
 #[test]
 fn a_line_over_the_limit_is_one_fault_and_the_rest_goes_on() {
     let text = [FLOW, "\n", &"x".repeat(LINE_BYTES_MAX + 1), "\n", FLOW, "\n"].concat();
-    let fault = format!("fault {} a line of 1048577 bytes is over the limit of 1048576", FLOW.len() + 1);
+    let fault = format!("fault {} a line of more than 1048576 bytes is left out", FLOW.len() + 1);
     for step in [text.len(), 1 << 16, 4093] {
         let (mut reader, mut sink) = (Gcp::new(), Lines::default());
         text.as_bytes().chunks(step).for_each(|chunk| reader.feed(chunk, &mut sink));
@@ -173,5 +173,5 @@ fn a_line_of_two_gigabytes_is_one_fault() {
     (0..2048).for_each(|_| reader.feed(&piece, &mut sink));
     reader.feed(format!("\n{FLOW}").as_bytes(), &mut sink);
     reader.finish(&mut sink);
-    assert_eq!(sink.lines, ["fault 0 a line of 2147483648 bytes is over the limit of 1048576", FLOW_LINE]);
+    assert_eq!(sink.lines, ["fault 0 a line of more than 1048576 bytes is left out", FLOW_LINE]);
 }

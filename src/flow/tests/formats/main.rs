@@ -12,6 +12,7 @@ mod aws_cuts;
 mod aws_text;
 mod azure;
 mod gcp;
+mod gcp_cuts;
 mod parquet;
 mod told;
 

@@ -22,15 +22,23 @@ pub struct Account {
     pub faults: Vec<Fault>,
     /// How much could not be read.
     pub faults_total: u64,
+    /// Entries of other logs, which are none of ours.
+    pub others: u64,
 }
 
 impl Account {
-    pub(super) fn new(unpacker: &Unpacker, damage: Option<Damage>, read: u64, faults: Faults) -> Self {
+    pub(super) fn new(
+        unpacker: &Unpacker,
+        damage: Option<Damage>,
+        read: u64,
+        faults: Faults,
+        others: u64,
+    ) -> Self {
         let Faults { mut kept, total } = faults;
         kept.sort_by_key(|fault| fault.offset);
         kept.truncate(FAULTS_MAX);
         let [packed, unpacked] = [unpacker.packed(), unpacker.unpacked()];
-        Self { packed, unpacked, read, damage, faults: kept, faults_total: total }
+        Self { packed, unpacked, read, damage, faults: kept, faults_total: total, others }
     }
 }
 

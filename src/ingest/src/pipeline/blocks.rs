@@ -1,7 +1,7 @@
 //! A text in blocks of whole lines whose layout is known, so that any thread can read any of them.
 
 use flow::Fault;
-use flow::format::aws_text::{Found, Section, Sections};
+use flow::format::apart::{Section, Split};
 use flow::format::lines::{Cut, Lines};
 
 use super::account::Faults;
@@ -31,13 +31,13 @@ pub(super) struct Blocks {
 #[derive(Debug)]
 struct Open {
     block: Block,
-    sections: Sections,
+    split: Split,
     faults: Faults,
 }
 
 impl Blocks {
-    pub(super) fn new(sections: Sections) -> Self {
-        let open = Open { block: Block::default(), sections, faults: Faults::default() };
+    pub(super) fn new(split: Split) -> Self {
+        let open = Open { block: Block::default(), split, faults: Faults::default() };
         Self { lines: Lines::default(), open }
     }
 
@@ -81,12 +81,8 @@ impl Open {
     }
 
     fn put(&mut self, put: &mut impl FnMut(Block) -> Block) {
-        let Self { block, sections, faults } = self;
-        let Block { offset, lines, sections: found } = block;
-        sections.split(*offset, lines, &mut |part| match part {
-            Found::Section(section) => found.push(section),
-            Found::Fault(fault) => faults.push(fault),
-        });
+        let Self { block, split, faults } = self;
+        split.split(block.offset, &block.lines, &mut block.sections, &mut |fault| faults.push(fault));
         let full = std::mem::take(block);
         *block = put(full);
         block.lines.clear();

@@ -1,6 +1,6 @@
-//! What a thread has of its own: a sink, the numbers that the sink gave to interfaces, and what could not be read.
+//! What a thread has of its own: a sink, what is kept for it from block to block, and what could not be read.
 
-use flow::format::aws_text::Points;
+use flow::format::apart::Memory;
 use flow::{Fault, FlowRecord, Gap, Point, PointId, Sink};
 
 use super::account::Faults;
@@ -11,7 +11,8 @@ use super::queue::Queue;
 #[derive(Debug)]
 pub(super) struct Worker<S> {
     pub(super) sink: S,
-    pub(super) points: Points,
+    /// Of the sink.
+    pub(super) memory: Memory,
     /// Of the piece that is being read.
     pub(super) faults: Faults,
 }
@@ -24,7 +25,7 @@ pub(super) struct Watched<'a, S> {
 
 impl<S: Sink> Worker<S> {
     pub(super) fn new(sink: S) -> Self {
-        Self { sink, points: Points::default(), faults: Faults::default() }
+        Self { sink, memory: Memory::default(), faults: Faults::default() }
     }
 
     pub(super) fn watched(&mut self) -> Watched<'_, S> {
@@ -35,9 +36,7 @@ impl<S: Sink> Worker<S> {
     pub(super) fn read(&mut self, block: &Block) {
         let mut sink = Watched { sink: &mut self.sink, faults: &mut self.faults };
         for section in &block.sections {
-            let Some(lines) = block.lines.get(section.range.clone()) else { continue };
-            let offset = block.offset + section.range.start as u64;
-            section.layout.read(offset, lines, &mut self.points, &mut sink);
+            section.read(block.offset, &block.lines, &mut self.memory, &mut sink);
         }
     }
 

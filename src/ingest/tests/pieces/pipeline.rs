@@ -23,15 +23,19 @@ fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = Result<Vec<u8>, std
 }
 
 fn read(threads: usize, packing: Packing, bytes: &[u8]) -> (Account, Vec<String>) {
+    read_as(&Format::AwsText, threads, packing, bytes)
+}
+
+fn read_as(format: &Format, threads: usize, packing: Packing, bytes: &[u8]) -> (Account, Vec<String>) {
     let mut pipeline = pipeline(threads);
-    let account = pipeline.read(&Format::AwsText, packing, pieces(bytes, 30_000)).unwrap();
+    let account = pipeline.read(format, packing, pieces(bytes, 30_000)).unwrap();
     (account, pipeline.finish().unwrap().sorted())
 }
 
 /// What a reader tells of a text, sorted.
-fn told(text: &[u8]) -> Vec<String> {
+fn told(format: &Format, text: &[u8]) -> Vec<String> {
     let mut seen = Seen::default();
-    let mut reader = Reader::new(&Format::AwsText).unwrap();
+    let mut reader = Reader::new(format).unwrap();
     reader.feed(text, &mut seen);
     reader.finish(&mut seen);
     seen.sorted()
@@ -62,15 +66,52 @@ fn text(seed: u64, lines: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// What names a log that is none of ours.
+const OTHER_LOG: &str = "dns_queries";
+
+fn entry(log: &str, machine: u8, number: usize) -> String {
+    let ends = r#""src_ip":"10.0.0.1","dest_ip":"10.0.0.2","src_port":1,"dest_port":443,"protocol":6"#;
+    let times = r#""start_time":"2026-11-02T10:00:00.1Z","end_time":"2026-11-02T10:00:04.7Z""#;
+    let instance = format!(r#"{{"project_id":"p1","zone":"z","vm_name":"vm-{machine}"}}"#);
+    let payload = format!(
+        r#"{{"connection":{{{ends}}},"reporter":"SRC",{times},"bytes_sent":"{number}","src_instance":{instance}}}"#
+    );
+    format!(r#"{{"logName":"projects/p1/logs/compute.googleapis.com%2F{log}","jsonPayload":{payload}}}"#)
+}
+
+/// Many blocks of log entries of all kinds.
+fn gcp(seed: u64, entries: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut text = String::new();
+    for number in 0..entries {
+        let log = if rng.u8(..9) == 0 { OTHER_LOG } else { "vpc_flows" };
+        text += &match rng.u8(..200) {
+            0 => "no entry".into(),
+            1 => " ".into(),
+            2 => entry("vpc_flows", 1, number).replace("SRC", "DEST"),
+            3 => entry("vpc_flows", 1, number).replace(":443", ":65536"),
+            _ => entry(log, rng.u8(..50), number),
+        };
+        text += if rng.bool() { "\n" } else { "\r\n" };
+    }
+    text.into_bytes()
+}
+
 #[test]
 fn any_number_of_threads_tells_what_a_reader_alone_tells() {
-    for (seed, lines) in [(1, 60_000), (2, 60_000), (3, 300), (4, 1)] {
-        let text = text(seed, lines);
-        let whole = told(&text);
-        println!("seed {seed}: {} bytes, {} told", text.len(), whole.len());
+    let aws = [(1, 60_000), (2, 60_000), (3, 300), (4, 1)].map(|(seed, lines)| text(seed, lines));
+    let gcp = [(1, 6_000), (2, 6_000), (3, 30), (4, 1)].map(|(seed, entries)| gcp(seed, entries));
+    for (format, text) in aws
+        .map(|text| (Format::AwsText, text))
+        .into_iter()
+        .chain(gcp.map(|text| (Format::GcpJsonLines, text)))
+    {
+        let whole = told(&format, &text);
+        println!("{format:?}: {} bytes, {} told", text.len(), whole.len());
+        let others = text.windows(OTHER_LOG.len()).filter(|part| *part == OTHER_LOG.as_bytes()).count();
         for (threads, packing) in [(1, Packing::Plain), (2, Packing::Plain), (3, Packing::Gzip)] {
             let packed = if packing == Packing::Gzip { gzip(&text) } else { text.clone() };
-            let (account, mut ours) = read(threads, packing, &packed);
+            let (account, mut ours) = read_as(&format, threads, packing, &packed);
             assert!(account.faults.is_sorted_by_key(|fault| fault.offset));
             assert_eq!(account.faults_total, account.faults.len() as u64);
             ours.extend(
@@ -80,6 +121,7 @@ fn any_number_of_threads_tells_what_a_reader_alone_tells() {
             assert_eq!(ours, whole);
             assert_eq!((account.packed, account.unpacked), (packed.len() as u64, text.len() as u64));
             assert_eq!((account.read, account.damage), (text.len() as u64, None));
+            assert_eq!(account.others, others as u64);
         }
     }
 }
@@ -146,6 +188,46 @@ fn a_line_that_is_too_long_is_left_out_in_a_block() {
     let long = (HEADER.len() + 1 + line.len()) as u64;
     assert_eq!(offsets, [long, (text.len() - "broken\n".len()) as u64]);
     assert!(account.faults[0].reason.contains("more than 1048576"), "{:?}", account.faults);
+}
+
+#[test]
+fn a_truncated_file_of_entries_gives_its_whole_lines_and_no_other() {
+    let text = (0..40).map(|number| entry("vpc_flows", 1, number)).collect::<Vec<_>>().join("\n") + "\n";
+    let packed = gzip(text.as_bytes());
+    let whole = read_as(&Format::GcpJsonLines, 1, Packing::Gzip, &packed).1;
+    assert_eq!(whole.len(), 40);
+    for cut in (0..packed.len()).step_by(7) {
+        let (account, lines) = read_as(&Format::GcpJsonLines, 2, Packing::Gzip, &packed[..cut]);
+        assert_eq!(account.damage.map(|damage| damage.kind), Some(DamageKind::Truncated));
+        assert_eq!((account.faults, account.read), (vec![], account.unpacked));
+        let expected = text[..account.unpacked as usize].matches('\n').count();
+        assert_eq!(lines.len(), expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_entry_that_is_too_long_is_left_out_in_a_block() {
+    let line = entry("vpc_flows", 1, 7) + "\n";
+    let text = format!("{line}{}\n{line}broken\n", " ".repeat(3 * LINE_BYTES_MAX));
+    let (account, lines) = read_as(&Format::GcpJsonLines, 2, Packing::Gzip, &gzip(text.as_bytes()));
+    assert_eq!(lines.len(), 2);
+    let offsets: Vec<u64> = account.faults.iter().map(|fault| fault.offset).collect();
+    assert_eq!(offsets, [line.len() as u64, (text.len() - "broken\n".len()) as u64]);
+    assert!(account.faults[0].reason.contains("more than 1048576"), "{:?}", account.faults);
+}
+
+/// A file that grows is read on behind what was read of it.
+#[test]
+fn entries_of_a_piece_that_has_grown_are_read_on() {
+    let first = entry("vpc_flows", 1, 1) + "\n";
+    let second = entry(OTHER_LOG, 2, 2) + "\n" + &entry("vpc_flows", 2, 2);
+    let mut pipeline = pipeline(2);
+    let format = Format::GcpJsonLines;
+    let account = pipeline.read(&format, Packing::Plain, pieces(first.as_bytes(), 100)).unwrap();
+    assert_eq!((account.read, account.others), (first.len() as u64, 0));
+    let account = pipeline.resume(&format, Packing::Plain, pieces(second.as_bytes(), 100)).unwrap();
+    assert_eq!((account.read, account.others), (second.len() as u64, 1));
+    assert_eq!(pipeline.finish().unwrap().lines.len(), 2);
 }
 
 #[test]

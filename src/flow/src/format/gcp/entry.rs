@@ -118,7 +118,7 @@ impl Seen<'_> {
 }
 
 /// The names of the last point; kept for their memory.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Names {
     instance: String,
     network: String,

@@ -8,7 +8,6 @@
 
 use memchr::memchr;
 
-use self::entry::Names;
 use super::LINE_BYTES_MAX;
 use super::field::fault;
 use super::lines::{Cut, Lines};
@@ -17,6 +16,7 @@ use crate::record::{FlowRecord, Outcome};
 use crate::sink::{Fault, Sink};
 
 mod entry;
+mod scan;
 mod time;
 
 /// Reads entries in order, one a line.
@@ -30,7 +30,6 @@ pub struct Gcp {
 #[derive(Debug, Default)]
 pub struct Memory {
     points: Points,
-    names: Names,
     others: u64,
 }
 
@@ -93,7 +92,7 @@ impl Memory {
         match entry::read(line) {
             Ok(None) => self.others += 1,
             Ok(Some(seen)) => {
-                let point = seen.point(&mut self.names, &mut self.points, sink);
+                let point = seen.point(&mut self.points, sink);
                 sink.record(&FlowRecord { point, ..seen.record });
             }
             Err(reason) => sink.fault(fault(begin, reason)),

@@ -6,6 +6,10 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
+pub(super) use cursor::Cursor;
+
+mod cursor;
+
 /// A string, borrowed from the text unless it has escapes. (`Cow` inside `Option` or `Vec` is never borrowed by serde.)
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Text<'a>(Cow<'a, str>);
@@ -17,6 +21,12 @@ impl Text<'_> {
 
     pub(super) fn is_borrowed(&self) -> bool {
         matches!(self.0, Cow::Borrowed(_))
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::PointId;
 use crate::format::field::fault;
 use crate::format::json::{Number, Text};
 use crate::format::points::Points;
-use crate::sink::{Cloud, Sink};
+use crate::sink::{Cloud, Point, Sink};
 
 #[derive(Deserialize)]
 struct Element<'a> {
@@ -106,7 +106,7 @@ fn virtual_network(
     }
     let mac = element.mac.as_ref().map(Text::as_str);
     let network = element.target.as_ref().and_then(|target| network_of(target.as_str()));
-    let point = points.number(Cloud::Azure, mac, network, sink);
+    let point = point(points, mac, network, sink);
     for group in flows.flows.iter().flat_map(|acl| &acl.groups) {
         place.tuples(&group.tuples, Layout::VirtualNetwork, point, sink);
     }
@@ -127,9 +127,18 @@ fn security_group(
     let group = element.group.as_ref().map(Text::as_str);
     for interface in properties.flows.iter().flat_map(|rule| &rule.flows) {
         let mac = interface.mac.as_ref().or(element.mac.as_ref()).map(Text::as_str);
-        let point = points.number(Cloud::Azure, mac, group, sink);
+        let point = point(points, mac, group, sink);
         place.tuples(&interface.tuples, layout, point, sink);
     }
+}
+
+fn point(
+    points: &mut Points,
+    interface: Option<&str>,
+    network: Option<&str>,
+    sink: &mut impl Sink,
+) -> PointId {
+    points.number(&[interface, network], || sink.point(Point { cloud: Cloud::Azure, interface, network }))
 }
 
 fn unknown(place: &Place<'_>, name: &str, version: Option<Number>) -> crate::Fault {

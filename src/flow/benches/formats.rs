@@ -4,7 +4,7 @@
 //! for the script to compare:
 //! - `parquet LABELS`: parse, two joins with a table of addresses, group by; `parquet-2` in two threads;
 //! - `parquet-parse`: parse alone;
-//! - `azure`, `gcp`: parse alone;
+//! - `azure`, `gcp`: parse alone; `gcp-2` in two threads, as the pipeline does it: blocks of lines in any order;
 //! - `azure-value`, `gcp-value`: the same by way of `serde_json::Value`.
 
 #![allow(
@@ -16,9 +16,11 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use cpu_time::ProcessTime;
+use flow::format::apart::{Memory, Split};
 use flow::format::aws_parquet::AwsParquet;
 use flow::format::{Format, Reader};
 use flow::{Fault, FlowRecord, Gap, Outcome, Point, PointId, Sink};
@@ -48,6 +50,7 @@ fn main() {
             "parquet-parse" => parse(&parquet),
             "azure" => stream(&Format::AzureJson, &bytes),
             "gcp" => stream(&Format::GcpJsonLines, &bytes),
+            "gcp-2" => blocks(&Format::GcpJsonLines, &bytes, 2),
             "azure-value" => azure_value(&bytes),
             "gcp-value" => gcp_value(&bytes),
             _ => return println!("unknown: {what}"),
@@ -83,6 +86,19 @@ impl std::fmt::Display for Sum {
     }
 }
 
+impl Sum {
+    fn merge(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            connections: self.connections + other.connections,
+            bytes: self.bytes + other.bytes,
+            times: self.times + other.times,
+            rejected: self.rejected + other.rejected,
+            last_octets: self.last_octets + other.last_octets,
+        }
+    }
+}
+
 impl Sink for Sum {
     fn point(&mut self, _point: Point<'_>) -> PointId {
         PointId(0)
@@ -111,6 +127,35 @@ fn stream(format: &Format, bytes: &[u8]) -> String {
     let mut sum = Sum::default();
     bytes.chunks(FED_BYTES).for_each(|part| reader.feed(part, &mut sum));
     reader.finish(&mut sum);
+    std::hint::black_box(sum.last_octets);
+    sum.to_string()
+}
+
+/// Lines in blocks, each read by the thread that is free.
+fn blocks(format: &Format, bytes: &[u8], threads: usize) -> String {
+    let mut split = Split::of(format).unwrap().unwrap();
+    let (mut found, mut from) = (Vec::new(), 0);
+    while from < bytes.len() {
+        let end = (from + FED_BYTES).min(bytes.len());
+        let end = memchr::memchr(b'\n', &bytes[end..]).map_or(bytes.len(), |more| end + more + 1);
+        let lines = &bytes[from..end];
+        let mut sections = Vec::new();
+        split.split(from as u64, lines, &mut sections, &mut |fault| println!("fault: {}", fault.reason));
+        found.push((from as u64, lines, sections));
+        from = end;
+    }
+    let next = AtomicUsize::new(0);
+    let read = || {
+        let (mut memory, mut sum) = (Memory::default(), Sum::default());
+        while let Some((offset, lines, sections)) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sections.iter().for_each(|section| section.read(*offset, lines, &mut memory, &mut sum));
+        }
+        sum
+    };
+    let sum = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(read)).collect();
+        others.into_iter().fold(read(), |sum, other| sum.merge(other.join().unwrap()))
+    });
     std::hint::black_box(sum.last_octets);
     sum.to_string()
 }

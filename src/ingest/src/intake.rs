@@ -16,6 +16,7 @@ use provider::{ErrorKind, Piece, ProviderError};
 
 use crate::pass::{Intake, PieceBytes, Taken};
 use crate::pipeline::{self, Account, Merge, Pipeline, ReadError};
+use crate::source::growing::is_growing;
 use crate::source::whole::{WHOLE_BYTES_MAX, whole};
 use crate::store::{Commit, Coverage, Now, StoreError, Writer};
 
@@ -126,7 +127,8 @@ impl<I: Inventory> FlowIntake<I> {
         })?;
         let summariser = pipeline.finish().unwrap_or_else(|| self.summariser(source));
         let offset = piece.offset + account.read;
-        Ok(taken(summariser, faults_of(account, piece.offset), offset))
+        let is_open = account.breaks_off.is_some() && is_growing(piece, (self.now)());
+        Ok(Taken { is_open, ..taken(summariser, faults_of(account, piece.offset, is_open), offset) })
     }
 }
 
@@ -195,7 +197,7 @@ fn taken(mut summariser: Summariser, faults: Vec<Fault>, offset: u64) -> Taken {
     let records = summariser.records();
     let (summaries, coverage) = summariser.into_summaries();
     let coverage = coverage_line(&summaries, &coverage);
-    Taken { summaries, coverage, faults, offset, records }
+    Taken { summaries, coverage, faults, offset, records, is_open: false }
 }
 
 /// Coverage as the store keeps it: a line of JSON, with the time that it is of.
@@ -208,12 +210,16 @@ fn coverage_line(summaries: &Summaries, coverage: &flow::Coverage) -> Option<Cov
     Some(Coverage { lines, first, last })
 }
 
-fn faults_of(account: Account, offset: u64) -> Vec<Fault> {
+fn faults_of(account: Account, offset: u64, is_open: bool) -> Vec<Fault> {
     let more = account.faults_total.saturating_sub(account.faults.len() as u64);
     let mut faults = account.faults;
     faults.iter_mut().for_each(|fault| fault.offset += offset);
     if more > 0 {
         faults.push(Fault { offset, reason: format!("and {more} more places that could not be read") });
+    }
+    if let Some(end) = account.breaks_off.filter(|_| !is_open) {
+        let reason = "the document breaks off here".to_owned();
+        faults.push(Fault { offset: offset + end, reason });
     }
     if let Some(damage) = account.damage {
         faults.push(Fault { offset: damage.offset, reason: damage.kind.to_string() });

@@ -55,6 +55,8 @@ pub struct Taken {
     pub offset: u64,
     /// Records in it.
     pub records: u64,
+    /// It breaks off in the middle and may yet grow: it is handed out in the next pass, whether it has changed or not.
+    pub is_open: bool,
 }
 
 /// Bounds of a pass.

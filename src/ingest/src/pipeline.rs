@@ -162,8 +162,10 @@ impl<S: Merge> Pipeline<S> {
         let damage = unpack(&mut unpacker, input, &mut |bytes| reader.feed(bytes, &mut sink));
         let damage = damage.map_err(ReadError::Input)?;
         // What stands last in a damaged text is not whole.
-        let read = if damage.is_none() { reader.finish(&mut sink) } else { unpacker.unpacked() };
-        Ok(Account::new(&unpacker, damage, read, self.faults(), 0))
+        let end = damage.is_none().then(|| (reader.finish(&mut sink), reader.breaks_off()));
+        let account = Account::new(&unpacker, damage, self.faults());
+        let (read, breaks_off) = end.unwrap_or((account.unpacked, None));
+        Ok(Account { read, breaks_off, ..account })
     }
 
     fn read_apart<E>(
@@ -203,7 +205,7 @@ impl<S: Merge> Pipeline<S> {
         let damage = damage.map_err(ReadError::Input)?;
         let mut faults = self.faults();
         faults.add(blocks.into_faults());
-        Ok(Account::new(&unpacker, damage, unpacker.unpacked(), faults, self.others()))
+        Ok(Account { others: self.others(), ..Account::new(&unpacker, damage, faults) })
     }
 
     /// What all threads could not read.

@@ -1,5 +1,6 @@
 //! Where flow logs are read from.
 
+pub(crate) mod growing;
 pub mod layout;
 pub mod objects;
 pub mod whole;

@@ -98,9 +98,15 @@ impl Azure {
 
     /// One past the last whole element (or, with none, past the bracket that begins them): the rest of a document that has
     /// grown is read from there by [`Azure::resume`]; 0 if the document must be read anew. An element that is not whole is not
-    /// lost and no fault: it is read when it is whole.
+    /// lost and no fault: it is read when it is whole. [`Azure::breaks_off`] tells of it.
     pub fn finish(&mut self, _sink: &mut impl Sink) -> u64 {
         self.done
+    }
+
+    /// Where the document that was fed breaks off: at the element that is not whole, or at the end of the bytes; `None` if it is whole.
+    pub fn breaks_off(&self) -> Option<u64> {
+        let at = if self.scan.is_inside_part() { self.begin } else { self.offset };
+        self.scan.is_inside_document().then_some(at)
     }
 
     fn keep(&mut self, part: &[u8]) {

@@ -73,6 +73,14 @@ impl Reader {
             Self::Gcp(reader) => reader.finish(sink),
         }
     }
+
+    /// Where a document breaks off that may grow, or is not whole; `None` for texts of lines, which say nothing of their end.
+    pub fn breaks_off(&self) -> Option<u64> {
+        match self {
+            Self::Azure(reader) => reader.breaks_off(),
+            Self::AwsText(_) | Self::Gcp(_) => None,
+        }
+    }
 }
 
 impl Fault {

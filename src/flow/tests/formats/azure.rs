@@ -225,6 +225,27 @@ fn an_hour_read_at_any_two_moments_has_each_record_once() {
 }
 
 #[test]
+fn a_document_breaks_off_at_the_element_that_is_not_whole() {
+    let elements = [element(&["a"]), element(&["b"])];
+    let text = document(&elements);
+    let first = r#"{"records":["#.len();
+    let second = first + elements[0].len() + 1;
+    for end in 0..=text.len() {
+        let mut reader = Reader::new(&AZURE).unwrap();
+        reader.feed(&text.as_bytes()[..end], &mut Lines::default());
+        let inside = |begin: usize, element: &str| end > begin && end < begin + element.len();
+        let place = match end {
+            0 => None,
+            _ if inside(first, &elements[0]) => Some(first),
+            _ if inside(second, &elements[1]) => Some(second),
+            _ if end < text.len() => Some(end),
+            _ => None,
+        };
+        assert_eq!(reader.breaks_off(), place.map(|place| place as u64), "cut at {end}");
+    }
+}
+
+#[test]
 fn a_bad_tuple_is_one_fault_at_its_place() {
     let good = "1793613600,10.1.0.4,10.1.0.9,1,2,6,O,B,NX,,,,";
     let line =

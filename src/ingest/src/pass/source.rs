@@ -8,8 +8,8 @@ use super::batch::Batch;
 use super::tail::{TAIL_BYTES, Tail, skip_same};
 use super::{Gauge, Intake, Pass, PieceBytes, SourceStatus, Taken};
 use crate::quarantine::{CASES_OF_PIECE_MAX, Case};
+use crate::source::growing::may_grow;
 use crate::source::layout::{DAY_S, day_of, start_of};
-use crate::source::objects::may_grow;
 use crate::store::{SourceState, StoreError};
 
 /// Pieces in a row that may fail before the rest of the source waits for the next pass.
@@ -26,10 +26,10 @@ pub(super) async fn read(
     status: &mut SourceStatus,
 ) -> Result<(), StoreError> {
     let state = pass.writer.source(source.name());
-    let mut reading = Reading { source, state, batch: Batch::new(), status, failed: BTreeMap::new() };
+    let mut reading = Reading { source, state, batch: Batch::new(), status, again: BTreeMap::new() };
     reading.look_for_late(pass).await;
     loop {
-        let max = pass.limits.pieces_max + reading.failed.len();
+        let max = pass.limits.pieces_max + reading.again.len();
         let listed = match source.pieces(&reading.state.cursor, max).await {
             Ok(listed) => listed,
             Err(error) => {
@@ -40,7 +40,7 @@ pub(super) async fn read(
         let is_all = listed.len() < max;
         let last = listed.last().map_or(i64::MAX, |piece| piece.modified);
         let mut fresh = listed;
-        fresh.retain(|piece| !reading.failed.contains_key(&piece.key));
+        fresh.retain(|piece| !reading.again.contains_key(&piece.key));
         let is_over = fresh.is_empty() || reading.read_all(pass, intake, fresh, last).await?;
         if is_all && !is_over {
             reading.commit(pass, i64::MAX).await?;
@@ -58,8 +58,8 @@ struct Reading<'a> {
     state: SourceState,
     batch: Batch,
     status: &'a mut SourceStatus,
-    /// Pieces that failed in this pass, with their times.
-    failed: BTreeMap<String, i64>,
+    /// Pieces that are left to the next pass, with their times: they failed, or break off and may grow.
+    again: BTreeMap<String, i64>,
 }
 
 impl Reading<'_> {
@@ -80,7 +80,7 @@ impl Reading<'_> {
                 Ok(()) => in_a_row = 0,
                 Err(error) => {
                     in_a_row += 1;
-                    self.failed.insert(piece.key.clone(), piece.modified);
+                    self.again.insert(piece.key.clone(), piece.modified);
                     self.status.failed.push((piece.key, error.clone()));
                     if in_a_row == FAILURES_IN_A_ROW_MAX {
                         self.status.error = Some(error);
@@ -172,6 +172,15 @@ impl Reading<'_> {
     }
 
     fn taken(&mut self, pass: &Pass<'_>, piece: &Piece, taken: Taken, tail: &Tail) {
+        let is_new = taken.offset > piece.offset;
+        // Where nothing is read but faults, they would be told again in each pass.
+        let is_open = taken.is_open && (is_new || taken.faults.is_empty());
+        if is_open {
+            self.again.insert(piece.key.clone(), piece.modified);
+            if !is_new {
+                return;
+            }
+        }
         let read = tail.read();
         let end = piece.end.unwrap_or(piece.offset + read);
         let is_whole = piece.packing == Packing::Gzip || !may_grow(piece);
@@ -184,7 +193,9 @@ impl Reading<'_> {
         }
         self.batch.add(&taken.summaries, taken.coverage, read);
         let tail = if may_grow(piece) { tail.before(offset) } else { String::new() };
-        self.dealt_with(piece, offset, tail);
+        // No version is empty: what is open is listed again.
+        let version = if is_open { String::new() } else { piece.version.clone() };
+        self.dealt_with(piece, Progress { version, offset, modified: piece.modified, tail });
         self.status.pieces += 1;
         self.status.bytes += read;
         self.status.records += taken.records;
@@ -196,11 +207,12 @@ impl Reading<'_> {
     /// Says that a piece is not read, once.
     fn give_up(&mut self, pass: &Pass<'_>, piece: &Piece, reason: &str) {
         self.case(pass, piece, piece.offset, reason.to_owned());
-        self.dealt_with(piece, piece.end.unwrap_or(piece.offset), String::new());
+        let offset = piece.end.unwrap_or(piece.offset);
+        let (version, modified) = (piece.version.clone(), piece.modified);
+        self.dealt_with(piece, Progress { version, offset, modified, tail: String::new() });
     }
 
-    fn dealt_with(&mut self, piece: &Piece, offset: u64, tail: String) {
-        let progress = Progress { version: piece.version.clone(), offset, modified: piece.modified, tail };
+    fn dealt_with(&mut self, piece: &Piece, progress: Progress) {
         self.state.cursor.pieces.insert(piece.key.clone(), progress);
         self.batch.touch();
     }
@@ -251,8 +263,8 @@ impl Reading<'_> {
         let Some(late_s) = self.source.late_s() else { return false };
         let cursor = &mut self.state.cursor;
         let newest = cursor.pieces.values().map(|progress| progress.modified).max();
-        let failed = self.failed.values().min().copied().unwrap_or(i64::MAX);
-        let safe = floor.min(failed).min(newest.unwrap_or(i64::MIN)).saturating_sub(late_s);
+        let again = self.again.values().min().copied().unwrap_or(i64::MAX);
+        let safe = floor.min(again).min(newest.unwrap_or(i64::MIN)).saturating_sub(late_s);
         // Whole days: what is listed and what is remembered must be the same.
         let horizon = start_of(day_of(safe));
         if horizon <= cursor.horizon {

@@ -24,21 +24,19 @@ pub struct Account {
     pub faults_total: u64,
     /// Entries of other logs, which are none of ours.
     pub others: u64,
+    /// Where a document breaks off in a text that is not damaged: it may grow.
+    pub breaks_off: Option<u64>,
 }
 
 impl Account {
-    pub(super) fn new(
-        unpacker: &Unpacker,
-        damage: Option<Damage>,
-        read: u64,
-        faults: Faults,
-        others: u64,
-    ) -> Self {
+    /// Of a text that was read to its end.
+    pub(super) fn new(unpacker: &Unpacker, damage: Option<Damage>, faults: Faults) -> Self {
         let Faults { mut kept, total } = faults;
         kept.sort_by_key(|fault| fault.offset);
         kept.truncate(FAULTS_MAX);
         let [packed, unpacked] = [unpacker.packed(), unpacker.unpacked()];
-        Self { packed, unpacked, read, damage, faults: kept, faults_total: total, others }
+        let (read, faults, faults_total) = (unpacked, kept, total);
+        Self { packed, unpacked, read, damage, faults, faults_total, others: 0, breaks_off: None }
     }
 }
 

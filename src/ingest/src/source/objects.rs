@@ -9,14 +9,14 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
-use flow::Format;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use jiff::civil::Date;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta};
-use provider::{FlowCursor, FlowSource, Packing, Piece, ProviderError};
+use provider::{FlowCursor, FlowSource, Piece, ProviderError};
 
+use super::growing::may_grow;
 use super::layout::{Layout, Level, day_of, start_of};
 use crate::failure::of_place;
 use crate::place::Place;
@@ -170,12 +170,6 @@ impl Objects {
         let version = version.unwrap_or_else(|| format!("{written}-{}", meta.size));
         Some(Piece { key, version, offset: 0, end: Some(meta.size), format, packing, modified })
     }
-}
-
-/// Whether a piece can get longer without what was read becoming another: then a reader can go on at the offset.
-pub(crate) fn may_grow(piece: &Piece) -> bool {
-    let format = matches!(piece.format, Format::AzureJson | Format::GcpJsonLines | Format::AwsLines(_));
-    piece.packing == Packing::Plain && format
 }
 
 /// What is left to read of a piece.

@@ -5,6 +5,7 @@
 mod compaction;
 mod crash;
 mod faulty;
+mod growing;
 mod killed;
 mod lock;
 mod sources;

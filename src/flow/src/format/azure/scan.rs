@@ -75,6 +75,16 @@ impl Scan {
         self.place == Place::Element
     }
 
+    /// Whether a document has begun and has not ended.
+    pub(super) fn is_inside_document(&self) -> bool {
+        !matches!(self.place, Place::Outside(_))
+    }
+
+    /// Whether in something among the elements.
+    pub(super) fn is_inside_part(&self) -> bool {
+        matches!(self.place, Place::Element | Place::Stray)
+    }
+
     /// Looks at bytes up to the next thing of interest: how many bytes those are (none only before a change of place), and
     /// what it is.
     pub(super) fn next(&mut self, bytes: &[u8]) -> (usize, Found) {

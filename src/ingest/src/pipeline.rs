@@ -193,9 +193,13 @@ impl<S: Merge> Pipeline<S> {
                 queue.spare()
             };
             let damage = unpack(&mut unpacker, input, &mut |bytes| blocks.feed(bytes, &mut put))?;
-            blocks.finish(damage.is_none(), &mut |block| {
-                caller.read(&block);
-                block
+            // Behind those that wait: the faults that a thread keeps are its first.
+            blocks.finish(damage.is_none(), &mut |block| match queue.push(block) {
+                Some(block) => {
+                    caller.read(&block);
+                    block
+                }
+                None => queue.spare(),
             });
             while let Some(block) = queue.pop_now() {
                 caller.read(&block);

@@ -178,6 +178,52 @@ fn the_first_faults_are_kept_and_all_are_counted() {
     }
 }
 
+/// One thread is held in the first block until the other one has come to what follows it.
+#[test]
+fn the_first_faults_are_kept_however_slow_a_thread_is() {
+    use std::sync::{Arc, Condvar, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Gate(Arc<(Mutex<bool>, Condvar)>);
+    impl flow::Sink for Gate {
+        fn point(&mut self, _: flow::Point<'_>) -> flow::PointId {
+            flow::PointId(0)
+        }
+        fn record(&mut self, record: &flow::FlowRecord) {
+            let (is_open, changed) = &*self.0;
+            match record.forward.bytes {
+                1 => drop(changed.wait_while(is_open.lock().unwrap(), |is_open| !*is_open).unwrap()),
+                2 => {
+                    *is_open.lock().unwrap() = true;
+                    changed.notify_all();
+                }
+                _ => {}
+            }
+        }
+        fn gap(&mut self, _: flow::Gap) {}
+        fn fault(&mut self, _: flow::Fault) {}
+    }
+    impl ingest::pipeline::Merge for Gate {
+        fn merge(self, _: Self) -> Self {
+            self
+        }
+    }
+
+    let line = |bytes: u32| format!("eni-1 10.0.0.1 10.0.0.2 1 2 6 {bytes} 5 9 OK\n");
+    let good = [HEADER, "\n", &line(1), &line(3).repeat(7_000), &line(2)].concat();
+    let broken = line(3).replace(" 9 ", " never ");
+    let text = good.clone() + &broken.repeat(15_000);
+    let settings = Settings { threads: NonZeroUsize::new(2).unwrap(), limits: Limits::default() };
+    let mut pipeline = Pipeline::new(settings, Gate::default);
+    let gate = Gate::default();
+    pipeline.sinks().for_each(|sink| *sink = gate.clone());
+    let account = pipeline.read(&Format::AwsText, Packing::Plain, pieces(text.as_bytes(), 30_000)).unwrap();
+    assert_eq!(account.faults_total, 15_000);
+    for (number, fault) in account.faults.iter().enumerate() {
+        assert_eq!(fault.offset, (good.len() + number * broken.len()) as u64);
+    }
+}
+
 #[test]
 fn a_line_that_is_too_long_is_left_out_in_a_block() {
     let line = "eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK\n";

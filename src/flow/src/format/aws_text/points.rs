@@ -1,8 +1,8 @@
 //! Which number the sink gave to which interface, by the bytes of its name: asked once, looked up for every line.
 //!
 //! With many interfaces this is most of what is left to do once numbers are read fast, because each look-up waits for memory.
-//! So names of the usual length (`eni-` and 17 digits) lie in the table itself, one wait for each, and those of many lines are
-//! looked up together, all waits at the same time.
+//! So names as AWS gives them (`eni-` and 17 or 8 hexadecimal digits) lie in the table itself as numbers, one wait for each,
+//! and those of many lines are looked up together, all waits at the same time.
 
 use rustc_hash::FxHashMap;
 
@@ -14,23 +14,24 @@ const NAME_BYTES_MAX: usize = 255;
 /// So many names are kept; a log that has more makes us forget them and ask again.
 const NAMES_MAX: usize = 1 << 20;
 /// What marks a free slot: no name has the length 0.
-const FREE: Key = Key { words: [0; 3], rest: 0 };
+const FREE: Key = Key { digits: 0, rest: 0 };
 /// The place of a record whose number is looked up later.
 pub(super) const LATER: PointId = PointId(u32::MAX);
 
-/// A name of 8 to 24 bytes of ASCII with the number of its network. The last word overlaps the others: with the length, no two
-/// names have the same words.
+/// The name of an interface with the number of its network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Key {
-    words: [u64; 3],
+    /// The last 16 hexadecimal digits, or all of them if there are eight.
+    digits: u64,
     /// The number of the network in 24 bits, the length of the name in 8.
     rest: u32,
 }
 
-/// One place of the table: half a cache line.
+/// One place of the table: a key and the number of its point, side by side to fill a quarter of a cache line.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    key: Key,
+    digits: u64,
+    rest: u32,
     id: PointId,
 }
 
@@ -42,8 +43,10 @@ pub struct Points {
     count: usize,
     /// Other names: interface, space, network.
     others: FxHashMap<Box<[u8]>, PointId>,
+    joined: Vec<u8>,
     networks: Networks,
-    /// What the first look at the table found, for each of the records of a batch.
+    /// Where to look in the table, and what was found there, for each of the records of a batch.
+    hashes: Vec<usize>,
     looked: Vec<Slot>,
 }
 
@@ -58,24 +61,26 @@ struct Networks {
 
 impl Points {
     /// The names of an interface and its network (empty: not in the log) as a key; `None` if they do not fit into one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self, interface: &[u8], network: &[u8]) -> Option<Key> {
-        let words = pack(interface)?;
+        let digits = digits(interface)?;
         let network = self.networks.number(network)?;
-        Some(Key { words, rest: network << 8 | interface.len() as u32 })
+        Some(Key { digits, rest: network << 8 | interface.len() as u32 })
     }
 
     /// Gives records the numbers of their keys.
     pub(super) fn resolve(&mut self, keys: &[Key], records: &mut [FlowRecord], sink: &mut impl Sink) {
-        let free = Slot { key: FREE, id: LATER };
+        let free = Slot::new(FREE, LATER);
         let mask = self.slots.len().wrapping_sub(1);
         // No branch depends on what is loaded, so that the processor loads for many records at the same time.
         self.looked.clear();
-        let looked = keys.iter().map(|key| self.slots.get(key.hash() & mask).copied().unwrap_or(free));
+        self.hashes.clear();
+        self.hashes.extend(keys.iter().map(|key| key.hash() & mask));
+        let looked = self.hashes.iter().map(|&at| self.slots.get(at).copied().unwrap_or(free));
         self.looked.extend(looked);
         for (at, (key, record)) in keys.iter().zip(records).enumerate() {
             record.point = match self.looked.get(at) {
-                Some(slot) if slot.key == *key => slot.id,
+                Some(slot) if slot.key() == *key => slot.id,
                 _ => self.find(key, sink),
             };
         }
@@ -89,8 +94,12 @@ impl Points {
         network: &[u8],
         sink: &mut impl Sink,
     ) -> Option<PointId> {
-        let joined = [interface, b" ", network].concat();
-        if let Some(&id) = self.others.get(&joined[..]) {
+        let mut joined = std::mem::take(&mut self.joined);
+        joined.clear();
+        [interface, b" ", network].into_iter().for_each(|part| joined.extend_from_slice(part));
+        let known = self.others.get(&joined[..]).copied();
+        self.joined = joined;
+        if let Some(id) = known {
             return Some(id);
         }
         let id =
@@ -98,7 +107,7 @@ impl Points {
         if self.others.len() >= NAMES_MAX {
             self.others.clear();
         }
-        self.others.insert(joined.into(), id);
+        self.others.insert(self.joined.as_slice().into(), id);
         Some(id)
     }
 
@@ -106,8 +115,8 @@ impl Points {
     pub(super) fn find(&mut self, key: &Key, sink: &mut impl Sink) -> PointId {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = key.hash() & mask;
-        while let Some(slot) = self.slots.get(at).filter(|slot| slot.key != FREE) {
-            if slot.key == *key {
+        while let Some(slot) = self.slots.get(at).filter(|slot| slot.key() != FREE) {
+            if slot.key() == *key {
                 return slot.id;
             }
             at = (at + 1) & mask;
@@ -117,8 +126,8 @@ impl Points {
 
     #[cold]
     fn ask(&mut self, key: &Key, sink: &mut impl Sink) -> PointId {
-        let mut bytes = [0; 24];
-        let interface = key.unpack(&mut bytes);
+        let mut bytes = [0; LONG_NAME_BYTES];
+        let interface = key.interface(&mut bytes);
         let network = self.networks.names.get((key.rest >> 8) as usize).filter(|name| !name.is_empty());
         let id = sink.point(Point { cloud: Cloud::Aws, interface, network: network.map(|name| &**name) });
         if self.count >= NAMES_MAX {
@@ -126,37 +135,55 @@ impl Points {
         }
         self.count += 1;
         if self.count * 2 > self.slots.len() {
-            let free = Slot { key: FREE, id: LATER };
+            let free = Slot::new(FREE, LATER);
             let larger = vec![free; (self.slots.len() * 2).max(256)];
             let old = std::mem::replace(&mut self.slots, larger);
-            old.into_iter().filter(|slot| slot.key != FREE).for_each(|slot| place(&mut self.slots, slot));
+            old.into_iter().filter(|slot| slot.key() != FREE).for_each(|slot| place(&mut self.slots, slot));
         }
-        place(&mut self.slots, Slot { key: *key, id });
+        place(&mut self.slots, Slot::new(*key, id));
         id
     }
 }
 
+impl Slot {
+    fn new(key: Key, id: PointId) -> Self {
+        Self { digits: key.digits, rest: key.rest, id }
+    }
+
+    #[inline]
+    fn key(&self) -> Key {
+        Key { digits: self.digits, rest: self.rest }
+    }
+}
+
 impl Key {
-    /// Each step multiplies to twice the width and folds, so that all bits count in the low ones.
+    /// Multiplies to twice the width and folds, so that all bits count in the low ones.
     #[inline]
     fn hash(&self) -> usize {
-        let [first, middle, last] = self.words;
-        fold(fold(first ^ middle.rotate_left(32)) ^ last ^ u64::from(self.rest)) as usize
+        let wide = u128::from(self.digits ^ u64::from(self.rest).rotate_left(40)) * 0x9e37_79b9_7f4a_7c15;
+        ((wide as u64) ^ (wide >> 64) as u64) as usize
     }
 
     /// The name of the interface, written into `bytes`.
-    fn unpack<'a>(&self, bytes: &'a mut [u8; 24]) -> Option<&'a str> {
-        let len = (self.rest & 0xff) as usize;
-        bytes[..8].copy_from_slice(&self.words[0].to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.words[1].to_le_bytes());
-        bytes.get_mut(len.checked_sub(8)?..len)?.copy_from_slice(&self.words[2].to_le_bytes());
-        std::str::from_utf8(&bytes[..len]).ok()
+    fn interface<'a>(&self, bytes: &'a mut [u8; LONG_NAME_BYTES]) -> Option<&'a str> {
+        let [first, last] = [self.digits >> 4, self.digits].map(letters);
+        let name = if (self.rest & 0xff) as usize == LONG_NAME_BYTES {
+            bytes[..5].copy_from_slice(b"eni-0");
+            bytes[5..13].copy_from_slice(&first);
+            bytes[13..].copy_from_slice(&last);
+            bytes.as_slice()
+        } else {
+            bytes[..4].copy_from_slice(b"eni-");
+            bytes[4..SHORT_NAME_BYTES].copy_from_slice(&last);
+            &bytes[..SHORT_NAME_BYTES]
+        };
+        std::str::from_utf8(name).ok()
     }
 }
 
 impl Networks {
     /// The number of a network; `None` if it is no name, or there are too many.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, network: &[u8]) -> Option<u32> {
         match self.names.get(self.last as usize) {
             Some(last) if last.is_empty() && network.is_empty() => Some(self.last),
@@ -182,20 +209,41 @@ impl Networks {
     }
 }
 
-/// A name as words: its first eight bytes, those behind them if there are more than 16, and its last eight.
-#[inline]
-fn pack(name: &[u8]) -> Option<[u64; 3]> {
-    const NOT_ASCII: u64 = u64::from_ne_bytes([0x80; 8]);
-    if name.len() > 24 {
-        return None;
+const LONG_NAME_BYTES: usize = 21;
+const SHORT_NAME_BYTES: usize = 12;
+const LOW_NIBBLES: u64 = u64::from_ne_bytes([0x0f; 8]);
+
+/// The digits of a name as AWS gives them: no two names of one length have the same.
+#[inline(always)]
+fn digits(name: &[u8]) -> Option<u64> {
+    if let Ok(long) = <&[u8; LONG_NAME_BYTES]>::try_from(name) {
+        let (begin, digits) = long.split_first_chunk::<5>()?;
+        let ([first, last], []) = digits.as_chunks::<8>() else { return None };
+        let [first, last] = [hexadecimal(*first)?, hexadecimal(*last)?];
+        return (begin == b"eni-0").then_some(first << 4 | last);
     }
-    let first = u64::from_le_bytes(*name.first_chunk()?);
-    let middle = match name.get(8..16) {
-        Some(middle) if name.len() > 16 => u64::from_le_bytes(*middle.first_chunk()?),
-        _ => 0,
-    };
-    let last = u64::from_le_bytes(*name.last_chunk()?);
-    ((first | middle | last) & NOT_ASCII == 0).then_some([first, middle, last])
+    let digits = <&[u8; SHORT_NAME_BYTES]>::try_from(name).ok()?.strip_prefix(b"eni-")?;
+    hexadecimal(*digits.first_chunk()?)
+}
+
+/// The digits in the lower halves of eight bytes.
+fn letters(nibbles: u64) -> [u8; 8] {
+    (nibbles & LOW_NIBBLES)
+        .to_le_bytes()
+        .map(|digit| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit })
+}
+
+/// Eight hexadecimal digits in small letters, each in the lower half of its byte.
+#[inline(always)]
+fn hexadecimal(text: [u8; 8]) -> Option<u64> {
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let text = u64::from_le_bytes(text);
+    // The high bit of a byte of at most 0x7f: whether it is at least that.
+    let at_least = |byte: u8| text.wrapping_add(u64::from_ne_bytes([0x80 - byte; 8]));
+    let letters = at_least(b'a');
+    let are_digits = at_least(b'0') ^ at_least(b'9' + 1) ^ letters ^ at_least(b'f' + 1);
+    let nibbles = (text & LOW_NIBBLES) + ((letters & HIGHS) >> 7) * 9;
+    (are_digits & !text & HIGHS == HIGHS).then_some(nibbles)
 }
 
 /// A name; `None` inside for one that the log does not have, `None` for bytes that are no name.
@@ -207,20 +255,14 @@ fn name(bytes: &[u8]) -> Option<Option<&str>> {
 /// Puts what is not there into a table that has room.
 fn place(slots: &mut [Slot], new: Slot) {
     let mask = slots.len().wrapping_sub(1);
-    let mut at = new.key.hash() & mask;
+    let mut at = new.key().hash() & mask;
     while let Some(slot) = slots.get_mut(at) {
-        if slot.key == FREE {
+        if slot.key() == FREE {
             *slot = new;
             return;
         }
         at = (at + 1) & mask;
     }
-}
-
-#[inline]
-fn fold(value: u64) -> u64 {
-    let wide = u128::from(value) * 0x9e37_79b9_7f4a_7c15;
-    (wide as u64) ^ (wide >> 64) as u64
 }
 
 #[cfg(test)]
@@ -257,8 +299,9 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(3);
         for _ in 0..200_000 {
             let number = rng.u64(..20_000);
-            // All lengths from 5 to 30.
-            let interface = format!("eni-{number:0len$x}", len = number as usize % 27);
+            // As AWS gives them, and all lengths from 5 to 30.
+            let len = [17, 8, number as usize / 4 % 27, 17][number as usize % 4];
+            let interface = format!("eni-{number:0len$x}");
             let network =
                 if number.is_multiple_of(3) { String::new() } else { format!("vpc-{}", number % 7) };
             let id = id(&mut points, interface.as_bytes(), network.as_bytes(), &mut asked).unwrap();
@@ -271,6 +314,40 @@ mod tests {
         once.dedup();
         assert_eq!(once.len(), asked.0.len());
         assert!(once.len() > 19_000, "{} interfaces", once.len());
+    }
+
+    #[test]
+    fn names_as_aws_gives_them_are_numbers_and_no_others() {
+        let mut rng = fastrand::Rng::with_seed(12);
+        let (mut numbers, mut others) = (0, 0);
+        for _ in 0..100_000 {
+            let mut name = match rng.bool() {
+                true => format!("eni-0{:016x}", rng.u64(..) >> rng.u8(..64)),
+                false => format!("eni-{:08x}", rng.u32(..) >> rng.u8(..32)),
+            }
+            .into_bytes();
+            if rng.bool() {
+                let at = rng.usize(..name.len());
+                name[at] = *rng.choice(b"/09:`afgAF@\0\x7f\xb0\xe1 1e-").unwrap();
+            }
+            let text = std::str::from_utf8(&name).ok();
+            let is_number = text.and_then(|text| text.strip_prefix("eni-")).is_some_and(|digits| {
+                let digits_are = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+                digits_are && (digits.len() == 8 || digits.len() == 17 && digits.starts_with('0'))
+            });
+            let digits = digits(&name);
+            assert_eq!(digits.is_some(), is_number, "{}", name.escape_ascii());
+            match digits {
+                Some(digits) => {
+                    let key = Key { digits, rest: 7 << 8 | name.len() as u32 };
+                    assert_eq!(key.interface(&mut [0; LONG_NAME_BYTES]), text);
+                    numbers += 1;
+                }
+                None => others += 1,
+            }
+        }
+        println!("{numbers} numbers, {others} others");
+        assert!(numbers > 50_000 && others > 20_000);
     }
 
     #[test]

@@ -11,11 +11,15 @@
 //! INVARIANT: whatever way the lines are cut and shared out, the same lines give the same records, gaps and faults.
 
 mod batch;
+mod bits;
+mod digits;
+mod fast;
 mod fields;
 mod layout;
 mod line;
 mod points;
 mod sections;
+mod window;
 
 pub use layout::{Layout, LayoutError};
 pub use points::Points;

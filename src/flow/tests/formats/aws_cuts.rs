@@ -11,7 +11,8 @@ use crate::told::{Told, V2, read};
 /// Lines of all kinds, good and bad, with headers between them.
 fn text(rng: &mut fastrand::Rng) -> Vec<u8> {
     let mut text = Vec::new();
-    for _ in 0..rng.usize(..60) {
+    // Some are longer than what is looked at at once.
+    for _ in 0..rng.usize(..60) * rng.usize(1..6) {
         let line = match rng.u8(..12) {
             0 => String::new(),
             1 => V2.into(),

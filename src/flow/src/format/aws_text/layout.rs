@@ -4,6 +4,8 @@
 
 use thiserror::Error;
 
+use super::fast::Places;
+
 /// What a column of a line means to us.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
@@ -104,6 +106,7 @@ pub enum LayoutError {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
     pub(super) columns: Box<[Column]>,
+    pub(super) places: Places,
 }
 
 impl Layout {
@@ -146,7 +149,7 @@ impl Layout {
         let has = |choice: &&[Column]| choice.iter().any(|column| seen & column.bit() != 0);
         match REQUIRED.iter().find(|choice| !has(choice)) {
             Some(choice) => Err(LayoutError::Missing(choice[0].name())),
-            None => Ok(Self { columns }),
+            None => Ok(Self { places: Places::of(&columns), columns }),
         }
     }
 }

@@ -12,14 +12,17 @@ use crate::format::field::opened;
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 use crate::sink::{GapKind, PointId};
 
-const COLUMNS: usize = Column::Other as usize + 1;
+pub(super) const COLUMNS: usize = Column::Other as usize + 1;
 /// The end of the year 9999: what is later is no time in seconds.
 const TIME_MAX: u64 = 253_402_300_799;
-/// TCP, DCCP, UDP, SCTP, UDP-Lite.
-const PROTOCOLS_WITH_PORTS: [u64; 5] = [6, 33, 17, 132, 136];
+/// TCP, UDP, DCCP, SCTP, UDP-Lite.
+#[inline]
+pub(super) fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, 6 | 17 | 33 | 132 | 136)
+}
 
 /// The largest number that a column may hold; 0 for one that holds none.
-const MAXIMA: [u64; COLUMNS] = {
+pub(super) const MAXIMA: [u64; COLUMNS] = {
     let mut maxima = [0; COLUMNS];
     maxima[Column::Version as usize] = u8::MAX as u64;
     maxima[Column::SourcePort as usize] = u16::MAX as u64;
@@ -193,7 +196,7 @@ impl<'a> Values<'a> {
     }
 
     fn has_ports(&self) -> bool {
-        PROTOCOLS_WITH_PORTS.contains(&self.numbers[Column::Protocol as usize])
+        has_ports(self.numbers[Column::Protocol as usize] as u8)
     }
 
     /// The number of a column, 0 where there is none.

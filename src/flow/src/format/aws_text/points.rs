@@ -6,6 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::batch::Scratch;
 use crate::record::FlowRecord;
 use crate::sink::{Cloud, Point, PointId, Sink};
 
@@ -48,6 +49,7 @@ pub struct Points {
     /// Where to look in the table, and what was found there, for each of the records of a batch.
     hashes: Vec<usize>,
     looked: Vec<Slot>,
+    pub(super) scratch: Option<Box<Scratch>>,
 }
 
 /// Networks by number, in the order in which they were met.

@@ -11,6 +11,7 @@ pub mod aws_text;
 pub mod azure;
 mod field;
 pub mod gcp;
+mod ipv4;
 mod json;
 pub mod lines;
 mod points;

@@ -1,9 +1,10 @@
 //! Numbers and addresses as they stand in the fields of flow logs.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use policy::service::protocol::TCP;
 
+use super::ipv4::ipv4;
 use crate::record::Outcome;
 
 /// The connections that an AWS record stands for: with TCP flags and without a SYN among them it goes on with one that an
@@ -40,33 +41,9 @@ pub(super) fn seconds(time: i64) -> i64 {
 }
 
 /// An address of either family in any of its text forms.
+#[inline]
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     ipv4(text).map(IpAddr::V4).or_else(|| std::str::from_utf8(text).ok()?.parse().ok())
-}
-
-/// Four decimal numbers. Several times as fast as the standard library's, which reads through a general parser; what
-/// this one does not take (leading zeros, which some read as octal), that one refuses as well.
-fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    if !(7..=15).contains(&text.len()) {
-        return None;
-    }
-    let (mut address, mut octet, mut digits, mut dots) = (0u32, 0u32, 0, 0);
-    for &byte in text {
-        if byte == b'.' {
-            if digits == 0 || dots == 3 {
-                return None;
-            }
-            (address, octet, digits, dots) = (address << 8 | octet, 0, 0, dots + 1);
-            continue;
-        }
-        let leading_zero = digits > 0 && octet == 0;
-        octet = octet * 10 + digit(byte)? as u32;
-        digits += 1;
-        if octet > 255 || leading_zero {
-            return None;
-        }
-    }
-    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(address << 8 | octet))
 }
 
 /// A fault, with a reason of one line and bounded length.

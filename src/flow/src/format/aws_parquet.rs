@@ -9,7 +9,7 @@
 //! (an address, an interface, a verdict) is parsed once for all rows that have it.
 //!
 //! INVARIANT: what is in memory is one batch and one page of each column, and pages are bounded
-//! ([`pages::PAGE_BYTES_MAX`]), whatever the file says of itself.
+//! ([`pages::PAGE_BYTES_MAX`], all of them together [`HELD_BYTES_MAX`]), whatever the file says of itself.
 //!
 //! Format: <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-s3-path.html>.
 
@@ -21,7 +21,7 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 
 use self::cells::{Addresses, Names, Numbers, Words};
 use self::column::Column;
-use self::pages::Pages;
+use self::pages::{Budget, Pages};
 use self::rows::Rows;
 use super::field::fault;
 use crate::Fault;
@@ -30,7 +30,9 @@ use crate::sink::Sink;
 mod cells;
 mod column;
 mod hybrid;
+mod names;
 pub mod pages;
+mod plain;
 mod rows;
 
 /// Rows that are decoded at once: what they take fits in a core's own cache.
@@ -43,10 +45,15 @@ pub const ROWS_MAX: i64 = 100_000_000;
 /// counters of its own, and those do not fit into a bit.
 const ROWS_PER_BYTE_MAX: u64 = 64;
 
-/// A file that was opened. Row groups may be read apart, by several threads if need be.
+/// The most bytes of pages and dictionaries of all columns that are in memory at once.
+const HELD_BYTES_MAX: usize = 256 << 20;
+
+/// A file that was opened. Row groups may be read apart, by several threads if need be, but each once: what a file may unpack to
+/// has a limit.
 pub struct AwsParquet<R: ChunkReader> {
     source: Arc<R>,
     file: SerializedFileReader<Shared<R>>,
+    budget: Arc<Budget>,
 }
 
 /// Reads a whole file.
@@ -82,7 +89,8 @@ impl<R: ChunkReader + 'static> AwsParquet<R> {
             }
             Some(_) => {}
         }
-        let this = Self { source, file };
+        let budget = Arc::new(Budget::new(source.len()));
+        let this = Self { source, file, budget };
         this.check_columns().map_err(|reason| fault(0, reason))?;
         Ok(this)
     }
@@ -122,7 +130,7 @@ impl<R: ChunkReader + 'static> AwsParquet<R> {
         let mut done = 0;
         while done < count {
             let batch = BATCH_ROWS.min(count - done);
-            rows.each_column(&mut Fill(batch)).map_err(|reason| (done, reason))?;
+            rows.each_column(&mut Fill { rows: batch, held: 0 }).map_err(|reason| (done, reason))?;
             rows.hand_on(batch, done, offset, sink);
             done += batch;
         }
@@ -210,17 +218,27 @@ impl<R: ChunkReader + 'static> Visit for Start<'_, R> {
             group.columns().get(index).ok_or_else(|| format!("has no chunk of the column `{name}`"))?;
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let of_column = |reason| format!("cannot read the column `{name}`: {reason}");
-        let pages = Pages::new(Arc::new(Shared(self.file.source.clone())), chunk, rows).map_err(of_column)?;
+        let source = Arc::new(Shared(self.file.source.clone()));
+        let pages = Pages::new(source, chunk, rows, self.file.budget.clone()).map_err(of_column)?;
         column.start(chunk, pages).map_err(of_column)
     }
 }
 
 /// Decodes the next rows.
-struct Fill(usize);
+struct Fill {
+    rows: usize,
+    /// Bytes in memory of the columns so far.
+    held: usize,
+}
 
 impl Visit for Fill {
     fn visit<K: cells::Kind>(&mut self, name: &str, column: &mut Column<K>) -> Result<(), String> {
-        column.fill(self.0).map_err(|reason| format!("cannot read the column `{name}`: {reason}"))
+        column.fill(self.rows).map_err(|reason| format!("cannot read the column `{name}`: {reason}"))?;
+        self.held += column.held();
+        if self.held > HELD_BYTES_MAX {
+            return Err(format!("its pages are over the limit of {HELD_BYTES_MAX} bytes"));
+        }
+        Ok(())
     }
 }
 

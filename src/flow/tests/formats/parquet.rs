@@ -320,3 +320,31 @@ fn a_broken_row_group_is_one_fault_and_the_others_go_on() {
     assert_eq!((&lines[..4], &lines[5..]), (&LINES.map(str::to_owned)[..], &LINES.map(str::to_owned)[..]));
     assert!(lines[4].contains("row group 1 from row 0: cannot read the column `"), "{}", lines[4]);
 }
+
+#[test]
+fn a_file_that_unpacks_to_far_more_than_its_length_is_refused() {
+    let mut table = repeated(&table(), 16);
+    let long = Cells::Text(vec![Some("e".repeat(1_200_000)); 64]);
+    table = replaced(&table, "interface_id", long);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(Default::default()))
+        .set_dictionary_enabled(false)
+        .set_write_batch_size(1)
+        .set_data_page_row_count_limit(1);
+    let file = write(&table, properties, Repetition::OPTIONAL, 1000);
+    assert!(file.len() < 100_000, "{}", file.len());
+    let lines = lines_of(file);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("the pages of the file unpack to more than its length allows"), "{}", lines[0]);
+}
+
+#[test]
+fn a_long_text_is_no_name() {
+    let table =
+        replaced(&table(), "interface_id", text(&["eni-1", &"e".repeat(256), "eni-2", &"e".repeat(255)]));
+    let lines = lines_of(simple(&table));
+    assert_eq!(lines[0], LINES[0]);
+    assert!(lines[1].contains("cannot read the `interface_id` `eeee"), "{}", lines[1]);
+    assert_eq!(lines[2], LINES[2]);
+    assert!(lines[3].starts_with("gap aws eeee"), "{}", lines[3]);
+}

@@ -3,16 +3,18 @@
 //! Plain values and dictionaries (what AWS, parquet-mr, Arrow and DuckDB write) are decoded here, without a copy of a text and
 //! with each entry of a dictionary parsed once. Chunks in any other encoding go through the crate's own reader.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageReader};
 use parquet::column::reader::{ColumnReader, get_column_reader};
 use parquet::file::metadata::ColumnChunkMetaData;
 
-use super::cells::{Cell, Kind};
-use super::guarded;
-use super::hybrid::Hybrid;
-use super::pages::Pages;
+use super::cells::{ABSENT, Cell, Code, Kind};
+use super::hybrid::{Hybrid, Part};
+use super::pages::{Held, Pages};
+use super::{BATCH_ROWS, guarded};
 use crate::format::field::quoted;
 
 /// How many texts that cannot be read are kept to be quoted.
@@ -22,29 +24,37 @@ const BAD_MAX: usize = 1000;
 pub(super) struct Column<K: Kind> {
     /// What its values are made by.
     pub(super) kind: K,
-    cells: Vec<Cell<K::Value>>,
+    cells: Vec<Code>,
     bad: Vec<String>,
-    source: Source<K::Value>,
+    source: Source,
+    held: Arc<Held>,
+    /// What the dictionary needs of what the kind keeps.
+    kept: usize,
     /// Kept for their memory.
-    numbers: Vec<u32>,
-    present: Vec<Cell<K::Value>>,
+    space: Space,
 }
 
-enum Source<V> {
+#[derive(Default)]
+struct Space {
+    numbers: Vec<u32>,
+    present: Vec<Code>,
+}
+
+enum Source {
     /// The file has no such column.
     Absent,
     /// Pages that are decoded here.
-    Ours(Box<Chunk<V>>),
+    Ours(Box<Chunk>),
     /// What only the crate decodes.
     Theirs(Box<ColumnReader>),
 }
 
 /// The chunk of a column, and where in it the next row is.
-struct Chunk<V> {
+struct Chunk {
     pages: Pages,
     type_: Type,
     is_nullable: bool,
-    dictionary: Vec<Cell<V>>,
+    dictionary: Option<Vec<Code>>,
     /// Rows of the present page that are not read yet.
     left: usize,
     /// Which of them have a value, unless all have.
@@ -66,8 +76,9 @@ impl<K: Kind> Default for Column<K> {
             cells: Vec::new(),
             bad: Vec::new(),
             source: Source::Absent,
-            numbers: Vec::new(),
-            present: Vec::new(),
+            held: Arc::default(),
+            kept: 0,
+            space: Space::default(),
         }
     }
 }
@@ -75,9 +86,25 @@ impl<K: Kind> Default for Column<K> {
 const ENDS_EARLY: &str = "it ends early";
 
 impl<K: Kind> Column<K> {
+    /// The cells of the present batch, and absent ones behind them.
+    pub(super) fn codes(&self) -> Option<&[Code; BATCH_ROWS]> {
+        self.cells.first_chunk()
+    }
+
+    /// Puts cells there as if they had been read.
+    #[cfg(test)]
+    pub(super) fn put(&mut self, codes: &[Code]) {
+        self.cells = codes.to_vec();
+        self.cells.resize(BATCH_ROWS, ABSENT);
+    }
+
     /// The cell of a row of the present batch.
     pub(super) fn cell(&self, row: usize) -> Cell<K::Value> {
-        self.cells.get(row).copied().unwrap_or(Cell::Absent)
+        match Cell::of(self.cells.get(row).copied().unwrap_or(ABSENT)) {
+            Cell::Value(code) => self.kind.value(code).map_or(Cell::Absent, Cell::Value),
+            Cell::Absent => Cell::Absent,
+            Cell::Bad(number) => Cell::Bad(number),
+        }
     }
 
     /// What is in a cell that cannot be read, quoted.
@@ -88,7 +115,13 @@ impl<K: Kind> Column<K> {
     /// Begins a row group that has no such column.
     pub(super) fn start_absent(&mut self) {
         self.source = Source::Absent;
+        self.held = Arc::default();
         self.cells.clear();
+    }
+
+    /// Bytes in memory of its pages and its dictionary.
+    pub(super) fn held(&self) -> usize {
+        self.held.bytes()
     }
 
     /// Begins a row group.
@@ -97,6 +130,10 @@ impl<K: Kind> Column<K> {
     /// A chunk that cannot be read.
     pub(super) fn start(&mut self, chunk: &ColumnChunkMetaData, pages: Pages) -> Result<(), String> {
         self.bad.clear();
+        self.cells.clear();
+        self.kind.keep(0);
+        self.kept = 0;
+        self.held = pages.held();
         let descriptor = chunk.column_descr_ptr();
         let ours = |encoding| {
             #[expect(deprecated, reason = "old writers name it for levels")]
@@ -109,7 +146,7 @@ impl<K: Kind> Column<K> {
                 pages,
                 type_: descriptor.physical_type(),
                 is_nullable: descriptor.max_def_level() > 0,
-                dictionary: Vec::new(),
+                dictionary: None,
                 left: 0,
                 definitions: None,
                 values: Values::Plain(Bytes::new()),
@@ -120,81 +157,96 @@ impl<K: Kind> Column<K> {
         Ok(())
     }
 
-    /// Decodes the next so many rows.
+    /// Decodes the next so many rows, at most [`BATCH_ROWS`].
     ///
     /// # Errors
     /// A chunk that is broken or has fewer rows.
     pub(super) fn fill(&mut self, rows: usize) -> Result<(), String> {
-        self.cells.clear();
         let mut source = std::mem::replace(&mut self.source, Source::Absent);
+        let mut cells = std::mem::take(&mut self.cells);
+        self.kind.keep(self.kept);
         let filled = match &mut source {
+            // Those of the batch before are absent, too.
             Source::Absent => Ok(()),
-            Source::Ours(chunk) => self.fill_from_pages(chunk, rows),
-            Source::Theirs(reader) => self.fill_from_crate(reader, rows),
+            Source::Ours(chunk) => {
+                cells.clear();
+                self.fill_from_pages(chunk, rows, &mut cells)
+            }
+            Source::Theirs(reader) => {
+                cells.clear();
+                self.fill_from_crate(reader, rows, &mut cells)
+            }
         };
-        self.source = source;
+        cells.resize(BATCH_ROWS, ABSENT);
+        (self.cells, self.source) = (cells, source);
         filled
     }
 
-    fn fill_from_pages(&mut self, chunk: &mut Chunk<K::Value>, rows: usize) -> Result<(), String> {
-        while self.cells.len() < rows {
+    fn fill_from_pages(
+        &mut self,
+        chunk: &mut Chunk,
+        rows: usize,
+        cells: &mut Vec<Code>,
+    ) -> Result<(), String> {
+        let mut space = std::mem::take(&mut self.space);
+        while cells.len() < rows {
             if chunk.left == 0 {
                 self.next_page(chunk)?;
                 continue;
             }
-            let taken = chunk.left.min(rows - self.cells.len());
+            let taken = chunk.left.min(rows - cells.len());
             chunk.left -= taken;
-            match &mut chunk.definitions {
-                None => {
-                    let mut cells = std::mem::take(&mut self.cells);
-                    let read = self.values(chunk, taken, &mut cells);
-                    self.cells = cells;
-                    read?;
-                }
-                Some(definitions) => {
-                    self.numbers.clear();
-                    definitions.read(taken, &mut self.numbers).ok_or(ENDS_EARLY)?;
-                    let levels = std::mem::take(&mut self.numbers);
-                    let mut present = std::mem::take(&mut self.present);
-                    present.clear();
-                    let count = levels.iter().filter(|level| **level != 0).count();
-                    let read = self.values(chunk, count, &mut present);
-                    self.spread(&levels, &present);
-                    (self.numbers, self.present) = (levels, present);
-                    read?;
-                }
+            let Some(mut definitions) = chunk.definitions.take() else {
+                self.values(chunk, taken, &mut space.numbers, cells)?;
+                continue;
+            };
+            let end = cells.len() + taken;
+            while cells.len() < end {
+                self.defined(chunk, &mut definitions, end - cells.len(), &mut space, cells)?;
+            }
+            chunk.definitions = Some(definitions);
+        }
+        self.space = space;
+        Ok(())
+    }
+
+    /// Reads some rows, at most so many, of which some have a value.
+    fn defined(
+        &mut self,
+        chunk: &mut Chunk,
+        definitions: &mut Hybrid,
+        most: usize,
+        space: &mut Space,
+        cells: &mut Vec<Code>,
+    ) -> Result<(), String> {
+        match definitions.next(most, &mut space.numbers).ok_or(ENDS_EARLY)? {
+            Part::Same { value: 0, count } => cells.resize(cells.len() + count, ABSENT),
+            Part::Same { count, .. } => self.values(chunk, count, &mut space.numbers, cells)?,
+            Part::Each(levels) => {
+                let count = levels.iter().filter(|level| **level != 0).count();
+                let mut places = Vec::new();
+                space.present.clear();
+                self.values(chunk, count, &mut places, &mut space.present)?;
+                spread(levels, &space.present, cells);
             }
         }
         Ok(())
     }
 
-    /// Puts the values that are there where they belong.
-    fn spread(&mut self, levels: &[u32], present: &[Cell<K::Value>]) {
-        let mut present = present.iter();
-        self.cells.extend(levels.iter().map(|level| match level {
-            0 => Cell::Absent,
-            _ => present.next().copied().unwrap_or(Cell::Absent),
-        }));
-    }
-
+    /// Reads values. `numbers` is space for places.
     fn values(
         &mut self,
-        chunk: &mut Chunk<K::Value>,
+        chunk: &mut Chunk,
         count: usize,
-        into: &mut Vec<Cell<K::Value>>,
+        numbers: &mut Vec<u32>,
+        into: &mut Vec<Code>,
     ) -> Result<(), String> {
-        let places = match &mut chunk.values {
-            Values::Plain(bytes) => return self.plain(chunk.type_, bytes, count, into),
-            Values::Dictionary(places) => places,
-        };
-        let mut numbers = std::mem::take(&mut self.numbers);
-        numbers.clear();
-        let read = places.read(count, &mut numbers).ok_or_else(|| ENDS_EARLY.to_owned());
-        let before = into.len();
-        into.extend(numbers.iter().map_while(|place| chunk.dictionary.get(*place as usize)));
-        self.numbers = numbers;
-        read?;
-        if into.len() == before + count { Ok(()) } else { Err("a value is not in its dictionary".to_owned()) }
+        match &mut chunk.values {
+            Values::Plain(bytes) => self.plain(chunk.type_, bytes, count, into),
+            Values::Dictionary(places) => {
+                look_up(places, count, chunk.dictionary.as_deref().unwrap_or_default(), numbers, into)
+            }
+        }
     }
 
     fn plain(
@@ -202,14 +254,20 @@ impl<K: Kind> Column<K> {
         type_: Type,
         bytes: &mut Bytes,
         count: usize,
-        into: &mut Vec<Cell<K::Value>>,
+        into: &mut Vec<Code>,
     ) -> Result<(), String> {
         let width = if type_ == Type::INT32 { 4 } else { 8 };
         if type_ != Type::BYTE_ARRAY {
             let length =
                 count.checked_mul(width).filter(|length| *length <= bytes.len()).ok_or(ENDS_EARLY)?;
             let values = bytes.split_to(length);
-            into.extend(values.chunks_exact(width).map(|value| self.number(little_endian(value))));
+            if type_ == Type::INT32 {
+                into.extend(
+                    values.as_chunks().0.iter().map(|value| self.number(i32::from_le_bytes(*value).into())),
+                );
+            } else {
+                into.extend(values.as_chunks().0.iter().map(|value| self.number(i64::from_le_bytes(*value))));
+            }
             return Ok(());
         }
         let mut at = 0;
@@ -223,15 +281,19 @@ impl<K: Kind> Column<K> {
         Ok(())
     }
 
-    fn next_page(&mut self, chunk: &mut Chunk<K::Value>) -> Result<(), String> {
+    fn next_page(&mut self, chunk: &mut Chunk) -> Result<(), String> {
         let page = guarded(|| chunk.pages.get_next_page())?.ok_or(ENDS_EARLY)?;
         match page {
             Page::DictionaryPage { mut buf, num_values, .. } => {
-                chunk.dictionary.clear();
-                let mut dictionary = std::mem::take(&mut chunk.dictionary);
-                let read = self.plain(chunk.type_, &mut buf, num_values as usize, &mut dictionary);
-                chunk.dictionary = dictionary;
-                read
+                if chunk.dictionary.is_some() {
+                    return Err("it has two dictionaries".to_owned());
+                }
+                // An entry has a byte at least, so no page makes more room than it needs.
+                let mut dictionary = Vec::with_capacity(buf.len().min(num_values as usize));
+                self.plain(chunk.type_, &mut buf, num_values as usize, &mut dictionary)?;
+                chunk.dictionary = Some(dictionary);
+                self.kept = self.kind.kept();
+                Ok(())
             }
             Page::DataPage { mut buf, num_values, encoding, .. } => {
                 let count = num_values as usize;
@@ -266,38 +328,43 @@ impl<K: Kind> Column<K> {
         }
     }
 
-    fn number(&mut self, number: i64) -> Cell<K::Value> {
-        if number < 0 {
-            return Cell::Absent;
-        }
-        match self.kind.number(number) {
-            Some(value) => Cell::Value(value),
-            None => self.refuse(number.to_string().as_bytes()),
-        }
+    #[inline]
+    fn number(&mut self, number: i64) -> Code {
+        let code = self.kind.number(number.max(0)).unwrap_or_else(|| self.refuse_number(number));
+        if number < 0 { ABSENT } else { code }
     }
 
-    fn text(&mut self, text: &[u8]) -> Cell<K::Value> {
+    #[inline]
+    fn text(&mut self, text: &[u8]) -> Code {
         if matches!(text, b"" | b"-") {
-            return Cell::Absent;
+            return ABSENT;
         }
-        match self.kind.text(text) {
-            Some(value) => Cell::Value(value),
-            None => self.refuse(text),
-        }
+        self.kind.text(text).unwrap_or_else(|| self.refuse(text))
     }
 
-    fn refuse(&mut self, text: &[u8]) -> Cell<K::Value> {
+    #[cold]
+    fn refuse_number(&mut self, number: i64) -> Code {
+        if number < 0 { ABSENT } else { self.refuse(number.to_string().as_bytes()) }
+    }
+
+    #[cold]
+    fn refuse(&mut self, text: &[u8]) -> Code {
         if self.bad.len() < BAD_MAX {
             self.bad.push(quoted(text));
         } else if self.bad.len() == BAD_MAX {
             self.bad.push("`…`".to_owned());
         }
-        Cell::Bad(self.bad.len().saturating_sub(1) as u32)
+        Cell::Bad(self.bad.len().saturating_sub(1) as u32).code()
     }
 
-    fn fill_from_crate(&mut self, reader: &mut ColumnReader, rows: usize) -> Result<(), String> {
-        while self.cells.len() < rows {
-            let wanted = rows - self.cells.len();
+    fn fill_from_crate(
+        &mut self,
+        reader: &mut ColumnReader,
+        rows: usize,
+        cells: &mut Vec<Code>,
+    ) -> Result<(), String> {
+        while cells.len() < rows {
+            let wanted = rows - cells.len();
             let mut levels = Vec::new();
             macro_rules! read {
                 ($reader:expr, $cell:expr) => {{
@@ -322,13 +389,13 @@ impl<K: Kind> Column<K> {
             let levels =
                 levels.iter().map(|level| u32::from(*level > 0)).chain(std::iter::repeat(1)).take(records);
             let levels: Vec<u32> = levels.collect();
-            self.spread(&levels, &present);
+            spread(&levels, &present, cells);
         }
         Ok(())
     }
 }
 
-impl<V> Chunk<V> {
+impl Chunk {
     fn begin(
         &mut self,
         count: usize,
@@ -356,9 +423,42 @@ impl<V> Chunk<V> {
     }
 }
 
-fn little_endian(value: &[u8]) -> i64 {
-    match value.first_chunk() {
-        Some(wide) => i64::from_le_bytes(*wide),
-        None => value.first_chunk().map_or(0, |narrow| i32::from_le_bytes(*narrow).into()),
+/// Puts the values that are there where they belong.
+fn spread(levels: &[u32], present: &[Code], cells: &mut Vec<Code>) {
+    let mut present = present.iter();
+    cells.extend(levels.iter().map(|level| match level {
+        0 => ABSENT,
+        _ => present.next().copied().unwrap_or(ABSENT),
+    }));
+}
+
+/// Reads places in a dictionary, and what stands there.
+fn look_up(
+    places: &mut Hybrid,
+    count: usize,
+    dictionary: &[Code],
+    space: &mut Vec<u32>,
+    into: &mut Vec<Code>,
+) -> Result<(), String> {
+    const NOT_THERE: &str = "a value is not in its dictionary";
+    let end = into.len() + count;
+    while into.len() < end {
+        match places.next(end - into.len(), space).ok_or(ENDS_EARLY)? {
+            Part::Same { value, count } => {
+                let code = dictionary.get(value as usize).ok_or(NOT_THERE)?;
+                into.resize(into.len() + count, *code);
+            }
+            Part::Each(places) => {
+                // Checked at once, which takes less than one by one.
+                let last = places.iter().fold(0, |last, place| last.max(*place));
+                if last as usize >= dictionary.len() {
+                    return Err(NOT_THERE.to_owned());
+                }
+                into.extend(
+                    places.iter().map(|place| dictionary.get(*place as usize).copied().unwrap_or(ABSENT)),
+                );
+            }
+        }
     }
+    Ok(())
 }

@@ -20,6 +20,19 @@ enum Run {
     Packed { left: usize, bit: usize },
 }
 
+/// Numbers that follow each other.
+pub(super) enum Part<'a> {
+    /// So many times the same number.
+    Same {
+        /// The number.
+        value: u32,
+        /// How many times.
+        count: usize,
+    },
+    /// Each by itself.
+    Each(&'a [u32]),
+}
+
 impl Hybrid {
     /// Numbers of at most 32 bits.
     pub(super) fn new(bytes: Bytes, width: usize) -> Option<Self> {
@@ -36,28 +49,31 @@ impl Hybrid {
         matches!(self.run, Run::Same { value: of, left } if of == value && left >= count)
     }
 
-    /// Reads so many numbers; `None` if there are fewer.
-    pub(super) fn read(&mut self, count: usize, into: &mut Vec<u32>) -> Option<()> {
-        let mut missing = count;
-        while missing > 0 {
-            match &mut self.run {
-                Run::Same { left: 0, .. } | Run::Packed { left: 0, .. } => self.next_run()?,
-                Run::Same { value, left } => {
-                    let taken = missing.min(*left);
-                    into.resize(into.len() + taken, *value);
-                    *left -= taken;
-                    missing -= taken;
-                }
-                Run::Packed { left, bit } => {
-                    let taken = missing.min(*left);
-                    unpack(&self.bytes, *bit, self.width, taken, into)?;
-                    *left -= taken;
-                    *bit += taken * self.width;
-                    missing -= taken;
-                }
+    /// The next numbers, at most so many; `None` if there are none. Those that are packed are unpacked into `space`.
+    pub(super) fn next<'a>(&mut self, most: usize, space: &'a mut Vec<u32>) -> Option<Part<'a>> {
+        while matches!(self.run, Run::Same { left: 0, .. } | Run::Packed { left: 0, .. }) {
+            self.next_run()?;
+        }
+        match &mut self.run {
+            Run::Same { value, left } => {
+                let count = most.min(*left);
+                *left -= count;
+                Some(Part::Same { value: *value, count })
+            }
+            Run::Packed { left, bit } => {
+                let count = most.min(*left);
+                space.clear();
+                // Up to where eight of them begin at a byte.
+                let single = count.min(*left % 8);
+                let eights = (count - single) / 8;
+                let rest = count - single - eights * 8;
+                unpack_each(&self.bytes, bit, self.width, single, space)?;
+                unpack_eights(&self.bytes, bit, self.width, eights, space)?;
+                unpack_each(&self.bytes, bit, self.width, rest, space)?;
+                *left -= count;
+                Some(Part::Each(space))
             }
         }
-        Some(())
     }
 
     fn next_run(&mut self) -> Option<()> {
@@ -94,24 +110,73 @@ impl Hybrid {
     }
 }
 
-fn unpack(bytes: &[u8], bit: usize, width: usize, count: usize, into: &mut Vec<u32>) -> Option<()> {
-    let end = bit.checked_add(count.checked_mul(width)?)?.div_ceil(8);
-    if end > bytes.len() {
+/// Unpacks numbers from a bit on, which moves behind them.
+fn unpack_each(bytes: &[u8], bit: &mut usize, width: usize, count: usize, into: &mut Vec<u32>) -> Option<()> {
+    let end = bit.checked_add(count.checked_mul(width)?)?;
+    if end.div_ceil(8) > bytes.len() {
         return None;
     }
     let mask = if width == 0 { 0 } else { u64::MAX >> (64 - width) };
-    let first = bit / 8;
-    let needed = bytes.get(first..)?;
-    let mut bit = bit % 8;
-    into.extend((0..count).map(|_| {
-        let word = word_at(needed, bit / 8) >> (bit % 8);
-        bit += width;
-        (word & mask) as u32
+    into.extend((0..count).map(|place| {
+        let bit = *bit + place * width;
+        (word_at(bytes, bit / 8) >> (bit % 8) & mask) as u32
     }));
+    *bit = end;
     Some(())
 }
 
+/// The same for so many times eight numbers that begin at a byte: one piece of code for each width, so that every shift is known
+/// beforehand.
+fn unpack_eights(
+    bytes: &[u8],
+    bit: &mut usize,
+    width: usize,
+    count: usize,
+    into: &mut Vec<u32>,
+) -> Option<()> {
+    let begin = *bit / 8;
+    let packed = bytes.get(begin..begin.checked_add(count.checked_mul(width)?)?)?;
+    macro_rules! of_width {
+        ($($width:literal)*) => {
+            match width {
+                0 => into.resize(into.len() + count * 8, 0),
+                $($width => eights::<$width>(packed, into),)*
+                _ => return None,
+            }
+        };
+    }
+    of_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+    *bit += count * 8 * width;
+    Some(())
+}
+
+/// The most bytes that eight numbers take, and those that are loaded with the last one.
+const WINDOW_BYTES: usize = 32 + 8;
+
+fn eights<const WIDTH: usize>(packed: &[u8], into: &mut Vec<u32>) {
+    into.reserve(packed.len() / WIDTH * 8);
+    let mut rest = packed;
+    while let Some(window) = rest.first_chunk::<WINDOW_BYTES>() {
+        into.extend_from_slice(&eight::<WIDTH>(window));
+        rest = rest.get(WIDTH..).unwrap_or_default();
+    }
+    for last in rest.chunks_exact(WIDTH) {
+        let mut window = [0; WINDOW_BYTES];
+        window.iter_mut().zip(last).for_each(|(to, from)| *to = *from);
+        into.extend_from_slice(&eight::<WIDTH>(&window));
+    }
+}
+
+#[inline]
+fn eight<const WIDTH: usize>(window: &[u8; WINDOW_BYTES]) -> [u32; 8] {
+    std::array::from_fn(|place| {
+        let bit = place * WIDTH;
+        (word_at(window, bit / 8) >> (bit % 8) & (u64::MAX >> (64 - WIDTH))) as u32
+    })
+}
+
 /// Eight bytes from a place on, of which those past the end are 0.
+#[inline]
 fn word_at(bytes: &[u8], at: usize) -> u64 {
     if let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         return u64::from_le_bytes(*word);
@@ -122,6 +187,18 @@ fn word_at(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Reads so many numbers; `None` if there are fewer.
+    fn read(hybrid: &mut Hybrid, count: usize, into: &mut Vec<u32>) -> Option<()> {
+        let (end, mut space) = (into.len() + count, Vec::new());
+        while into.len() < end {
+            match hybrid.next(end - into.len(), &mut space)? {
+                Part::Same { value, count } => into.resize(into.len() + count, value),
+                Part::Each(values) => into.extend(values),
+            }
+        }
+        Some(())
+    }
 
     /// The other way: one run for each number that repeats eight times or more, packed numbers else.
     fn encode(values: &[u32], width: usize, packed: &[bool]) -> Vec<u8> {
@@ -164,13 +241,47 @@ mod tests {
             let mut read = Vec::new();
             while read.len() < values.len() {
                 let more = step.min(values.len() - read.len());
-                hybrid.read(more, &mut read).expect("it was made so");
+                self::read(&mut hybrid, more, &mut read).expect("it was made so");
             }
             proptest::prop_assert_eq!(&read, &values);
-            proptest::prop_assert!(hybrid.read(1, &mut read).is_none());
+            proptest::prop_assert!(self::read(&mut hybrid, 1, &mut read).is_none());
         }
     }
     use proptest::strategy::{Just, Strategy};
+
+    proptest::proptest! {
+        #[test]
+        fn long_runs_of_packed_numbers_read_back(
+            width in 1usize..=32,
+            seed: u64,
+            groups in 1usize..40,
+            steps in proptest::collection::vec(1usize..50, 1..40),
+        ) {
+            let mask = u64::MAX >> (64 - width);
+            let mut state = seed | 1;
+            let values: Vec<u32> = (0..groups * 8).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 24 & mask) as u32
+            }).collect();
+            let mut bytes = vec![(groups << 1 | 1) as u8];
+            let mut bits = vec![0u8; groups * width];
+            for at in 0..values.len() * width {
+                bits[at / 8] |= ((values[at / width] >> (at % width) & 1) as u8) << (at % 8);
+            }
+            bytes.extend(bits);
+            let mut hybrid = Hybrid::new(bytes.into(), width).expect("it was made so");
+            let mut read = Vec::new();
+            for step in steps.iter().cycle() {
+                let more = (*step).min(values.len() - read.len());
+                self::read(&mut hybrid, more, &mut read).expect("it was made so");
+                if read.len() == values.len() {
+                    break;
+                }
+            }
+            proptest::prop_assert_eq!(&read, &values);
+            proptest::prop_assert!(self::read(&mut hybrid, 1, &mut read).is_none());
+        }
+    }
 
     #[test]
     fn a_run_is_known_before_it_is_read() {
@@ -179,7 +290,7 @@ mod tests {
         assert!(!hybrid.is_run_of(1, 11));
         assert!(!hybrid.is_run_of(0, 1));
         let mut read = Vec::new();
-        hybrid.read(12, &mut read).expect("it was made so");
+        self::read(&mut hybrid, 12, &mut read).expect("it was made so");
         assert_eq!(read, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
         assert!(!hybrid.is_run_of(0, 1));
     }

@@ -5,6 +5,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parquet::basic::Compression;
@@ -19,10 +20,51 @@ use super::guarded;
 /// The most bytes of one page, unpacked. Writers aim at one MiB; some make one page of a whole chunk.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
 
+/// The most entries of a dictionary. Writers end them at one MiB.
+const DICTIONARY_MAX: u32 = 1 << 20;
+
+/// What the pages of a file may unpack to altogether, for each of its bytes and in any case: a few bytes unpack to a page, and a
+/// file may have many of them.
+const UNPACKED_PER_BYTE_MAX: u64 = 256;
+const UNPACKED_BYTES_MIN: u64 = 64 << 20;
+
+/// What the pages of a file may still unpack to.
+pub struct Budget(AtomicU64);
+
+impl Budget {
+    /// That of a file of so many bytes.
+    pub fn new(length: u64) -> Self {
+        Self(AtomicU64::new(length.saturating_mul(UNPACKED_PER_BYTE_MAX).max(UNPACKED_BYTES_MIN)))
+    }
+
+    fn spend(&self, bytes: usize) -> Result<()> {
+        let spent =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes as u64));
+        let of_file = "the pages of the file unpack to more than its length allows";
+        spent.map(|_| ()).map_err(|_| ParquetError::General(of_file.to_owned()))
+    }
+}
+
 /// The pages of one chunk.
 pub struct Pages {
     packed: Box<dyn PageReader>,
     compression: Compression,
+    budget: Arc<Budget>,
+    held: Arc<Held>,
+}
+
+/// What is in memory of the pages of a chunk, in bytes.
+#[derive(Default)]
+pub struct Held {
+    dictionary: AtomicUsize,
+    page: AtomicUsize,
+}
+
+impl Held {
+    /// All of it.
+    pub fn bytes(&self) -> usize {
+        self.dictionary.load(Ordering::Relaxed) + self.page.load(Ordering::Relaxed)
+    }
 }
 
 impl Pages {
@@ -34,6 +76,7 @@ impl Pages {
         source: Arc<R>,
         chunk: &ColumnChunkMetaData,
         rows: usize,
+        budget: Arc<Budget>,
     ) -> std::result::Result<Self, String> {
         let (start, length) = chunk_range(chunk).ok_or("its place in the file is no place")?;
         if start.checked_add(length).is_none_or(|end| end > source.len()) {
@@ -42,7 +85,33 @@ impl Pages {
         let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build();
         let packed = guarded(|| SerializedPageReader::new(source, &plain?, rows, None));
         let packed = Box::new(packed?);
-        Ok(Self { packed, compression: chunk.compression() })
+        Ok(Self { packed, compression: chunk.compression(), budget, held: Arc::default() })
+    }
+
+    /// What is in memory of them, also once the pages were given away.
+    pub fn held(&self) -> Arc<Held> {
+        self.held.clone()
+    }
+
+    fn unpack_counted(&self, page: Page) -> Result<Page> {
+        if let Page::DictionaryPage { num_values, .. } = &page
+            && *num_values > DICTIONARY_MAX
+        {
+            return Err(ParquetError::General(format!(
+                "a dictionary is over the limit of {DICTIONARY_MAX} entries"
+            )));
+        }
+        let page = self.unpack(page)?;
+        let length = page.buffer().len();
+        self.budget.spend(length)?;
+        match &page {
+            Page::DictionaryPage { num_values, .. } => {
+                let entries = *num_values as usize * size_of::<[i64; 2]>();
+                self.held.dictionary.store(length + entries, Ordering::Relaxed);
+            }
+            _ => self.held.page.store(length, Ordering::Relaxed),
+        }
+        Ok(page)
     }
 
     fn unpack(&self, page: Page) -> Result<Page> {
@@ -154,7 +223,13 @@ impl Iterator for Pages {
 
 impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        self.packed.get_next_page()?.map(|page| self.unpack(page)).transpose()
+        while let Some(page) = self.packed.get_next_page()? {
+            // A page without rows says nothing, and may take long to do so.
+            if page.num_values() > 0 || matches!(page, Page::DictionaryPage { .. }) {
+                return self.unpack_counted(page).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
@@ -169,6 +244,16 @@ impl PageReader for Pages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_is_spent_once() {
+        let budget = Budget::new(1 << 20);
+        assert!(budget.spend(200 << 20).is_ok());
+        assert!(budget.spend(57 << 20).is_err());
+        assert!(budget.spend(56 << 20).is_ok());
+        assert!(budget.spend(1).is_err());
+        assert!(Budget::new(10).spend(64 << 20).is_ok());
+    }
 
     #[test]
     fn a_page_that_unpacks_to_too_much_is_refused() {

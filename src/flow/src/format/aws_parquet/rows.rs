@@ -4,69 +4,55 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
-use super::cells::{Cell, Kind, Word};
+use super::cells::{ABSENT, Cell, Code, Kind, Word};
+use super::plain::Plain;
 use super::{Addresses, Column, Names, Numbers, Visit, Words};
 use crate::format::field::{fault, opened, seconds};
 use crate::record::{Counts, Direction, FlowRecord, Opener, Outcome};
 use crate::sink::{Cloud, Gap, GapKind, Point, PointId, Sink};
 
 impl Word for Outcome {
-    fn of(text: &[u8]) -> Option<Self> {
-        match text {
-            b"ACCEPT" => Some(Self::Accepted),
-            b"REJECT" => Some(Self::Rejected),
-            _ => None,
-        }
-    }
+    const ALL: &[(&'static [u8], Self)] = &[(b"ACCEPT", Self::Accepted), (b"REJECT", Self::Rejected)];
 }
 
 impl Word for Direction {
-    fn of(text: &[u8]) -> Option<Self> {
-        match text {
-            b"ingress" => Some(Self::Ingress),
-            b"egress" => Some(Self::Egress),
-            _ => None,
-        }
-    }
+    const ALL: &[(&'static [u8], Self)] = &[(b"ingress", Self::Ingress), (b"egress", Self::Egress)];
 }
 
+/// Records that are given to the sink at once.
+const WAITING_MAX: usize = 256;
+
 /// What a row is: `None` a record, else a gap.
-type Status = Option<GapKind>;
+pub(super) type Status = Option<GapKind>;
 
 impl Word for Status {
-    fn of(text: &[u8]) -> Option<Self> {
-        match text {
-            b"OK" => Some(None),
-            b"NODATA" => Some(Some(GapKind::NoData)),
-            b"SKIPDATA" => Some(Some(GapKind::Skipped)),
-            _ => None,
-        }
-    }
+    const ALL: &[(&'static [u8], Self)] =
+        &[(b"OK", None), (b"NODATA", Some(GapKind::NoData)), (b"SKIPDATA", Some(GapKind::Skipped))];
 }
 
 /// The columns that a record is made of.
 #[derive(Default)]
 pub(super) struct Rows {
-    interface: Column<Names>,
-    network: Column<Names>,
-    status: Column<Words<Status>>,
-    start: Column<Numbers>,
-    end: Column<Numbers>,
-    source: Column<Addresses>,
-    destination: Column<Addresses>,
-    source_on_packet: Column<Addresses>,
-    destination_on_packet: Column<Addresses>,
-    source_port: Column<Numbers>,
-    destination_port: Column<Numbers>,
-    protocol: Column<Numbers>,
-    packets: Column<Numbers>,
-    bytes: Column<Numbers>,
-    action: Column<Words<Outcome>>,
-    direction: Column<Words<Direction>>,
-    flags: Column<Numbers>,
-    points: FxHashMap<[Option<u32>; 2], PointId>,
-    /// The last point: most rows have that of the row before.
-    last: Option<([Option<u32>; 2], PointId)>,
+    pub(super) interface: Column<Names>,
+    pub(super) network: Column<Names>,
+    pub(super) status: Column<Words<Status>>,
+    pub(super) start: Column<Numbers>,
+    pub(super) end: Column<Numbers>,
+    pub(super) source: Column<Addresses>,
+    pub(super) destination: Column<Addresses>,
+    pub(super) source_on_packet: Column<Addresses>,
+    pub(super) destination_on_packet: Column<Addresses>,
+    pub(super) source_port: Column<Numbers>,
+    pub(super) destination_port: Column<Numbers>,
+    pub(super) protocol: Column<Numbers>,
+    pub(super) packets: Column<Numbers>,
+    pub(super) bytes: Column<Numbers>,
+    pub(super) action: Column<Words<Outcome>>,
+    pub(super) direction: Column<Words<Direction>>,
+    pub(super) flags: Column<Numbers>,
+    points: Points,
+    /// Records that the sink was not given yet.
+    waiting: Vec<FlowRecord>,
 }
 
 impl Rows {
@@ -93,27 +79,62 @@ impl Rows {
 
     /// Hands on the rows of a batch, of which the first is this one of its row group.
     pub(super) fn hand_on(&mut self, count: usize, first: usize, offset: u64, sink: &mut impl Sink) {
+        let mut points = std::mem::take(&mut self.points);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let plain = Plain::of(self);
         for row in 0..count {
-            if let Err(reason) = self.row(row, sink) {
-                sink.fault(fault(offset, format!("row {}: {reason}", first + row)));
+            let add = |plain: &Plain<'_>| plain.add(row, &mut waiting, |key| points.number(key, self, sink));
+            if plain.as_ref().and_then(add).is_none() {
+                self.other_row(row, &mut waiting, &mut points, sink).unwrap_or_else(|reason| {
+                    sink.fault(fault(offset, format!("row {}: {reason}", first + row)))
+                });
+            }
+            if waiting.len() >= WAITING_MAX {
+                give(&mut waiting, sink);
             }
         }
+        give(&mut waiting, sink);
+        (self.points, self.waiting) = (points, waiting);
     }
 
-    fn row(&mut self, row: usize, sink: &mut impl Sink) -> Result<(), String> {
+    /// Adds what any row says to what waits; what is not a record goes on at once.
+    #[cold]
+    fn other_row(
+        &self,
+        row: usize,
+        waiting: &mut Vec<FlowRecord>,
+        points: &mut Points,
+        sink: &mut impl Sink,
+    ) -> Result<(), String> {
+        match self.row(row, points, sink) {
+            Ok(Told::Record(record)) => waiting.push(record),
+            Ok(Told::Gap(gap)) => {
+                give(waiting, sink);
+                sink.gap(gap);
+            }
+            Err(reason) => {
+                give(waiting, sink);
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// What any row says.
+    pub(super) fn row(&self, row: usize, points: &mut Points, sink: &mut impl Sink) -> Result<Told, String> {
         let status = get(&self.status, row, "log_status")?.flatten();
         let (start, end) = self.times(row)?;
-        let point = self.point(row, sink)?;
+        let key = [name(&self.interface, row, "interface_id")?, name(&self.network, row, "vpc_id")?];
+        let point = points.number(key, self, sink);
         if let Some(kind) = status {
-            sink.gap(Gap { point, start, end, kind });
-            return Ok(());
+            return Ok(Told::Gap(Gap { point, start, end, kind }));
         }
         let packets = get(&self.packets, row, "packets")?.unwrap_or(0).unsigned_abs();
         let bytes = get(&self.bytes, row, "bytes")?.unwrap_or(0).unsigned_abs();
         let protocol = small(&self.protocol, row, "protocol")?.ok_or("has no `protocol`")?;
         let flags: Option<u8> = small(&self.flags, row, "tcp_flags")?;
         let outcome = get(&self.action, row, "action")?.unwrap_or_default();
-        sink.record(&FlowRecord {
+        Ok(Told::Record(FlowRecord {
             point,
             start,
             end,
@@ -135,8 +156,7 @@ impl Rows {
             connections: opened(protocol, flags, outcome),
             forward: Counts { packets, bytes },
             backward: Counts::default(),
-        });
-        Ok(())
+        }))
     }
 
     /// Start and end; where the log has one of them, it stands for both.
@@ -147,24 +167,65 @@ impl Rows {
             _ => Err("has no `start`".to_owned()),
         }
     }
+}
 
-    fn point(&mut self, row: usize, sink: &mut impl Sink) -> Result<PointId, String> {
-        let key = [get(&self.interface, row, "interface_id")?, get(&self.network, row, "vpc_id")?];
-        if let Some((last, point)) = self.last
-            && last == key
-        {
-            return Ok(point);
+/// What a row says.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// A record.
+    Record(FlowRecord),
+    /// A gap.
+    Gap(Gap),
+}
+
+/// Gives the sink the records that wait: before anything that comes behind them.
+fn give(waiting: &mut Vec<FlowRecord>, sink: &mut impl Sink) {
+    sink.records(waiting);
+    waiting.clear();
+}
+
+/// The codes of the names of an interface and its network.
+type Key = [Code; 2];
+
+/// Which number the sink gave to which point.
+#[derive(Default)]
+pub(super) struct Points {
+    /// By the code of the interface: the last network that was met with it. An interface is of one network.
+    last: Vec<(Code, PointId)>,
+    all: FxHashMap<Key, PointId>,
+}
+
+/// A network that no row has.
+const NOT_MET: Code = Code::MIN;
+
+impl Points {
+    #[inline]
+    fn number(&mut self, key: Key, rows: &Rows, sink: &mut impl Sink) -> PointId {
+        let [interface, network] = key;
+        let place = (interface - ABSENT) as usize;
+        match self.last.get(place) {
+            Some((last, point)) if *last == network => *point,
+            _ => self.other(key, place, rows, sink),
         }
-        let point = *self.points.entry(key).or_insert_with(|| {
-            let [interface, network] = key;
+    }
+
+    #[cold]
+    fn other(&mut self, key: Key, place: usize, rows: &Rows, sink: &mut impl Sink) -> PointId {
+        let [interface, network] = key;
+        let point = *self.all.entry(key).or_insert_with(|| {
             sink.point(Point {
                 cloud: Cloud::Aws,
-                interface: interface.and_then(|number| self.interface.kind.name(number)),
-                network: network.and_then(|number| self.network.kind.name(number)),
+                interface: rows.interface.kind.of_code(interface),
+                network: rows.network.kind.of_code(network),
             })
         });
-        self.last = Some((key, point));
-        Ok(point)
+        if place >= self.last.len() {
+            self.last.resize(place + 1, (NOT_MET, point));
+        }
+        if let Some(last) = self.last.get_mut(place) {
+            *last = (network, point);
+        }
+        point
     }
 }
 
@@ -174,6 +235,11 @@ fn get<K: Kind>(column: &Column<K>, row: usize, name: &str) -> Result<Option<K::
         Cell::Absent => Ok(None),
         Cell::Bad(number) => Err(format!("cannot read the `{name}` {}", column.bad(number))),
     }
+}
+
+/// The code of a name, [`ABSENT`] if there is none.
+fn name(column: &Column<Names>, row: usize, name: &str) -> Result<Code, String> {
+    Ok(get(column, row, name)?.map_or(ABSENT, Code::from))
 }
 
 fn small<T: TryFrom<i64>>(column: &Column<Numbers>, row: usize, name: &str) -> Result<Option<T>, String> {

@@ -14,8 +14,9 @@
 )]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints")]
 
+mod groups;
+
 use std::net::IpAddr;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -24,8 +25,12 @@ use flow::format::apart::{Memory, Split};
 use flow::format::aws_parquet::AwsParquet;
 use flow::format::{Format, Reader};
 use flow::{Fault, FlowRecord, Gap, Outcome, Point, PointId, Sink};
-use rustc_hash::FxHashMap;
 use serde_json::Value;
+
+use groups::{Groups, Labels};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const ROUNDS: usize = 5;
 /// As much as comes out of a decompressor or a socket at once.
@@ -38,7 +43,8 @@ fn main() {
         return;
     };
     let bytes = std::fs::read(file).unwrap();
-    let labels = rest.first().map(|path| labels(&std::fs::read_to_string(path).unwrap())).unwrap_or_default();
+    let labels =
+        rest.first().map(|path| Labels::new(&std::fs::read_to_string(path).unwrap())).unwrap_or_default();
     let parquet = bytes::Bytes::from(if what.starts_with("parquet") { bytes.clone() } else { Vec::new() });
     let (mut best, mut best_cpu) = (f64::MAX, f64::MAX);
     let mut result = String::new();
@@ -59,13 +65,6 @@ fn main() {
         best_cpu = best_cpu.min(begin_cpu.elapsed().as_secs_f64());
     }
     println!("{best:.4} {best_cpu:.4} {result}");
-}
-
-/// Lines of an address and the number of its label.
-fn labels(text: &str) -> FxHashMap<IpAddr, u32> {
-    let pair =
-        |line: &str| line.split_once(' ').map(|(ip, label)| (ip.parse().unwrap(), label.parse().unwrap()));
-    text.lines().filter_map(pair).collect()
 }
 
 /// Counts records and adds up what is in them, so that nothing is left out as unused.
@@ -167,58 +166,25 @@ fn parse(file: &bytes::Bytes) -> String {
     sum.to_string()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    source: u32,
-    destination: u32,
-    port: u16,
-    protocol: u8,
-    outcome: Outcome,
-}
-
-/// Two joins and a group by, as each record comes.
-struct Groups<'a> {
-    labels: &'a FxHashMap<IpAddr, u32>,
-    groups: FxHashMap<Key, (u64, u64)>,
-}
-
-impl Sink for Groups<'_> {
-    fn point(&mut self, _point: Point<'_>) -> PointId {
-        PointId(0)
-    }
-    fn record(&mut self, record: &FlowRecord) {
-        let ends = self.labels.get(&record.source).zip(self.labels.get(&record.destination));
-        let Some((&source, &destination)) = ends else { return };
-        let FlowRecord { destination_port: port, protocol, outcome, .. } = *record;
-        let group = self.groups.entry(Key { source, destination, port, protocol, outcome }).or_default();
-        group.0 += record.forward.bytes;
-        group.1 += 1;
-    }
-    fn gap(&mut self, _gap: Gap) {}
-    fn fault(&mut self, fault: Fault) {
-        println!("fault: {}", fault.reason);
-    }
-}
-
-fn query(file: &bytes::Bytes, labels: &FxHashMap<IpAddr, u32>, threads: usize) -> String {
+/// Each thread takes the next row group until none is left.
+fn query(file: &bytes::Bytes, labels: &Labels, threads: usize) -> String {
     let reader = AwsParquet::open(file.clone()).map_err(|fault| fault.reason).unwrap();
-    let part = |range: Range<usize>| {
-        let mut groups = Groups { labels, groups: FxHashMap::default() };
-        reader.read(range, &mut groups);
-        groups.groups
-    };
-    let middle = if threads == 2 { reader.groups() / 2 } else { reader.groups() };
-    let groups = std::thread::scope(|scope| {
-        let second = scope.spawn(|| part(middle..reader.groups()));
-        let mut groups = part(0..middle);
-        for (key, (bytes, count)) in second.join().unwrap() {
-            let group = groups.entry(key).or_default();
-            *group = (group.0 + bytes, group.1 + count);
+    let next = AtomicUsize::new(0);
+    let part = || {
+        let mut groups = Groups::new(labels);
+        loop {
+            let group = next.fetch_add(1, Ordering::Relaxed);
+            if group >= reader.groups() {
+                return groups;
+            }
+            reader.read(group..group + 1, &mut groups);
         }
-        groups
+    };
+    let groups = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(part)).collect();
+        others.into_iter().fold(part(), |groups, other| groups.merge(other.join().unwrap()))
     });
-    let (bytes, count) = groups.values().fold((0, 0), |sum, group| (sum.0 + group.0, sum.1 + group.1));
-    format!("{} {bytes} {count}", groups.len())
+    groups.result()
 }
 
 /// What a reader does that makes a tree of each text first. Adds up the same.

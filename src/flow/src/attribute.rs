@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::record::{Direction, FlowRecord, Outcome};
 use crate::sink::{Cloud, Point, PointId};
 use crate::summary::{End, EndId, Ends, Side};
-use crate::timeline::{Candidates, Holders, InterfaceNumber, NetworkNumber, Spot};
+use crate::timeline::{Candidates, Direct, Holders, InterfaceNumber, NetworkNumber, Spot, is_in, small};
 
 mod named;
 mod opener;
@@ -22,7 +22,7 @@ mod table;
 
 pub use named::named_services;
 pub use opener::Way;
-use table::{Known, Table};
+use table::{Met, Table};
 
 /// The services that rules name from one end to another: tells who opened a connection where the log does not.
 pub type NamedServices = Arc<dyn Fn(&End, &End) -> ServiceSet + Send + Sync>;
@@ -75,18 +75,26 @@ struct Quick {
 
 impl Quick {
     fn new(place: &Place) -> Self {
-        let (from, until) = table::small(place.spot.period);
-        let network = match place.spot.networks.as_slice() {
+        let (from, until) = small(place.spot.period);
+        let network = match &*place.spot.networks {
             [only] => *only,
             _ => NetworkNumber::NONE,
         };
-        let interface = match place.spot.interfaces.as_slice() {
+        let interface = match &*place.spot.interfaces {
             [only] => Some(*only),
             _ => None,
         };
         let is_open = place.spot.networks.len() > 1;
         Self { network, from, until, is_open, interface, is_unknown: place.candidates.is_unknown() }
     }
+}
+
+/// What was found when a record was looked up.
+#[derive(Clone, Copy)]
+pub(crate) struct Looked {
+    quick: Option<Quick>,
+    source: (Direct, Met),
+    destination: (Direct, Met),
 }
 
 /// At which end of a record its point is.
@@ -145,19 +153,49 @@ impl Attributor {
 
     /// Who, to whom, on what. Nothing for a point that was never made known.
     pub fn attribute(&mut self, record: &FlowRecord) -> Option<Sighting> {
+        let mut looked = self.look(record);
+        self.look_on(&mut looked);
+        self.sighting(record, &looked)
+    }
+
+    /// What a record is attributed by, as far as no branch depends on it: whoever looks for many records before the first
+    /// of them is attributed waits for memory once.
+    #[inline]
+    pub(crate) fn look(&self, record: &FlowRecord) -> Looked {
+        Looked {
+            quick: self.quick.get(record.point.0 as usize).copied(),
+            source: (self.holders.look(record.source), Met::NOT),
+            destination: (self.holders.look(record.destination), Met::NOT),
+        }
+    }
+
+    /// The second look, which depends on the first.
+    #[inline]
+    pub(crate) fn look_on(&self, looked: &mut Looked) {
+        looked.source.1 = self.table.met(looked.source.0);
+        looked.destination.1 = self.table.met(looked.destination.0);
+    }
+
+    /// [`Attributor::attribute`], given what was found when one looked.
+    #[inline]
+    pub(crate) fn sighting(&mut self, record: &FlowRecord, looked: &Looked) -> Option<Sighting> {
         let time = record.start;
-        let quick = self.quick(record.point, time)?;
+        let quick = match looked.quick {
+            Some(quick) if is_in(time, quick.from, quick.until) => quick,
+            _ => self.quick(record.point, time)?,
+        };
         let here = if quick.is_open { self.here(record, time)? } else { quick.network };
-        let source = self.table.end(here, record.source, time);
-        let destination = self.table.end(here, record.destination, time);
-        let at = self.at(quick, record, source.interface(), destination.interface())?;
+        let (source, at_source) = self.table.end(looked.source, here, record.source, time);
+        let (destination, at_destination) =
+            self.table.end(looked.destination, here, record.destination, time);
+        let at = self.at(quick, record, at_source, at_destination)?;
         let (way, is_guessed) = match opener::told(record) {
             Some(way) => (way, false),
             None => (self.guess(record, source, destination), true),
         };
         let (source, destination, port) = match way {
-            Way::Forward => (source.end, destination.end, record.destination_port),
-            Way::Reply => (destination.end, source.end, record.source_port),
+            Way::Forward => (source, destination, record.destination_port),
+            Way::Reply => (destination, source, record.source_port),
         };
         let detail = if has_ports(record.protocol) { port } else { 0 };
         Some(Sighting {
@@ -177,13 +215,9 @@ impl Attributor {
     }
 
     /// Where a point was.
-    #[inline]
+    #[cold]
     fn quick(&mut self, point: PointId, time: i64) -> Option<Quick> {
         let number = point.0 as usize;
-        let quick = *self.quick.get(number)?;
-        if table::is_in(time, quick.from, quick.until) {
-            return Some(quick);
-        }
         let place = self.places.get_mut(number)?;
         place.spot = self.holders.spot(&place.candidates, time);
         let quick = Quick::new(place);
@@ -219,11 +253,11 @@ impl Attributor {
     }
 
     /// Rules that name the service one way and not the other; else the ports.
-    fn guess(&mut self, record: &FlowRecord, source: Known, destination: Known) -> Way {
+    fn guess(&mut self, record: &FlowRecord, source: EndId, destination: EndId) -> Way {
         if self.named.is_some() && has_ports(record.protocol) {
             let point = |port| ServicePoint::port(record.protocol, port);
-            let forward = self.is_named(source.end, destination.end, point(record.destination_port));
-            let back = self.is_named(destination.end, source.end, point(record.source_port));
+            let forward = self.is_named(source, destination, point(record.destination_port));
+            let back = self.is_named(destination, source, point(record.source_port));
             match (forward, back) {
                 (true, false) => return Way::Forward,
                 (false, true) => return Way::Reply,
@@ -253,7 +287,7 @@ fn at(
     source: Option<InterfaceNumber>,
     destination: Option<InterfaceNumber>,
 ) -> At {
-    let own = place.spot.interfaces.as_slice();
+    let own = &*place.spot.interfaces;
     let is_own = |holder: Option<InterfaceNumber>| holder.is_some_and(|holder| own.contains(&holder));
     match (is_own(source), is_own(destination)) {
         (true, false) => return At::Source,

@@ -63,7 +63,7 @@ impl Watched {
         self.last = Some(self.last.map_or(last, |known| known.max(last)));
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.records += other.records;
         if let (Some(first), Some(last)) = (other.first, other.last) {
             self.note(first, last);

@@ -15,6 +15,7 @@ pub mod attribute;
 pub mod coverage;
 mod figure;
 pub mod format;
+mod index;
 pub mod judge;
 pub mod map;
 pub mod moment;

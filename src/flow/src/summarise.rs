@@ -3,22 +3,29 @@
 //! A [`Summariser`] is the sink of one thread. What several made is put together with [`Summariser::merge`]; the order does
 //! not matter, since [`Summariser::into_summaries`] sorts ends and rows.
 //!
-//! Memory: a group is 16 bytes of key and 72 of counts, and the share of the table that is empty.
+//! Memory: a group is 64 bytes and 16 to 32 of index.
 
 use std::sync::Arc;
 
 use policy::ServicePoint;
-use rustc_hash::FxHashMap;
 
-use crate::attribute::{Attributor, NamedServices, Sighting, Way};
-use crate::coverage::{Coverage, PointName, SourceFacts, Watched};
+use crate::attribute::{Attributor, Looked, NamedServices, Sighting, Way};
+use crate::coverage::{Coverage, SourceFacts};
 use crate::record::{FlowRecord, Outcome};
 use crate::sink::{Fault, Gap, Point, PointId, Sink};
 use crate::summary::{EndId, Key, Side, Summaries, Tally};
 use crate::timeline::Holders;
+use groups::{Group, Groups, Packed};
+use points::Points;
+
+mod groups;
+mod points;
 
 /// No flow log is older than 2000-01-01; what says so is wrong.
 const OLDEST: i64 = 946_684_800;
+
+/// And none is newer than 2106-02-07: seconds are kept in 32 bits.
+const NEWEST: i64 = u32::MAX as i64;
 
 /// So far a clock may be ahead of ours.
 const AHEAD_MAX_S: i64 = 86_400;
@@ -42,40 +49,43 @@ impl Settings {
     }
 }
 
-/// Records of one point.
-#[derive(Clone, Copy)]
-struct Seen {
-    records: u64,
-    first: i64,
-    last: i64,
-}
-
-impl Seen {
-    const NOTHING: Self = Self { records: 0, first: i64::MAX, last: i64::MIN };
-
-    fn into(self, watched: &mut Watched) {
-        if self.records > 0 {
-            watched.records += self.records;
-            watched.note(self.first, self.last);
-        }
-    }
-}
-
-/// Records that are attributed before they are summed. The table of groups is larger than any cache: one after the other in a
-/// tight loop, the processor waits for several of them at once.
+/// Records that are looked up, attributed and summed together. Tables are larger than the caches of a processor: in a tight loop
+/// it waits for many of them at once.
 const WAITING_MAX: usize = 64;
 
 /// The sink that sums.
 pub struct Summariser {
     settings: Settings,
     attributor: Attributor,
-    groups: FxHashMap<Packed, Tally>,
-    waiting: Vec<(Packed, Tally)>,
-    numbers: FxHashMap<PointName, PointId>,
-    watched: Vec<(PointName, Watched)>,
-    /// One for each point: what its records add to what is watched.
-    seen: Vec<Seen>,
+    groups: Groups,
+    /// What was found of the records that are attributed now.
+    looked: Vec<Looked>,
+    /// Attributed and not in groups yet.
+    waiting: Vec<Group>,
+    window: Window,
+    points: Points,
+    /// Those that only merged ones know.
+    apart: Points,
     coverage: Coverage,
+}
+
+/// The window of the last record: that of the next one is nearly always the same.
+#[derive(Clone, Copy)]
+struct Window {
+    number: u32,
+    from: i64,
+    until: i64,
+}
+
+impl Window {
+    const NONE: Self = Self { number: 0, from: 0, until: 0 };
+
+    fn of(time: i64, width_s: u32) -> Self {
+        let width = i64::from(width_s);
+        let number = time.div_euclid(width);
+        let from = number * width;
+        Self { number: number as u32, from, until: from + width }
+    }
 }
 
 impl Summariser {
@@ -85,11 +95,12 @@ impl Summariser {
         Self {
             settings: Settings { window_s: settings.window_s.max(1), ..settings },
             attributor: Attributor::new(holders, settings.externals_max, named),
-            groups: FxHashMap::default(),
+            groups: Groups::default(),
+            looked: Vec::with_capacity(WAITING_MAX),
             waiting: Vec::with_capacity(WAITING_MAX),
-            numbers: FxHashMap::default(),
-            watched: Vec::new(),
-            seen: Vec::new(),
+            window: Window::NONE,
+            points: Points::default(),
+            apart: Points::default(),
             coverage: Coverage::default(),
         }
     }
@@ -111,106 +122,116 @@ impl Summariser {
 
     /// Adds what another one summed, in windows of the width of one of the two (let it be the same).
     pub fn merge(mut self, mut other: Self) -> Self {
+        self.sum_waiting();
+        other.sum_waiting();
         if other.groups.len() > self.groups.len() {
             std::mem::swap(&mut self, &mut other);
         }
-        let their_window_s = other.settings.window_s;
-        let (theirs, groups, coverage) = other.into_parts();
-        let ours = self.attributor.ends_mut();
+        let (window_s, their_window_s) = (self.settings.window_s, other.settings.window_s);
+        other.coverage.folded += other.attributor.folded();
+        self.coverage.merge(&other.coverage);
+        self.points.merge(other.points, &mut self.apart);
+        self.points.merge(other.apart, &mut self.apart);
+        let (ours, theirs) = (self.attributor.ends_mut(), other.attributor.into_ends());
         let renumbered: Vec<EndId> = theirs.iter().map(|(_, end)| ours.intern(end.clone())).collect();
-        for (packed, tally) in groups {
-            let mut key = unpack(packed, their_window_s);
-            (key.source, key.destination) =
-                (renumbered[key.source.0 as usize], renumbered[key.destination.0 as usize]);
-            self.groups.entry(pack(&key, self.settings.window_s)).or_default().add(&tally);
-        }
-        self.coverage.merge(&coverage);
+        let renumber = |end: EndId| renumbered.get(end.0 as usize).copied().unwrap_or(end);
+        self.groups.merge(other.groups, |packed| {
+            let packed =
+                if window_s == their_window_s { packed } else { repack(packed, their_window_s, window_s) };
+            with_ends(packed, renumber)
+        });
         self
     }
 
     /// Ends in their order, rows by key; and what they do not know.
-    pub fn into_summaries(self) -> (Summaries, Coverage) {
-        let window_s = self.settings.window_s;
-        let (ends, groups, coverage) = self.into_parts();
+    pub fn into_summaries(mut self) -> (Summaries, Coverage) {
+        self.sum_waiting();
+        let Self {
+            settings: Settings { window_s, .. }, mut coverage, attributor, groups, points, apart, ..
+        } = self;
+        coverage.folded += attributor.folded();
+        points.into_coverage(&mut coverage);
+        apart.into_coverage(&mut coverage);
         let rows = groups.into_iter().map(|(packed, tally)| (unpack(packed, window_s), tally)).collect();
-        (Summaries { window_s, ends, rows }.sorted(), coverage)
+        (Summaries { window_s, ends: attributor.into_ends(), rows }.sorted(), coverage)
     }
 
     fn sum_waiting(&mut self) {
-        for (key, tally) in self.waiting.drain(..) {
-            self.groups.entry(key).or_default().add(&tally);
-        }
-    }
-
-    fn into_parts(mut self) -> (crate::Ends, FxHashMap<Packed, Tally>, Coverage) {
-        self.sum_waiting();
-        let mut coverage = self.coverage;
-        coverage.folded += self.attributor.folded();
-        for ((name, mut watched), seen) in self.watched.into_iter().zip(self.seen) {
-            seen.into(&mut watched);
-            let one = Coverage { points: [(name, watched)].into(), ..Coverage::default() };
-            coverage.merge(&one);
-        }
-        (self.attributor.into_ends(), self.groups, coverage)
+        self.groups.add(&self.waiting);
+        self.waiting.clear();
+        self.points.count_waiting();
     }
 
     fn is_dated(&self, start: i64, end: i64) -> bool {
-        let newest = self.settings.now.saturating_add(AHEAD_MAX_S);
-        [start, end].iter().all(|time| (OLDEST..=newest).contains(time))
+        let newest = self.settings.now.saturating_add(AHEAD_MAX_S).min(NEWEST);
+        let is_dated = |time: i64| (OLDEST..=newest).contains(&time);
+        is_dated(start) && is_dated(end)
     }
 
-    fn count(&mut self, record: &FlowRecord, sighting: &Sighting) {
-        self.coverage.records += 1;
-        self.coverage.guessed += u64::from(sighting.is_guessed);
-        self.coverage.before_first += u64::from(sighting.is_before_first);
-        self.coverage.at_unknown_points += u64::from(sighting.is_at_unknown_point);
-        if let Some(seen) = self.seen.get_mut(record.point.0 as usize) {
-            seen.records += 1;
-            seen.first = seen.first.min(record.start);
-            seen.last = seen.last.max(record.end.max(record.start));
+    /// Records that are looked up at the same time.
+    fn batch(&mut self, records: &[FlowRecord]) {
+        let mut looked = std::mem::take(&mut self.looked);
+        looked.clear();
+        looked.extend(records.iter().map(|record| self.attributor.look(record)));
+        looked.iter_mut().for_each(|looked| self.attributor.look_on(looked));
+        for (record, looked) in records.iter().zip(&looked) {
+            self.one(record, looked);
         }
-    }
-}
-
-impl Sink for Summariser {
-    fn point(&mut self, point: Point<'_>) -> PointId {
-        let name = PointName::of(&point);
-        if let Some(&known) = self.numbers.get(&name) {
-            return known;
-        }
-        let number = self.attributor.point(&point);
-        self.watched.push((name.clone(), Watched::default()));
-        self.seen.push(Seen::NOTHING);
-        self.numbers.insert(name, number);
-        number
+        self.looked = looked;
     }
 
-    fn record(&mut self, record: &FlowRecord) {
+    #[inline]
+    fn one(&mut self, record: &FlowRecord, looked: &Looked) {
         if !self.is_dated(record.start, record.end) {
             self.coverage.misdated += 1;
             return;
         }
-        let Some(sighting) = self.attributor.attribute(record) else {
+        let Some(sighting) = self.attributor.sighting(record, looked) else {
             // A reader that invents points: not silent, and not a row of nobody.
             self.coverage
                 .fault(&Fault { offset: 0, reason: "a record of a point without a name".to_owned() });
             return;
         };
         self.count(record, &sighting);
-        let window_s = i64::from(self.settings.window_s);
-        let key = Key {
-            window: record.start.div_euclid(window_s) * window_s,
-            source: sighting.source,
-            destination: sighting.destination,
-            service: sighting.service,
-            outcome: sighting.outcome,
-            side: sighting.side,
-        };
+        if !(self.window.from..self.window.until).contains(&record.start) {
+            self.window = Window::of(record.start, self.settings.window_s);
+        }
+        let key = pack(self.window.number, &sighting);
         let tally = tally(record, &sighting);
-        self.waiting.push((pack(&key, self.settings.window_s), tally));
+        match Group::new(key, &tally) {
+            Some(group) => self.waiting.push(group),
+            None => self.groups.add_large(key, &tally),
+        }
         if self.waiting.len() >= WAITING_MAX {
             self.sum_waiting();
         }
+    }
+
+    #[inline]
+    fn count(&mut self, record: &FlowRecord, sighting: &Sighting) {
+        self.coverage.records += 1;
+        self.coverage.guessed += u64::from(sighting.is_guessed);
+        self.coverage.before_first += u64::from(sighting.is_before_first);
+        self.coverage.at_unknown_points += u64::from(sighting.is_at_unknown_point);
+        self.points.record(record);
+    }
+}
+
+impl Sink for Summariser {
+    fn point(&mut self, point: Point<'_>) -> PointId {
+        if let Some(known) = self.points.find(&point) {
+            return known;
+        }
+        self.points.add(&point);
+        self.attributor.point(&point)
+    }
+
+    fn record(&mut self, record: &FlowRecord) {
+        self.batch(std::slice::from_ref(record));
+    }
+
+    fn records(&mut self, records: &[FlowRecord]) {
+        records.chunks(WAITING_MAX).for_each(|batch| self.batch(batch));
     }
 
     fn gap(&mut self, gap: Gap) {
@@ -218,9 +239,7 @@ impl Sink for Summariser {
             self.coverage.misdated += 1;
             return;
         }
-        if let Some((_, watched)) = self.watched.get_mut(gap.point.0 as usize) {
-            watched.gap(&gap);
-        }
+        self.points.gap(&gap);
     }
 
     fn fault(&mut self, fault: Fault) {
@@ -254,16 +273,27 @@ fn tally(record: &FlowRecord, sighting: &Sighting) -> Tally {
     tally
 }
 
-/// A key in 16 bytes: number of the window, service, outcome, side; ends. Not an `u128`, whose alignment would cost 8 more.
-type Packed = (u64, u64);
-
-fn pack(key: &Key, window_s: u32) -> Packed {
-    let window = key.window.div_euclid(i64::from(window_s)) as u32;
-    let service = u32::from(key.service.protocol) << 16 | u32::from(key.service.detail);
-    let seen = key.outcome as u32 * 4 + key.side as u32;
+#[inline]
+fn pack(window: u32, sighting: &Sighting) -> Packed {
+    let service = u32::from(sighting.service.protocol) << 16 | u32::from(sighting.service.detail);
+    let seen = sighting.outcome as u32 * 4 + sighting.side as u32;
     let high = u64::from(window) << 32 | u64::from(service << 4 | seen);
-    let low = u64::from(key.source.0) << 32 | u64::from(key.destination.0);
+    let low = u64::from(sighting.source.0) << 32 | u64::from(sighting.destination.0);
     (high, low)
+}
+
+/// The key with other numbers of ends.
+#[inline]
+fn with_ends((high, low): Packed, renumber: impl Fn(EndId) -> EndId) -> Packed {
+    let [source, destination] = [(low >> 32) as u32, low as u32].map(|number| renumber(EndId(number)).0);
+    (high, u64::from(source) << 32 | u64::from(destination))
+}
+
+/// The key in windows of another width.
+fn repack((high, low): Packed, from_s: u32, to_s: u32) -> Packed {
+    let begin = (high >> 32) * u64::from(from_s);
+    let window = (begin / u64::from(to_s)) as u32;
+    (u64::from(window) << 32 | u64::from(high as u32), low)
 }
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Rejected, Outcome::Unknown, Outcome::Unknown];
@@ -290,22 +320,36 @@ mod tests {
         #[test]
         fn a_key_is_packed_without_loss(
             window in 0u32.., source: u32, destination: u32, protocol: u8, detail: u16, outcome in 0usize..3,
-            side in 0usize..4, window_s in 1u32..100_000,
+            side in 0usize..4, window_s in 1u32..100_000, to_s in 1u32..100_000,
         ) {
-            let key = Key {
-                window: i64::from(window) * i64::from(window_s),
+            let sighting = Sighting {
                 source: EndId(source),
                 destination: EndId(destination),
                 service: ServicePoint { protocol, detail },
                 outcome: OUTCOMES[outcome],
                 side: SIDES[side],
+                way: Way::Forward,
+                is_guessed: false,
+                is_before_first: false,
+                is_at_unknown_point: false,
             };
-            prop_assert_eq!(unpack(pack(&key, window_s), window_s), key);
+            let key = Key {
+                window: i64::from(window) * i64::from(window_s),
+                source: EndId(source),
+                destination: EndId(destination),
+                service: sighting.service,
+                outcome: sighting.outcome,
+                side: sighting.side,
+            };
+            let packed = pack(window, &sighting);
+            prop_assert_eq!(unpack(packed, window_s), key);
+            let other = |end: EndId| EndId(end.0 ^ 77);
+            let renumbered = Key { source: EndId(source ^ 77), destination: EndId(destination ^ 77), ..key };
+            prop_assert_eq!(unpack(with_ends(packed, other), window_s), renumbered);
+            let number = key.window / i64::from(to_s);
+            prop_assume!(number <= i64::from(u32::MAX));
+            let repacked = Key { window: number * i64::from(to_s), ..key };
+            prop_assert_eq!(unpack(repack(packed, window_s, to_s), to_s), repacked);
         }
-    }
-
-    #[test]
-    fn a_group_is_as_small_as_it_says() {
-        assert_eq!(size_of::<(Packed, Tally)>(), 88);
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use policy::{InterfaceId, LabelSet, Network, NetworkId, Snapshot, Translation};
 use rustc_hash::FxHashMap;
 
+mod direct;
 mod held;
 mod holders;
 mod layout;
@@ -19,6 +20,7 @@ mod names;
 mod translated;
 mod wire;
 
+pub(crate) use direct::{Direct, is_in, small};
 pub use holders::{Held, Holders, InterfaceNumber, NetworkNumber, Period, Who};
 pub use names::{Aliases, Candidates, Spot};
 pub use wire::TimelineError;

@@ -1,7 +1,8 @@
 //! AWS flow log text, gzip, against what a user would pick: `cargo bench -p ingest --bench aws_text` prints Markdown.
 //!
 //! All read the same file, join both addresses with 100,000 labels, group by source label, destination label, port and
-//! action, and sum; the groups must be the same. Each round is a process of its own, rounds of all engines take turns, and
+//! action, and sum; the groups must be the same. Ours is the product's own summariser, which also turns replies round, tells
+//! which end saw a flow, and keeps hours apart: summed up over these, its groups are those of the others. Each round is a process of its own, rounds of all engines take turns, and
 //! the median counts. What is timed begins when labels are in memory and ends when the groups are.
 //!
 //! Arguments: `-- grow` reads ten times as much, `-- day` a day of 10 GB in files of 54 MB, `-- parse` text that is in memory.
@@ -24,11 +25,12 @@ use std::time::Instant;
 
 use aws::engines::{Engine, Round, python};
 use aws::generate::{Files, files};
+use aws::product::{holders, result, summariser};
 use aws::sums::{Labels, Sums};
 use cpu_time::ProcessTime;
 use flow::format::{Format, Reader};
 use flow::{Fault, FlowRecord, Gap, Point, PointId, Sink};
-use ingest::pipeline::{Pipeline, Settings};
+use ingest::pipeline::{Merge, Pipeline, Settings};
 use ingest::unpack::{Limits, Unpacker};
 use provider::flows::Packing;
 
@@ -37,26 +39,27 @@ use provider::flows::Packing;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const RECORDS: u64 = 2_000_000;
-const ENGINES: [Engine; 7] = [
+const ENGINES: [Engine; 9] = [
     Engine::Gunzip,
     Engine::DuckDb,
     Engine::Polars,
     Engine::FlowlogsReader,
     Engine::Ours { threads: 1 },
     Engine::Ours { threads: 2 },
+    Engine::Sums { threads: 1 },
+    Engine::Sums { threads: 2 },
     Engine::Unpack,
 ];
 /// What all ratios are to.
 const OURS: usize = 5;
+const UNPACK: usize = 8;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["ours", threads, log] => print(ours(threads.parse().unwrap(), Path::new(log), 1)),
-        ["ours", threads, log, times] => {
-            print(ours(threads.parse().unwrap(), Path::new(log), times.parse().unwrap()));
-        }
+        ["sums", threads, log] => print(sums(threads.parse().unwrap(), Path::new(log))),
         ["unpack", log] => print(unpack(Path::new(log))),
         ["parse"] => with_files(RECORDS, |files| parse(&files.plain, RECORDS)),
         ["grow"] => grow(),
@@ -133,7 +136,7 @@ fn table(all: &[Vec<Round>], files: &Files) {
             "| {name} | {middle:.2} s | {each} | {ratio:.2} | {cpu:.2} s | {cpu_ratio:.2} | {peak} MiB |"
         );
     }
-    let share = cpu(&all[6]) / ours_cpu * 100.0;
+    let share = cpu(&all[UNPACK]) / ours_cpu * 100.0;
     println!("\nDecompression is {share:.0} % of our CPU time.");
 }
 
@@ -152,18 +155,31 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 
 /// Reads a file so many times, as one piece after the other.
 fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
+    let holders = holders();
+    let (summariser, round) = timed(threads, log, times, || summariser(&holders));
+    let (summaries, coverage) = summariser.into_summaries();
+    assert_eq!((coverage.misdated, coverage.at_unknown_points, coverage.before_first), (0, 0, 0));
+    Round { result: result(&summaries), ..round }
+}
+
+fn sums(threads: NonZeroUsize, log: &Path) -> Round {
     let labels = Labels::new();
+    let (sums, round) = timed(threads, log, 1, || Sums::new(&labels));
+    Round { result: sums.result().to_vec(), ..round }
+}
+
+fn timed<S: Merge>(threads: NonZeroUsize, log: &Path, times: u64, sink: impl FnMut() -> S) -> (S, Round) {
     let [begin, begin_cpu] = now();
     let settings = Settings { threads, limits: Limits::default() };
-    let mut pipeline = Pipeline::new(settings, || Sums::new(&labels));
+    let mut pipeline = Pipeline::new(settings, sink);
     for _ in 0..times {
         let account = pipeline.read(&Format::AwsText, Packing::Gzip, chunks(log)).unwrap();
         assert_eq!((account.damage, account.faults_total), (None, 0));
     }
-    let sums = pipeline.finish().unwrap();
+    let sink = pipeline.finish().unwrap();
     let [end, end_cpu] = now();
-    let result = sums.result().to_vec();
-    Round { seconds: end - begin, cpu: end_cpu - begin_cpu, peak_kib: peak_kib(), result }
+    let (seconds, cpu) = (end - begin, end_cpu - begin_cpu);
+    (sink, Round { seconds, cpu, peak_kib: peak_kib(), result: Vec::new() })
 }
 
 /// Seconds since some time, and of CPU of all threads.

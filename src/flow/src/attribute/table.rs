@@ -1,4 +1,4 @@
-//! Addresses to ends, fast: one probe of one table in the usual case.
+//! Addresses to ends, fast: one look at the table that all threads share in the usual case, else one at what was asked before.
 //!
 //! Addresses that nobody known ever held are kept exactly up to a number of them; what comes later is told as the block
 //! that it is in: a /24 (IPv6 /48), then, when there are as many blocks, a /16 (/32), then all of the family. A block means
@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use crate::summary::{End, EndId, Ends};
-use crate::timeline::{Holders, InterfaceNumber, NetworkNumber, Period, Who};
+use crate::timeline::{Direct, Holders, InterfaceNumber, NetworkNumber, Period, Who, is_in, small};
 
 /// Answers that are kept at most (25 MB); when there are more, all are looked up again.
 const KEPT_MAX: usize = (1 << 20) / 8 * 7;
@@ -41,17 +41,12 @@ impl Known {
     }
 }
 
-/// A period in half the room: times before 1970 are 1970, and the last one is for ever.
-pub(super) fn small(period: Period) -> (u32, u32) {
-    let second = |time: i64| u32::try_from(time.max(0)).unwrap_or(u32::MAX);
-    (second(period.from), second(period.until))
-}
+/// The end of somebody who was met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Met(u32);
 
-/// Whether a time is in a small period.
-#[inline]
-pub(super) fn is_in(time: i64, from: u32, until: u32) -> bool {
-    let time = u32::try_from(time.max(0)).unwrap_or(u32::MAX - 1);
-    from <= time && (time < until || until == u32::MAX)
+impl Met {
+    pub(super) const NOT: Self = Self(u32::MAX);
 }
 
 /// Who is who, as far as it was asked.
@@ -61,6 +56,8 @@ pub(super) struct Table {
     v4: FxHashMap<u64, Known>,
     v6: FxHashMap<(u32, u128), Known>,
     workloads: FxHashMap<Who, EndId>,
+    /// The ends of direct addresses, by the number of who holds them.
+    directs: Vec<Met>,
     externals: usize,
     externals_max: usize,
     blocks: [usize; 2],
@@ -76,6 +73,7 @@ impl Table {
             v4: FxHashMap::default(),
             v6: FxHashMap::default(),
             workloads: FxHashMap::default(),
+            directs: Vec::new(),
             externals: 0,
             externals_max,
             blocks: [0; 2],
@@ -83,9 +81,45 @@ impl Table {
         }
     }
 
-    /// The end that an address stands for.
+    /// The end of a direct address, if it was met.
     #[inline]
-    pub(super) fn end(&mut self, here: NetworkNumber, address: IpAddr, time: i64) -> Known {
+    pub(super) fn met(&self, direct: Direct) -> Met {
+        self.directs.get(direct.who as usize).copied().unwrap_or(Met::NOT)
+    }
+
+    /// The end that an address stands for, with its interface, given what looks at it found.
+    #[inline]
+    pub(super) fn end(
+        &mut self,
+        (looked, met): (Direct, Met),
+        here: NetworkNumber,
+        address: IpAddr,
+        time: i64,
+    ) -> (EndId, Option<InterfaceNumber>) {
+        let Some(direct) = self.holders.direct(looked, here, address, time) else {
+            let known = self.other(here, address, time);
+            return (known.end, known.interface());
+        };
+        let met = if direct.who == looked.who { met } else { self.met(direct) };
+        let end = if met == Met::NOT { self.meet(direct) } else { EndId(met.0) };
+        (end, Some(direct.interface()))
+    }
+
+    /// The end of a direct address that is met for the first time.
+    #[cold]
+    fn meet(&mut self, direct: Direct) -> EndId {
+        let number = direct.who as usize;
+        if self.directs.len() <= number {
+            self.directs.resize(number + 1, Met::NOT);
+        }
+        let end = self.workload(self.holders.who(direct.who)).unwrap_or(EndId(0));
+        if let Some(met) = self.directs.get_mut(number) {
+            *met = Met(end.0);
+        }
+        end
+    }
+
+    fn other(&mut self, here: NetworkNumber, address: IpAddr, time: i64) -> Known {
         let kept = match address {
             IpAddr::V4(v4) => self.v4.get(&key_v4(here, v4.to_bits())),
             IpAddr::V6(v6) => self.v6.get(&(here.0, v6.to_bits())),

@@ -11,6 +11,7 @@ use policy::few::Few;
 use policy::{InterfaceId, LabelSet, NetworkId};
 use rustc_hash::FxHashMap;
 
+use super::direct::Table;
 use super::layout::Layout;
 use super::names::{Aliases, Candidates, Names, Spot};
 use super::{Seat, State, Timeline};
@@ -106,12 +107,15 @@ pub struct Holders {
     /// Addresses that translations make of others at any time.
     translated: rustc_hash::FxHashSet<IpAddr>,
     names: Names,
+    pub(super) direct: Table,
 }
 
 impl Holders {
     /// Indexes a timeline; linear in what it keeps.
     pub fn new(timeline: &Timeline, aliases: &Aliases) -> Self {
-        Building::default().run(timeline, aliases)
+        let mut holders = Building::default().run(timeline, aliases);
+        holders.direct = Table::new(&holders);
+        holders
     }
 
     /// Whether a time is before the first sighting: what is said of it is what was seen first.
@@ -162,14 +166,14 @@ impl Holders {
     /// Where a point was at a time.
     pub fn spot(&self, candidates: &Candidates, time: i64) -> Spot {
         let mut spot = Spot::everywhere();
-        let mut seats = Vec::new();
-        for &interface in &candidates.interfaces {
+        let mut seats = Few::default();
+        for &interface in &*candidates.interfaces {
             let stays = self.by_interface.get(interface.0 as usize).map(|stays| &**stays).unwrap_or_default();
             let stays = || stays.iter().filter_map(|&stay| self.stays.get(stay as usize));
             stays().for_each(|stay| spot.period.narrow(stay.period, time));
             // What a log tells of before the inventory does is there all the same; so is what is gone.
             let then = stays().find(|stay| time < stay.period.until).or_else(|| stays().next_back());
-            seats.extend(then.map(|stay| (interface, stay.network)));
+            then.into_iter().for_each(|stay| seats.push((interface, stay.network)));
         }
         spot.settle(&seats, &candidates.networks);
         spot
@@ -285,6 +289,7 @@ impl Building {
             networks: self.networks,
             interfaces: self.interfaces,
             translated,
+            direct: Table::default(),
         }
     }
 

@@ -42,7 +42,12 @@ impl Layout {
     /// Whether a holder in network `there` is seen from `here` by its own address.
     pub(super) fn is_near(&self, here: NetworkNumber, there: NetworkNumber) -> bool {
         let known = here != NetworkNumber::NONE && there != NetworkNumber::NONE;
-        known && (here == there || self.reached.get(here.0 as usize).is_some_and(|to| to.contains(&there)))
+        known && (here == there || self.reached_from(here).contains(&there))
+    }
+
+    /// The networks whose holders are seen by their own addresses, but for the network itself.
+    pub(super) fn reached_from(&self, here: NetworkNumber) -> &[NetworkNumber] {
+        self.reached.get(here.0 as usize).map(|reached| &**reached).unwrap_or_default()
     }
 
     pub(super) fn is_local(&self, here: NetworkNumber, address: IpAddr) -> bool {

@@ -3,8 +3,10 @@
 //! Each log names points in its own way; letters are compared without case, since Azure writes resource ids in capitals or
 //! as it likes. Google's logs name the instance, and the inventory each interface of it (`…/instances/I#nic0`).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use policy::few::Few;
 use policy::{InterfaceId, NetworkId};
 use rustc_hash::FxHashMap;
 
@@ -23,8 +25,8 @@ pub struct Aliases {
 /// What a name may mean, whatever the time.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Candidates {
-    pub(super) interfaces: Vec<InterfaceNumber>,
-    pub(super) networks: Vec<NetworkNumber>,
+    pub(super) interfaces: Few<InterfaceNumber>,
+    pub(super) networks: Few<NetworkNumber>,
 }
 
 impl Candidates {
@@ -43,9 +45,9 @@ impl Candidates {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Spot {
     /// The interfaces that it may be.
-    pub interfaces: Vec<InterfaceNumber>,
+    pub interfaces: Few<InterfaceNumber>,
     /// The networks that it may be in.
-    pub networks: Vec<NetworkNumber>,
+    pub networks: Few<NetworkNumber>,
     /// When that was so.
     pub period: Period,
 }
@@ -53,7 +55,7 @@ pub struct Spot {
 impl Spot {
     pub(super) fn everywhere() -> Self {
         let period = Period { from: i64::MIN, until: i64::MAX };
-        Self { interfaces: Vec::new(), networks: Vec::new(), period }
+        Self { interfaces: Few::default(), networks: Few::default(), period }
     }
 
     /// Takes the interfaces in the named networks, all of them if none is there; then their networks.
@@ -67,14 +69,14 @@ impl Spot {
             }
         }
         if self.networks.is_empty() {
-            self.networks.extend_from_slice(named);
+            named.iter().for_each(|&network| self.networks.push(network));
         }
     }
 
     /// The network that addresses seen here are looked up from. Of several it is the one that an end of the record is at
     /// home in; if that is more than one, none: then only an address that one alone holds is attributed.
     pub fn network_of(&self, holders: &Holders, ends: [IpAddr; 2], time: i64) -> NetworkNumber {
-        match self.networks.as_slice() {
+        match &*self.networks {
             [] => NetworkNumber::NONE,
             [only] => *only,
             several => {
@@ -93,8 +95,8 @@ impl Spot {
 
 /// Every name, in small letters.
 pub(super) struct Names {
-    interfaces: FxHashMap<String, Vec<InterfaceNumber>>,
-    networks: FxHashMap<String, Vec<NetworkNumber>>,
+    interfaces: FxHashMap<String, Few<InterfaceNumber>>,
+    networks: FxHashMap<String, Few<NetworkNumber>>,
 }
 
 impl Names {
@@ -108,27 +110,31 @@ impl Names {
             }
         }
         for (number, id) in networks.iter().enumerate() {
-            names.networks.entry(key(id.as_str())).or_default().push(NetworkNumber(number as u32 + 1));
+            names
+                .networks
+                .entry(key(id.as_str()).into_owned())
+                .or_default()
+                .push(NetworkNumber(number as u32 + 1));
         }
         for (alias, id) in &aliases.interfaces {
-            let known = names.interfaces.get(&key(id.as_str())).cloned().unwrap_or_default();
-            add(names.interfaces.entry(key(alias)).or_default(), known);
+            let known = names.interfaces.get(&*key(id.as_str())).cloned().unwrap_or_default();
+            add(names.interfaces.entry(key(alias).into_owned()).or_default(), &known);
         }
         for (alias, ids) in &aliases.networks {
-            let known = ids.iter().filter_map(|id| names.networks.get(&key(id.as_str())));
+            let known = ids.iter().filter_map(|id| names.networks.get(&*key(id.as_str())));
             let known: Vec<NetworkNumber> = known.flatten().copied().collect();
-            add(names.networks.entry(key(alias)).or_default(), known);
+            add(names.networks.entry(key(alias).into_owned()).or_default(), &known);
         }
         names
     }
 
     fn interface(&mut self, name: &str, number: usize) {
-        self.interfaces.entry(key(name)).or_default().push(InterfaceNumber(number as u32));
+        self.interfaces.entry(key(name).into_owned()).or_default().push(InterfaceNumber(number as u32));
     }
 
     pub(super) fn candidates(&self, point: &Point<'_>) -> Candidates {
-        let interfaces = point.interface.and_then(|name| self.interfaces.get(&key(name)));
-        let networks = point.network.and_then(|name| self.networks.get(&key(name)));
+        let interfaces = point.interface.and_then(|name| self.interfaces.get(&*key(name)));
+        let networks = point.network.and_then(|name| self.networks.get(&*key(name)));
         Candidates {
             interfaces: interfaces.cloned().unwrap_or_default(),
             networks: networks.cloned().unwrap_or_default(),
@@ -136,12 +142,14 @@ impl Names {
     }
 }
 
-fn key(name: &str) -> String {
-    name.trim_end_matches('/').to_lowercase()
+fn key(name: &str) -> Cow<'_, str> {
+    let name = name.trim_end_matches('/');
+    let is_small = name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_small { name.into() } else { name.to_lowercase().into() }
 }
 
-fn add<T: PartialEq>(list: &mut Vec<T>, more: Vec<T>) {
-    for one in more {
+fn add<T: PartialEq + Copy>(list: &mut Few<T>, more: &[T]) {
+    for &one in more {
         if !list.contains(&one) {
             list.push(one);
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a generated test says what it covered")]
 
+mod batches;
 mod conversations;
 mod coverage;
 mod limits;

@@ -15,6 +15,11 @@ pub enum Engine {
     DuckDb,
     Polars,
     FlowlogsReader,
+    /// Our pipeline into a sink that does what the others do, and no more.
+    Sums {
+        threads: usize,
+    },
+    /// Our pipeline into the product's own summariser.
     Ours {
         threads: usize,
     },
@@ -41,8 +46,8 @@ impl Engine {
             Self::DuckDb => "DuckDB 2.0.0".into(),
             Self::Polars => "Polars 2.1.0".into(),
             Self::FlowlogsReader => format!("flowlogs-reader 5.0.1, a share of 1/{SHARE}, multiplied"),
-            Self::Ours { threads: 1 } => "ours, 1 thread".into(),
-            Self::Ours { threads } => format!("ours, {threads} threads"),
+            Self::Sums { threads } => format!("ours with a sink of the bench, {}", of(threads)),
+            Self::Ours { threads } => format!("ours, {}", of(threads)),
             Self::Unpack => "our decompression, nothing else".into(),
         }
     }
@@ -58,10 +63,15 @@ impl Engine {
                 let [seconds, cpu] = [round.seconds, round.cpu].map(|seconds| seconds * SHARE as f64);
                 Round { seconds, cpu, ..round }
             }
+            Self::Sums { threads } => run(ours().arg("sums").arg(threads.to_string()).arg(&files.gzip)),
             Self::Ours { threads } => run(ours().arg("ours").arg(threads.to_string()).arg(&files.gzip)),
             Self::Unpack => run(ours().arg("unpack").arg(&files.gzip)),
         }
     }
+}
+
+fn of(threads: usize) -> String {
+    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }
 
 /// Python with the engines of `requirements.txt`, made if it is not there.

@@ -13,6 +13,9 @@ pub const ADDRESSES: u32 = 100_000;
 pub const LABELS: u32 = 2_000;
 /// Label pairs that talk, each on one port.
 const TALKING: u64 = 255_000;
+/// When the file begins, Unix seconds, and how long it is: a log is a file every five minutes.
+pub const BEGIN: u64 = 1_790_000_000;
+const SECONDS: u64 = 300;
 /// Bytes of the packets of one flow, on average.
 const SIZES: [u64; 8] = [40, 52, 60, 84, 120, 576, 1040, 1500];
 const PORTS: [u16; 8] = [22, 53, 80, 443, 5432, 6379, 8080, 9092];
@@ -29,6 +32,11 @@ pub struct Files {
 /// The address with a number: 10.0.0.0/8, scattered as in subnets.
 pub fn address(number: u32) -> u32 {
     10 << 24 | (number / 200) << 8 | (number % 200 + 4)
+}
+
+/// The interface of an address, by its number.
+pub fn interface(number: u32) -> String {
+    format!("eni-{:017x}", mix(u64::from(number), 5))
 }
 
 /// The label of an address, by its number.
@@ -93,7 +101,8 @@ fn members() -> Vec<Vec<u32>> {
     by_label
 }
 
-/// One flow of a pair of labels that talk; nine in ten are let pass, and half of the records are replies.
+/// One flow of a pair of labels that talk; nine in ten are let pass. Either end may be the one
+/// that logs; the port of the service is the destination's, so that all engines group by it.
 fn write_line(
     line: &mut Vec<u8>,
     rng: &mut fastrand::Rng,
@@ -109,16 +118,16 @@ fn write_line(
     let port = PORTS[(pair >> 50) as usize % PORTS.len()];
     let action = if (pair >> 40).is_multiple_of(10) || rng.u8(..16) == 0 { "REJECT" } else { "ACCEPT" };
     let client = rng.u16(32_768..60_999);
-    let interface = if rng.bool() { from } else { to };
+    let own = if rng.bool() { from } else { to };
     let packets = 1 + rng.u64(..9).pow(rng.u32(1..5));
     let bytes = packets * SIZES[rng.usize(..SIZES.len())];
-    // A day, in order of time, as files are.
-    let start = 1_790_000_000 + number * 86_400 / records.max(1);
+    // In order of time, as files are.
+    let start = BEGIN + number * SECONDS / records.max(1);
     let [source, destination] = [from, to].map(|number| std::net::Ipv4Addr::from_bits(address(number)));
     writeln!(
         line,
-        "2 111122223333 eni-{:017x} {source} {destination} {client} {port} 6 {packets} {bytes} {start} {} {action} OK",
-        mix(u64::from(interface), 5),
+        "2 111122223333 {} {source} {destination} {client} {port} 6 {packets} {bytes} {start} {} {action} OK",
+        interface(own),
         start + rng.u64(1..60),
     )
 }

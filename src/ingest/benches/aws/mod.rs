@@ -2,4 +2,5 @@
 
 pub mod engines;
 pub mod generate;
+pub mod product;
 pub mod sums;

@@ -1,0 +1,135 @@
+//! Records that come many at a time, and summarisers that go on after others were merged into them.
+
+use flow::{Aliases, Counts, Coverage, FlowRecord, Point, Settings, Sink, Summaries, Summariser};
+
+use crate::world::{Line, T, estate, holders, line, settings};
+
+const ENDS: [&str; 9] = [
+    "10.0.0.5",
+    "10.0.0.6",
+    "10.0.0.55",
+    "10.9.0.7",
+    "198.51.100.7",
+    "203.0.113.9",
+    "203.0.113.10",
+    "203.0.112.1",
+    "192.0.2.1",
+];
+const POINTS: [&str; 7] = [
+    "aws:eni-web",
+    "aws:ENI-DB",
+    "aws:eni-other@vpc-b",
+    "aws:eni-cache",
+    "azure:@vpc-a",
+    "aws:eni-unknown",
+    "gcp:@vpc-c",
+];
+
+fn some(random: &mut fastrand::Rng) -> Line {
+    let (a, b) = (random.choice(ENDS).unwrap(), random.choice(ENDS).unwrap());
+    let (port, flags) = (random.u16(1..4) * 20_000, [0, 0, 2, 18][random.usize(0..4)]);
+    let verdict = random.choice(["accept", "reject", "unknown"]).unwrap();
+    let text = format!("{a}:{port} > {b}:443 6 flags={flags} {verdict}");
+    let mut line = line(random.choice(POINTS).unwrap(), &text);
+    line.record.start = match random.u8(0..30) {
+        0 => 5,
+        1 => T + 1_000_000,
+        _ => T - 1200 + random.i64(0..9000),
+    };
+    line.record.end = line.record.start + random.i64(-5..70);
+    // Beyond what a group has room for, at times.
+    let count = |random: &mut fastrand::Rng| match random.u8(0..20) {
+        0 => u64::MAX - 7,
+        1 => u64::from(u32::MAX),
+        _ => random.u64(0..100),
+    };
+    let counts = Counts { packets: count(random), bytes: count(random) };
+    if random.bool() {
+        line.record.forward = counts;
+    } else {
+        line.record.backward = counts;
+    }
+    line.record.connections = if random.u8(0..10) == 0 { u32::MAX } else { 1 };
+    line
+}
+
+fn summariser() -> Summariser {
+    let settings = Settings { externals_max: 3, ..settings() };
+    Summariser::new(settings, holders(&estate(), &Aliases::default()), None)
+}
+
+fn records(summariser: &mut Summariser, lines: &[Line]) -> Vec<FlowRecord> {
+    let mut record = |line: &Line| {
+        let (interface, network) = (line.interface.as_deref(), line.network.as_deref());
+        let point = summariser.point(Point { cloud: line.cloud, interface, network });
+        FlowRecord { point, ..line.record }
+    };
+    lines.iter().map(&mut record).collect()
+}
+
+fn one_by_one(summariser: &mut Summariser, lines: &[Line]) {
+    for line in lines {
+        let records = records(summariser, std::slice::from_ref(line));
+        summariser.record(&records[0]);
+    }
+}
+
+#[track_caller]
+fn assert_same(one: Summariser, other: Summariser, what: &str) {
+    assert_eq!((one.groups(), one.records()), (other.groups(), other.records()), "{what}");
+    assert_same_summaries(one.into_summaries(), other.into_summaries(), what);
+}
+
+#[track_caller]
+fn assert_same_summaries(one: (Summaries, Coverage), other: (Summaries, Coverage), what: &str) {
+    let ends = |summaries: &Summaries| -> Vec<_> { summaries.ends.iter().map(|end| end.1.clone()).collect() };
+    assert_eq!(ends(&one.0), ends(&other.0), "{what}");
+    assert_eq!(one.0.rows, other.0.rows, "{what}");
+    assert_eq!(one.1, other.1, "{what}");
+}
+
+#[test]
+fn records_that_come_together_are_summed_as_those_that_come_alone() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let lines: Vec<Line> = (0..random.usize(0..500)).map(|_| some(&mut random)).collect();
+        let (mut alone, mut together) = (summariser(), summariser());
+        one_by_one(&mut alone, &lines);
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(random.usize(1..200).min(rest.len()));
+            let batch = records(&mut together, batch);
+            together.records_of(&batch);
+            rest = later;
+        }
+        assert_same(alone, together, &format!("seed {seed}"));
+    }
+}
+
+trait Batches {
+    /// [`Sink::records`], which is also the name of what was summed.
+    fn records_of(&mut self, records: &[FlowRecord]);
+}
+
+impl Batches for Summariser {
+    fn records_of(&mut self, records: &[FlowRecord]) {
+        Sink::records(self, records);
+    }
+}
+
+#[test]
+fn what_others_were_merged_into_goes_on() {
+    for seed in 0..100 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut some = || -> Vec<Line> { (0..random.usize(0..60)).map(|_| some(&mut random)).collect() };
+        let [first, second, third] = [some(), some(), some()];
+        let unlimited = || Summariser::new(settings(), holders(&estate(), &Aliases::default()), None);
+        let (mut alone, mut one, mut other) = (unlimited(), unlimited(), unlimited());
+        one_by_one(&mut one, &first);
+        one_by_one(&mut other, &second);
+        let mut both = one.merge(other);
+        one_by_one(&mut both, &third);
+        [&first, &second, &third].into_iter().for_each(|lines| one_by_one(&mut alone, lines));
+        assert_same_summaries(both.into_summaries(), alone.into_summaries(), &format!("seed {seed}"));
+    }
+}

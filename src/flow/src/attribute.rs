@@ -53,39 +53,44 @@ pub struct Sighting {
     pub is_at_unknown_point: bool,
 }
 
-/// A point with where it was when it was last asked for.
+/// A point that is not just one interface, with where it was when it was last asked for.
 struct Place {
-    cloud: Cloud,
     candidates: Candidates,
     spot: Spot,
 }
 
-/// What is asked of a point for each record, in as little room as can be.
+/// What is asked of a point for each record, in as little room as can be. There are many points: nearly all are
+/// [`Kind::Usual`], and have nothing else.
 #[derive(Clone, Copy)]
 struct Quick {
     network: NetworkNumber,
     from: u32,
     until: u32,
-    /// The network is one of several, or the point is unknown: the place has to be looked at.
+    kind: Kind,
+    cloud: Cloud,
+    /// The network is one of several: the place has to be looked at.
     is_open: bool,
-    /// The interface, if it is one.
-    interface: Option<InterfaceNumber>,
     is_unknown: bool,
 }
 
+/// What a point is.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// One interface, whose name the log gives with that of a network or with none.
+    Usual { interface: InterfaceNumber, named: NetworkNumber },
+    /// Anything else, by its number among these.
+    Place(u32),
+}
+
 impl Quick {
-    fn new(place: &Place) -> Self {
-        let (from, until) = small(place.spot.period);
-        let network = match &*place.spot.networks {
+    fn new(cloud: Cloud, kind: Kind, candidates: &Candidates, spot: &Spot) -> Self {
+        let (from, until) = small(spot.period);
+        let network = match &*spot.networks {
             [only] => *only,
             _ => NetworkNumber::NONE,
         };
-        let interface = match &*place.spot.interfaces {
-            [only] => Some(*only),
-            _ => None,
-        };
-        let is_open = place.spot.networks.len() > 1;
-        Self { network, from, until, is_open, interface, is_unknown: place.candidates.is_unknown() }
+        let (is_open, is_unknown) = (spot.networks.len() > 1, candidates.is_unknown());
+        Self { network, from, until, kind, cloud, is_open, is_unknown }
     }
 }
 
@@ -110,9 +115,10 @@ pub struct Attributor {
     holders: Arc<Holders>,
     named: Option<NamedServices>,
     table: Table,
-    places: Vec<Place>,
-    /// One for each place.
+    /// One for each point.
     quick: Vec<Quick>,
+    /// Those of which a [`Quick`] does not tell all.
+    places: Vec<Place>,
     pairs: FxHashMap<(EndId, EndId), ServiceSet>,
 }
 
@@ -127,10 +133,16 @@ impl Attributor {
     pub fn point(&mut self, point: &Point<'_>) -> PointId {
         let candidates = self.holders.candidates(point);
         let spot = self.holders.spot(&candidates, 0);
-        let place = Place { cloud: point.cloud, candidates, spot };
-        self.quick.push(Quick::new(&place));
-        self.places.push(place);
-        PointId((self.places.len() - 1) as u32)
+        let usual = candidates.usual().filter(|_| !spot.interfaces.is_empty());
+        let kind = match usual {
+            Some((interface, named)) => Kind::Usual { interface, named },
+            None => Kind::Place(self.places.len() as u32),
+        };
+        self.quick.push(Quick::new(point.cloud, kind, &candidates, &spot));
+        if usual.is_none() {
+            self.places.push(Place { candidates, spot });
+        }
+        PointId((self.quick.len() - 1) as u32)
     }
 
     /// The ends that sightings name.
@@ -181,10 +193,13 @@ impl Attributor {
     pub(crate) fn sighting(&mut self, record: &FlowRecord, looked: &Looked) -> Option<Sighting> {
         let time = record.start;
         let quick = match looked.quick {
-            Some(quick) if is_in(time, quick.from, quick.until) => quick,
+            // Of another kind the place may have been looked up for another time since.
+            Some(quick @ Quick { kind: Kind::Usual { .. }, from, until, .. }) if is_in(time, from, until) => {
+                quick
+            }
             _ => self.quick(record.point, time)?,
         };
-        let here = if quick.is_open { self.here(record, time)? } else { quick.network };
+        let here = if quick.is_open { self.here(quick, record, time)? } else { quick.network };
         let (source, at_source) = self.table.end(looked.source, here, record.source, time);
         let (destination, at_destination) =
             self.table.end(looked.destination, here, record.destination, time);
@@ -217,17 +232,29 @@ impl Attributor {
     /// Where a point was.
     #[cold]
     fn quick(&mut self, point: PointId, time: i64) -> Option<Quick> {
-        let number = point.0 as usize;
-        let place = self.places.get_mut(number)?;
-        place.spot = self.holders.spot(&place.candidates, time);
-        let quick = Quick::new(place);
-        *self.quick.get_mut(number)? = quick;
-        Some(quick)
+        let kept = self.quick.get_mut(point.0 as usize)?;
+        if is_in(time, kept.from, kept.until) {
+            return Some(*kept);
+        }
+        match kept.kind {
+            Kind::Usual { interface, named } => {
+                let candidates = Candidates::of_usual(interface, named);
+                let spot = self.holders.spot(&candidates, time);
+                *kept = Quick::new(kept.cloud, kept.kind, &candidates, &spot);
+            }
+            Kind::Place(number) => {
+                let place = self.places.get_mut(number as usize)?;
+                place.spot = self.holders.spot(&place.candidates, time);
+                *kept = Quick::new(kept.cloud, kept.kind, &place.candidates, &place.spot);
+            }
+        }
+        Some(*kept)
     }
 
     /// The network that the addresses of a record are looked up from, where the point may be in several.
-    fn here(&self, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
-        let place = self.places.get(record.point.0 as usize)?;
+    fn here(&self, quick: Quick, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
+        let Kind::Place(number) = quick.kind else { return Some(quick.network) };
+        let place = self.places.get(number as usize)?;
         Some(place.spot.network_of(&self.holders, [record.source, record.destination], time))
     }
 
@@ -240,16 +267,30 @@ impl Attributor {
         source: Option<InterfaceNumber>,
         destination: Option<InterfaceNumber>,
     ) -> Option<At> {
-        if quick.interface.is_some() && source != destination {
-            if source == quick.interface {
-                return Some(At::Source);
+        match quick.kind {
+            Kind::Usual { interface, .. } if source != destination && source == Some(interface) => {
+                Some(At::Source)
             }
-            if destination == quick.interface {
-                return Some(At::Destination);
+            Kind::Usual { interface, .. } if source != destination && destination == Some(interface) => {
+                Some(At::Destination)
             }
+            _ => self.unusually_at(quick, record, source, destination),
         }
-        let place = self.places.get(record.point.0 as usize)?;
-        Some(at(&self.holders, place, record, source, destination))
+    }
+
+    #[cold]
+    fn unusually_at(
+        &self,
+        quick: Quick,
+        record: &FlowRecord,
+        source: Option<InterfaceNumber>,
+        destination: Option<InterfaceNumber>,
+    ) -> Option<At> {
+        let own = match &quick.kind {
+            Kind::Usual { interface, .. } => std::slice::from_ref(interface),
+            Kind::Place(number) => &*self.places.get(*number as usize)?.spot.interfaces,
+        };
+        Some(at(&self.holders, quick.cloud, own, record, source, destination))
     }
 
     /// Rules that name the service one way and not the other; else the ports.
@@ -282,12 +323,12 @@ impl Attributor {
 /// is known not to be at that end: an interface of a gateway forwards what is not its own.
 fn at(
     holders: &Holders,
-    place: &Place,
+    cloud: Cloud,
+    own: &[InterfaceNumber],
     record: &FlowRecord,
     source: Option<InterfaceNumber>,
     destination: Option<InterfaceNumber>,
 ) -> At {
-    let own = &*place.spot.interfaces;
     let is_own = |holder: Option<InterfaceNumber>| holder.is_some_and(|holder| own.contains(&holder));
     match (is_own(source), is_own(destination)) {
         (true, false) => return At::Source,
@@ -311,7 +352,7 @@ fn at(
     };
     // Amazon logs gateways too, by the id that the inventory has for each interface of a workload: the near end would be
     // the point's own. Microsoft names an interface by a MAC that the inventory need not know, and logs no gateways.
-    let is_elsewhere = place.cloud == Cloud::Aws && (!own.is_empty() || near.is_some());
+    let is_elsewhere = cloud == Cloud::Aws && (!own.is_empty() || near.is_some());
     if is_elsewhere { At::Elsewhere } else { at }
 }
 

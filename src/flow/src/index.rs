@@ -14,7 +14,7 @@ const SLOTS_MIN: usize = 16;
 /// Places by hash; what is in the list at them the caller compares.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
-    /// The upper half of the hash, and the place plus one. Open addressing; a power of two, at most half full.
+    /// The upper half of the hash, and the place plus one. Open addressing; a power of two, at most three quarters full.
     slots: Vec<u64>,
     count: usize,
     /// From a hash to its slot.
@@ -53,7 +53,7 @@ impl Index {
 
     /// Adds a place that is not there.
     pub(crate) fn insert(&mut self, hash: u64, place: usize) {
-        if (self.count + 1) * 2 > self.slots.len() {
+        if (self.count + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
         self.count += 1;

@@ -3,7 +3,7 @@
 //! A [`Summariser`] is the sink of one thread. What several made is put together with [`Summariser::merge`]; the order does
 //! not matter, since [`Summariser::into_summaries`] sorts ends and rows.
 //!
-//! Memory: a group is 64 bytes and 16 to 32 of index.
+//! Memory: a group is 64 bytes and 11 to 21 of index.
 
 use std::sync::Arc;
 

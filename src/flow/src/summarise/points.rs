@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::coverage::{Coverage, PointName, Watched};
 use crate::index::{Index, hash};
 use crate::record::FlowRecord;
-use crate::sink::{Gap, Point, PointId};
+use crate::sink::{Cloud, Gap, Point, PointId};
 
 /// Records of one point. Seconds in half the room: what is looked up at random is as fast as it is small.
 #[derive(Clone, Copy)]
@@ -19,9 +19,13 @@ impl Seen {
     const NOTHING: Self = Self { records: 0, first: u32::MAX, last: 0 };
 }
 
+/// A name: one part after the other in the text of all, each with its length plus one, 0 for one that is not in the log.
+#[derive(Clone, Copy)]
 struct Named {
-    name: PointName,
-    hash: u64,
+    from: usize,
+    interface: u32,
+    network: u32,
+    cloud: Cloud,
 }
 
 /// Points by number, in the order in which they were met.
@@ -29,6 +33,8 @@ struct Named {
 pub(super) struct Points {
     index: Index,
     names: Vec<Named>,
+    /// All names, in small letters.
+    text: String,
     seen: Vec<Seen>,
     /// Records that are not counted yet: point, first and last second.
     waiting: Vec<(u32, u32, u32)>,
@@ -39,27 +45,45 @@ pub(super) struct Points {
 impl Points {
     /// The number of a name, if it is known.
     pub(super) fn find(&self, point: &Point<'_>) -> Option<PointId> {
-        self.find_by(hash_of(point), |name| is_name_of(name, point))
+        let is_it = |place: usize| self.name(place).is_some_and(|name| is_same(&name, point));
+        self.index.find(hash_of(point), is_it).map(|place| PointId(place as u32))
     }
 
     /// A new name. INVARIANT: it is not known.
-    pub(super) fn add(&mut self, point: &Point<'_>) {
-        self.push(Named { name: PointName::of(point), hash: hash_of(point) });
-    }
-
-    fn push(&mut self, new: Named) -> PointId {
+    pub(super) fn add(&mut self, point: &Point<'_>) -> PointId {
         let number = self.names.len();
-        self.index.insert(new.hash, number);
-        self.names.push(new);
+        self.index.insert(hash_of(point), number);
+        let from = self.text.len();
+        let [interface, network] = [point.interface, point.network].map(|name| self.write(name));
+        self.names.push(Named { from, interface, network, cloud: point.cloud });
         self.seen.push(Seen::NOTHING);
         PointId(number as u32)
     }
 
-    fn find_by(&self, hash: u64, is_it: impl Fn(&PointName) -> bool) -> Option<PointId> {
-        let is_it = |place: usize| {
-            self.names.get(place).is_some_and(|named| named.hash == hash && is_it(&named.name))
+    /// Writes a part of a name, and gives its length plus one.
+    fn write(&mut self, name: Option<&str>) -> u32 {
+        let Some(name) = name else { return 0 };
+        let from = self.text.len();
+        if name.is_ascii() {
+            self.text.push_str(name);
+            if let Some(written) = self.text.get_mut(from..) {
+                written.make_ascii_lowercase();
+            }
+        } else {
+            self.text.push_str(&name.to_lowercase());
+        }
+        (self.text.len() - from + 1) as u32
+    }
+
+    fn name(&self, number: usize) -> Option<Point<'_>> {
+        let named = self.names.get(number)?;
+        let mut rest = self.text.get(named.from..)?;
+        let mut part = |len: u32| {
+            let (part, behind) = rest.split_at_checked((len as usize).checked_sub(1)?)?;
+            rest = behind;
+            Some(part)
         };
-        self.index.find(hash, is_it).map(|place| PointId(place as u32))
+        Some(Point { cloud: named.cloud, interface: part(named.interface), network: part(named.network) })
     }
 
     /// A record whose times are seconds of 32 bits; it waits for [`Points::count_waiting`].
@@ -90,13 +114,14 @@ impl Points {
     /// Adds those of another one, which may know the same by other numbers; those that are not known here go to `apart`, so
     /// that here all numbers are those of the sink.
     pub(super) fn merge(&mut self, mut other: Self, apart: &mut Self) {
-        for (number, (named, theirs)) in other.names.into_iter().zip(other.seen).enumerate() {
+        other.count_waiting();
+        for number in 0..other.names.len() {
             let watched = other.watched.remove(&(number as u32));
-            let find = |points: &Self| points.find_by(named.hash, |name| *name == named.name);
-            if let Some(known) = find(self) {
+            let (Some(name), Some(&theirs)) = (other.name(number), other.seen.get(number)) else { continue };
+            if let Some(known) = self.find(&name) {
                 self.add_to(known, theirs, watched);
             } else {
-                let id = find(apart).unwrap_or_else(|| apart.push(named));
+                let id = apart.find(&name).unwrap_or_else(|| apart.add(&name));
                 apart.add_to(id, theirs, watched);
             }
         }
@@ -114,27 +139,29 @@ impl Points {
 
     /// Adds all to a coverage.
     pub(super) fn into_coverage(mut self, coverage: &mut Coverage) {
-        for (number, (named, seen)) in self.names.into_iter().zip(self.seen).enumerate() {
+        self.count_waiting();
+        for (number, seen) in self.seen.iter().enumerate() {
             let mut watched = self.watched.remove(&(number as u32)).unwrap_or_default();
             if seen.records > 0 {
                 watched.records += seen.records;
                 watched.note(seen.first.into(), seen.last.into());
             }
-            coverage.points.entry(named.name).or_default().merge(&watched);
+            let Some(name) = self.name(number) else { continue };
+            coverage.points.entry(PointName::of(&name)).or_default().merge(&watched);
         }
     }
 }
 
-/// Whether a point has a name, which is in small letters.
-fn is_name_of(name: &PointName, point: &Point<'_>) -> bool {
-    let is_same = |known: &Option<String>, other: Option<&str>| match (known, other) {
+/// Whether a name, which is in small letters, is that of a point.
+fn is_same(name: &Point<'_>, point: &Point<'_>) -> bool {
+    let is_same = |known: Option<&str>, other: Option<&str>| match (known, other) {
         (Some(known), Some(other)) if other.is_ascii() => known.eq_ignore_ascii_case(other),
         (Some(known), Some(other)) => *known == other.to_lowercase(),
         (known, other) => known.is_none() && other.is_none(),
     };
     name.cloud == point.cloud
-        && is_same(&name.interface, point.interface)
-        && is_same(&name.network, point.network)
+        && is_same(name.interface, point.interface)
+        && is_same(name.network, point.network)
 }
 
 /// The same for the same name in any letters.
@@ -160,7 +187,6 @@ fn hash_of_ascii(name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::Cloud;
     use proptest::prelude::*;
 
     fn name() -> impl Strategy<Value = Option<String>> {
@@ -186,6 +212,9 @@ mod tests {
                     expected.insert(name, PointId(expected.len() as u32));
                 }
             }
+            let (mut coverage, names) = (Coverage::default(), expected.into_keys().collect());
+            points.into_coverage(&mut coverage);
+            prop_assert_eq!(coverage.points.into_keys().collect::<std::collections::BTreeSet<_>>(), names);
         }
     }
 }

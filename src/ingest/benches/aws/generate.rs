@@ -101,8 +101,8 @@ fn members() -> Vec<Vec<u32>> {
     by_label
 }
 
-/// One flow of a pair of labels that talk; nine in ten are let pass. Either end may be the one
-/// that logs; the port of the service is the destination's, so that all engines group by it.
+/// One flow of a pair of labels that talk; nine in ten are let pass. One end of each pair
+/// logs, so that the product, which keeps what both ends see apart, has the groups of the others; the port of the service is the destination's, so that all engines group by it.
 fn write_line(
     line: &mut Vec<u8>,
     rng: &mut fastrand::Rng,
@@ -118,7 +118,7 @@ fn write_line(
     let port = PORTS[(pair >> 50) as usize % PORTS.len()];
     let action = if (pair >> 40).is_multiple_of(10) || rng.u8(..16) == 0 { "REJECT" } else { "ACCEPT" };
     let client = rng.u16(32_768..60_999);
-    let own = if rng.bool() { from } else { to };
+    let own = if pair >> 60 & 1 == 0 { from } else { to };
     let packets = 1 + rng.u64(..9).pow(rng.u32(1..5));
     let bytes = packets * SIZES[rng.usize(..SIZES.len())];
     // In order of time, as files are.

@@ -28,7 +28,7 @@ impl Default for Index {
 }
 
 impl Index {
-    /// The place that is the likely one: the first that has to be compared, out of the list if there is none.
+    /// What the first look finds: the place that is the likely one, out of the list if there is none.
     #[inline]
     pub(crate) fn look(&self, hash: u64) -> usize {
         let slot = self.slots.get(self.home(hash)).copied().unwrap_or(FREE);

@@ -67,13 +67,15 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(holders: Arc<Holders>, externals_max: usize) -> Self {
+        // As many as there can be: no branch depends on how many were met.
+        let directs = vec![Met::NOT; holders.whos()];
         Self {
             holders,
             ends: Ends::default(),
             v4: FxHashMap::default(),
             v6: FxHashMap::default(),
             workloads: FxHashMap::default(),
-            directs: Vec::new(),
+            directs,
             externals: 0,
             externals_max,
             blocks: [0; 2],
@@ -109,9 +111,6 @@ impl Table {
     #[cold]
     fn meet(&mut self, direct: Direct) -> EndId {
         let number = direct.who as usize;
-        if self.directs.len() <= number {
-            self.directs.resize(number + 1, Met::NOT);
-        }
         let end = self.workload(self.holders.who(direct.who)).unwrap_or(EndId(0));
         if let Some(met) = self.directs.get_mut(number) {
             *met = Met(end.0);

@@ -1,7 +1,9 @@
 //! The groups of a summariser: what was summed, by key.
 //!
 //! There are more groups than any cache holds, and each record is of another one. So a group is one cache line, and records
-//! are added many at a time: first all places are looked up, then all groups, and only then anything is compared.
+//! are added many at a time: first all places are looked up, then all groups, and only then anything is added.
+
+use std::hint::black_box;
 
 use rustc_hash::FxHashMap;
 
@@ -124,9 +126,6 @@ impl List {
     }
 }
 
-/// No place in a list.
-const NOWHERE: usize = usize::MAX;
-
 /// Sums by key.
 #[derive(Default)]
 pub(super) struct Groups {
@@ -153,14 +152,14 @@ impl Groups {
     pub(super) fn add(&mut self, groups: &[Group]) {
         let mut looked = std::mem::take(&mut self.looked);
         looked.clear();
-        looked.extend(groups.iter().map(|group| {
-            let hash = hash(group.key.0, group.key.1);
-            (hash, self.index.look(hash))
-        }));
-        for ((_, place), group) in looked.iter_mut().zip(groups) {
-            let is_it = self.list.get(*place).is_some_and(|known| known.key == group.key);
-            *place = if is_it { *place } else { NOWHERE };
+        // A branch on what is loaded here would be guessed wrong for many, and end all loads that are under way.
+        looked.extend(groups.iter().map(|group| (hash(group.key.0, group.key.1), 0)));
+        black_box(looked.iter().fold(0, |all, looked| all ^ self.index.look(looked.0)));
+        for (hash, place) in &mut looked {
+            *place = self.index.find(*hash, |_| true).unwrap_or(usize::MAX);
         }
+        let touched = looked.iter().filter_map(|looked| self.list.get(looked.1));
+        black_box(touched.fold(0, |all, known| all ^ known.key.0));
         for (&(hash, place), group) in looked.iter().zip(groups) {
             self.add_one(hash, place, group);
         }
@@ -168,29 +167,22 @@ impl Groups {
     }
 
     #[inline]
-    fn add_one(&mut self, hash: u64, place: usize, group: &Group) {
-        if let Some(known) = self.list.get_mut(place) {
-            match known.plus(group) {
-                Some(sum) => *known = sum,
-                None => self.spill(place, group),
+    fn add_one(&mut self, hash: u64, likely: usize, group: &Group) {
+        let is_it = self.list.get(likely).is_some_and(|known| known.key == group.key);
+        let place = if is_it { Some(likely) } else { self.find(hash, group.key) };
+        let known = place.and_then(|place| self.list.get_mut(place));
+        match known.map(|known| (known.plus(group), known)) {
+            Some((Some(sum), known)) => *known = sum,
+            Some((None, known)) => {
+                // It begins anew.
+                let full = std::mem::replace(known, *group);
+                self.add_large(full.key, &full.tally());
             }
-            return;
-        }
-        match self.find(hash, group.key) {
-            Some(place) => self.add_one(hash, place, group),
             None => {
                 self.index.insert(hash, self.list.len());
                 self.list.push(*group);
             }
         }
-    }
-
-    /// Begins a group anew.
-    #[cold]
-    fn spill(&mut self, place: usize, group: &Group) {
-        let Some(known) = self.list.get_mut(place) else { return };
-        let full = std::mem::replace(known, *group);
-        self.add_large(full.key, &full.tally());
     }
 
     #[inline]

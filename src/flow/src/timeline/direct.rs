@@ -79,6 +79,11 @@ impl Holders {
         is_told.then_some(found)
     }
 
+    /// How many numbers there are of who holds direct addresses.
+    pub(crate) fn whos(&self) -> usize {
+        self.direct.whos.len()
+    }
+
     /// Who the number of a direct address stands for.
     pub(crate) fn who(&self, number: u32) -> Who {
         self.direct.whos.get(number as usize).copied().unwrap_or(Who::Nobody)

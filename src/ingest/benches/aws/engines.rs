@@ -77,8 +77,8 @@ fn of(threads: usize) -> String {
 /// Python with the engines of `requirements.txt`, made if it is not there.
 pub fn python() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/aws");
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-    let tools = std::env::var_os("BULKHEAD_TOOLS").map_or(target.join("tools"), PathBuf::from);
+    let target = || std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("tools");
+    let tools = std::env::var_os("BULKHEAD_TOOLS").map_or_else(target, PathBuf::from);
     let python = tools.join("venv-bench/bin/python");
     let has_all = |python: &Path| {
         let imports = "import duckdb, polars, flowlogs_reader";

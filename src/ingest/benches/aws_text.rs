@@ -10,7 +10,13 @@
 //! `BULKHEAD_TOOLS`. `BULKHEAD_BENCH_ROUNDS` sets the number of rounds.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a benchmark reads clock and memory")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a benchmark prints")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints and panics"
+)]
 #![allow(missing_docs, reason = "a benchmark has no users")]
 
 mod aws;
@@ -64,6 +70,7 @@ fn main() {
         ["parse"] => with_files(RECORDS, |files| parse(&files.plain, RECORDS)),
         ["grow"] => grow(),
         ["day"] => day(),
+        ["store", times] => stored(times.parse().unwrap()),
         _ => compare(),
     }
 }
@@ -293,6 +300,24 @@ fn day() {
             round.result[1],
             round.seconds,
             round.peak_kib / 1024
+        );
+    });
+}
+
+/// What a user waits for: so many files read into a store.
+fn stored(times: u64) {
+    with_files(RECORDS, |files| {
+        let [source, store] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        aws::store::spread(&files.gzip, source.path(), times);
+        let [begin, begin_cpu] = now();
+        let records = aws::store::read(source.path(), store.path());
+        let [end, end_cpu] = now();
+        assert_eq!(records, RECORDS * times);
+        let (seconds, cpu) = (end - begin, end_cpu - begin_cpu);
+        println!(
+            "{times} files, {records} records into a store: {seconds:.1} s, {:.2} million records/s, {cpu:.1} s of CPU, peak memory {} MiB.",
+            records as f64 / seconds / 1e6,
+            peak_kib() / 1024
         );
     });
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use flow::format::aws_parquet;
 use flow::summarise::Summariser;
 use flow::timeline::{Aliases, Holders, Sighted, Timeline};
-use flow::{Fault, Format, NamedServices, SourceFacts, Summaries};
+use flow::{Fault, Format, NamedServices, SourceFacts};
 use policy::Snapshot;
 use provider::{ErrorKind, Piece, ProviderError};
 
@@ -18,7 +18,7 @@ use crate::pass::{Intake, PieceBytes, Taken};
 use crate::pipeline::{self, Account, Merge, Pipeline, ReadError};
 use crate::source::growing::is_growing;
 use crate::source::whole::{WHOLE_BYTES_MAX, whole};
-use crate::store::{Commit, Coverage, Now, StoreError, Writer};
+use crate::store::{Commit, Now, StoreError, Writer};
 
 /// What exists at the moment, and how else it may be called.
 pub struct Seen {
@@ -196,18 +196,7 @@ fn taken(mut summariser: Summariser, faults: Vec<Fault>, offset: u64) -> Taken {
     }
     let records = summariser.records();
     let (summaries, coverage) = summariser.into_summaries();
-    let coverage = coverage_line(&summaries, &coverage);
     Taken { summaries, coverage, faults, offset, records, is_open: false }
-}
-
-/// Coverage as the store keeps it: a line of JSON, with the time that it is of.
-fn coverage_line(summaries: &Summaries, coverage: &flow::Coverage) -> Option<Coverage> {
-    let mut lines = serde_json::to_vec(coverage).ok()?;
-    lines.push(b'\n');
-    let times = summaries.rows.iter().map(|(_, tally)| (tally.first, tally.last));
-    let told = coverage.points.values().filter_map(|watched| watched.first.zip(watched.last));
-    let (first, last) = times.chain(told).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or_default();
-    Some(Coverage { lines, first, last })
 }
 
 fn faults_of(account: Account, offset: u64, is_open: bool) -> Vec<Fault> {

@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flow::{Fault, Summaries};
+use flow::{Coverage, Fault, Summaries};
 use futures_util::stream::BoxStream;
 use provider::{FlowSource, Piece, ProviderError};
 use tokio::sync::watch;
 
-use crate::store::{Coverage, StoreError, Writer};
+use crate::store::{StoreError, Writer};
 
 pub use follow::{Follow, follow};
 
@@ -48,7 +48,7 @@ pub struct Taken {
     /// Rows.
     pub summaries: Summaries,
     /// What was watched and what was lost.
-    pub coverage: Option<Coverage>,
+    pub coverage: Coverage,
     /// What could not be read.
     pub faults: Vec<Fault>,
     /// One past the last byte that was dealt with, in the stored piece. What is packed is dealt with whole, whatever is said here.

@@ -16,6 +16,7 @@
 
 mod commit;
 mod compact;
+mod coverage;
 mod lock;
 pub mod manifest;
 mod parts;
@@ -26,7 +27,7 @@ mod write;
 
 use provider::ProviderError;
 
-pub use commit::{Commit, Coverage};
+pub use commit::Commit;
 pub use compact::{Compacted, Retention};
 pub use manifest::{Blob, Manifest, Part, SourceState};
 pub use provider::flows::Now;

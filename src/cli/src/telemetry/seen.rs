@@ -63,14 +63,7 @@ pub async fn read(config: &Config, time: Seconds, windows: Windows) -> Result<Se
         }
     };
     let summaries = summaries.map_err(|error| unreadable(&error))?.merged();
-    let mut coverage = Coverage::default();
-    for bytes in reader.coverage().await.map_err(|error| unreadable(&error))? {
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let more: Coverage = serde_json::from_slice(line)
-                .map_err(|error| Failure::new(format!("coverage in the flow store: {error}"), ""))?;
-            coverage.merge(&more);
-        }
-    }
+    let coverage = reader.coverage().await.map_err(|error| unreadable(&error))?;
     let timeline = match reader.timeline().await.map_err(|error| unreadable(&error))? {
         Some(bytes) => Timeline::from_json(&String::from_utf8_lossy(&bytes))
             .map_err(|error| Failure::new(format!("the timeline in the flow store: {error}"), ""))?,

@@ -3,4 +3,5 @@
 pub mod engines;
 pub mod generate;
 pub mod product;
+pub mod store;
 pub mod sums;

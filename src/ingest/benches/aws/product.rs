@@ -12,14 +12,18 @@ const NETWORK: &str = "vpc-0123456789abcdef0";
 
 /// Who holds which address: labels in memory.
 pub fn holders() -> Arc<Holders> {
+    Arc::new(Holders::new(&Timeline::of(BEGIN as i64 - 600, &snapshot()), &Aliases::default()))
+}
+
+/// All that exists.
+pub fn snapshot() -> Snapshot {
     let network =
         Network { id: NETWORK.into(), cidrs: vec!["10.0.0.0/8".parse().unwrap()], peers: Default::default() };
-    let snapshot = Snapshot {
+    Snapshot {
         workloads: (0..ADDRESSES).map(workload).collect(),
         networks: [(network.id.clone(), network)].into(),
         ..Snapshot::default()
-    };
-    Arc::new(Holders::new(&Timeline::of(BEGIN as i64 - 600, &snapshot), &Aliases::default()))
+    }
 }
 
 fn workload(number: u32) -> Workload {

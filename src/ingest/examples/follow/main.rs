@@ -70,10 +70,9 @@ async fn run(
             }
         };
         let (connections, bytes) = writer.reader().fold(Seconds::ALL, || (0, 0), add).await?;
-        let coverage: usize =
-            writer.reader().coverage().await?.iter().map(|all| all.split(|&b| b == b'\n').count() - 1).sum();
+        let records = writer.reader().coverage().await?.records;
         let cases = writer.reader().quarantine().await?.len();
-        println!("connections={connections} bytes={bytes} coverage={coverage} cases={cases}");
+        println!("connections={connections} bytes={bytes} records={records} cases={cases}");
         writer.close().await;
         return Ok(());
     }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use flow::Summaries;
+use flow::{Coverage, Summaries};
 
 use super::Limits;
 use crate::quarantine::Case;
 use crate::store::sum::Sum;
-use crate::store::{Commit, Coverage, SourceState};
+use crate::store::{Commit, SourceState};
 
 /// Rows, cases and coverage since the last commit.
 pub(super) struct Batch {
     sums: BTreeMap<u32, Sum>,
-    coverage: Option<Coverage>,
+    coverage: Coverage,
     cases: Vec<Case>,
     bytes: u64,
     since: Instant,
@@ -24,7 +24,7 @@ impl Batch {
     pub(super) fn new() -> Self {
         Self {
             sums: BTreeMap::new(),
-            coverage: None,
+            coverage: Coverage::default(),
             cases: Vec::new(),
             bytes: 0,
             since: Instant::now(),
@@ -32,21 +32,12 @@ impl Batch {
         }
     }
 
-    pub(super) fn add(&mut self, summaries: &Summaries, coverage: Option<Coverage>, bytes: u64) {
+    pub(super) fn add(&mut self, summaries: &Summaries, coverage: &Coverage, bytes: u64) {
         if !summaries.rows.is_empty() {
             let width = summaries.window_s;
             self.sums.entry(width).or_insert_with(|| Sum::new(width)).add(summaries);
         }
-        if let Some(more) = coverage.filter(|coverage| !coverage.lines.is_empty()) {
-            match &mut self.coverage {
-                Some(all) => {
-                    all.lines.extend_from_slice(&more.lines);
-                    all.first = all.first.min(more.first);
-                    all.last = all.last.max(more.last);
-                }
-                None => self.coverage = Some(more),
-            }
-        }
+        self.coverage.merge(coverage);
         self.bytes += bytes;
         self.is_touched = true;
     }
@@ -76,7 +67,7 @@ impl Batch {
     pub(super) fn into_commit(self, source: &str, state: SourceState) -> Commit {
         Commit {
             summaries: self.sums.into_values().map(Sum::into_summaries).collect(),
-            coverage: self.coverage.into_iter().collect(),
+            coverage: self.coverage,
             cases: self.cases,
             sources: BTreeMap::from([(source.to_owned(), state)]),
             timeline: None,

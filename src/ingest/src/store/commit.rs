@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use flow::Summaries;
+use flow::{Coverage, Summaries};
 use object_store::ObjectStoreExt;
 
 use super::manifest::{Blob, Manifest, Part, SourceState};
 use super::parts::{cut, incoming};
 use super::write::{Writer, token};
-use super::{StoreError, recover};
+use super::{StoreError, coverage, recover};
 use crate::failure::of_place;
 use crate::quarantine::{CASES_MAX, Case, to_lines};
 
@@ -22,7 +22,7 @@ pub struct Commit {
     /// Rows to add; each with its own width of windows.
     pub summaries: Vec<Summaries>,
     /// What was watched and what was lost.
-    pub coverage: Vec<Coverage>,
+    pub coverage: Coverage,
     /// What could not be read.
     pub cases: Vec<Case>,
     /// Sources that got further.
@@ -35,22 +35,11 @@ impl Commit {
     /// Whether nothing would become true.
     pub fn is_empty(&self) -> bool {
         self.summaries.iter().all(|summaries| summaries.rows.is_empty())
-            && self.coverage.is_empty()
+            && self.coverage == Coverage::default()
             && self.cases.is_empty()
             && self.sources.is_empty()
             && self.timeline.is_none()
     }
-}
-
-/// Lines about what was watched and what was lost. The store joins them end to end and does not look into them.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Coverage {
-    /// Whole lines.
-    pub lines: Vec<u8>,
-    /// The first second that they say something about.
-    pub first: i64,
-    /// The last second.
-    pub last: i64,
 }
 
 impl Writer {
@@ -87,9 +76,10 @@ impl Writer {
         for summaries in &commit.summaries {
             next.parts.extend(self.write_parts(summaries).await?);
         }
-        for coverage in &commit.coverage {
-            let (first, last) = (coverage.first, coverage.last);
-            let blob = self.write_blob("coverage", coverage.lines.clone(), first, last).await?;
+        if commit.coverage != Coverage::default() {
+            let (first, last) = self.told_of(commit);
+            let blob =
+                self.write_blob(coverage::FOLDER, coverage::line(&commit.coverage), first, last).await?;
             next.coverage.push(blob);
         }
         if !commit.cases.is_empty() {
@@ -99,13 +89,22 @@ impl Writer {
             next.quarantine.push(blob);
         }
         drop_cases(next, replaced);
-        self.join("coverage", &mut next.coverage, replaced).await?;
+        self.join(coverage::FOLDER, &mut next.coverage, replaced).await?;
         self.join("quarantine", &mut next.quarantine, replaced).await?;
         if let Some(timeline) = &commit.timeline {
             let blob = self.write_blob("timeline", timeline.clone(), 0, 0).await?;
             replaced.extend(next.timeline.replace(blob).map(|old| old.path));
         }
         Ok(())
+    }
+
+    /// The first and the last second that what stands beside the rows says something about; now, if it is of no time.
+    fn told_of(&self, commit: &Commit) -> (i64, i64) {
+        let rows = commit.summaries.iter().flat_map(|summaries| &summaries.rows);
+        let times = rows.map(|(_, tally)| (tally.first, tally.last));
+        let told = commit.coverage.points.values().filter_map(|watched| watched.first.zip(watched.last));
+        let both = times.chain(told).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        both.unwrap_or_else(|| ((self.now)(), (self.now)()))
     }
 
     /// Writes parts to where they wait.
@@ -137,7 +136,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Joins many files to one: a commit every minute would make many.
+    /// Joins many files to one: a commit every minute would make many. Coverage becomes one, which is no larger than what
+    /// there is to watch.
     async fn join(
         &self,
         folder: &str,
@@ -148,10 +148,17 @@ impl Writer {
             return Ok(());
         }
         let reader = self.reader();
-        let mut lines = Vec::new();
+        let (mut lines, mut all) = (Vec::new(), Coverage::default());
         for blob in blobs.iter() {
             // What was written in this commit can be read already.
-            lines.extend_from_slice(&reader.blob(blob).await?);
+            let more = reader.blob(blob).await?;
+            match folder {
+                coverage::FOLDER => coverage::add(&mut all, &more, &blob.path)?,
+                _ => lines.extend_from_slice(&more),
+            }
+        }
+        if folder == coverage::FOLDER {
+            lines = coverage::line(&all);
         }
         let first = blobs.iter().map(|blob| blob.first).min().unwrap_or(0);
         let last = blobs.iter().map(|blob| blob.last).max().unwrap_or(0);

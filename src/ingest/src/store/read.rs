@@ -1,14 +1,14 @@
 //! Reads a store; holds no right to write, and needs no lock.
 
 use bytes::Bytes;
-use flow::Summaries;
 use flow::stored::{Seconds, StoredError, decode};
+use flow::{Coverage, Summaries};
 use futures_util::stream::{self, Stream};
 use object_store::{Error, ObjectStoreExt};
 
-use super::StoreError;
 use super::manifest::{self, Blob, Manifest, Part};
 use super::parts::incoming;
+use super::{StoreError, coverage};
 use crate::failure::of_place;
 use crate::place::Place;
 use crate::quarantine::{Case, from_lines};
@@ -148,15 +148,15 @@ impl Reader {
         bytes.ok_or_else(|| StoreError::Changed { place: self.place.name.clone() })
     }
 
-    /// Everything that is known of what was watched and lost, as it was written.
+    /// Everything that is known of what was watched and lost.
     ///
     /// # Errors
-    /// As [`Reader::blob`].
-    pub async fn coverage(&self) -> Result<Vec<Bytes>, StoreError> {
+    /// As [`Reader::blob`]; [`StoreError::Damaged`].
+    pub async fn coverage(&self) -> Result<Coverage, StoreError> {
         let manifest = self.manifest().await?;
-        let mut all = Vec::new();
+        let mut all = Coverage::default();
         for blob in &manifest.coverage {
-            all.push(self.blob(blob).await?);
+            coverage::add(&mut all, &self.blob(blob).await?, &blob.path)?;
         }
         Ok(all)
     }

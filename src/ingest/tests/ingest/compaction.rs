@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use flow::coverage::{PointName, Watched};
 use flow::stored::Seconds;
-use flow::{End, Key, Outcome, Side, Summaries, Tally};
+use flow::{Cloud, Coverage, End, Key, Outcome, Point, Side, Summaries, Tally};
 use ingest::place::Place;
-use ingest::store::{Commit, Coverage, Reader, Retention, StoreError, Writer};
+use ingest::store::{Commit, Reader, Retention, StoreError, Writer};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -111,13 +112,47 @@ async fn late_rows_join_a_coarse_day() {
 async fn old_days_expire_with_what_is_known_of_them() {
     let kept = Kept::filled().await;
     let mut writer = Writer::open(kept.place.clone(), kept.hands.now()).await.unwrap();
-    let old = Coverage { lines: b"{}\n".to_vec(), first: START - 9 * DAY_S, last: START - 8 * DAY_S };
-    let young = Coverage { last: START, ..old.clone() };
-    writer.commit(Commit { coverage: vec![old, young], ..Commit::default() }).await.unwrap();
+    let told = |name: &str, last: i64| {
+        let watched = Watched { first: Some(START - 9 * DAY_S), last: Some(last), ..Watched::default() };
+        let point = Point { cloud: Cloud::Aws, interface: Some(name), network: None };
+        let points = [(PointName::of(&point), watched)].into();
+        Commit { coverage: Coverage { points, ..Coverage::default() }, ..Commit::default() }
+    };
+    writer.commit(told("eni-old", START - 8 * DAY_S)).await.unwrap();
+    writer.commit(told("eni-young", START)).await.unwrap();
     let retention = Retention { coarsen_after_days: None, expire_after_days: Some(7) };
     let done = writer.compact(&retention).await.unwrap();
     assert_eq!(done.expired, 12 * 3 + 2, "of the seventh day two hours are over: {done:?}");
-    assert_eq!(writer.manifest().coverage.len(), 1);
+    let left = writer.reader().coverage().await.unwrap();
+    let names: Vec<_> = left.points.into_keys().filter_map(|name| name.interface).collect();
+    assert_eq!(names, ["eni-young"]);
+    writer.close().await;
+}
+
+/// What is known of a point is as large after a year as after a day.
+#[tokio::test]
+async fn what_is_known_of_a_point_is_kept_once() {
+    let kept = Kept::new();
+    let mut writer = Writer::open(kept.place.clone(), kept.hands.now()).await.unwrap();
+    let mut sizes = Vec::new();
+    for commit in 0..200 {
+        let watched = Watched {
+            records: 1,
+            first: Some(START + commit * 60),
+            last: Some(START + commit * 60 + 59),
+            ..Watched::default()
+        };
+        let point = Point { cloud: Cloud::Aws, interface: Some("eni-1"), network: None };
+        let points = [(PointName::of(&point), watched)].into();
+        let coverage = Coverage { records: 1, points, ..Coverage::default() };
+        writer.commit(Commit { coverage, ..Commit::default() }).await.unwrap();
+        sizes.push(writer.manifest().coverage.iter().map(|blob| blob.lines).sum::<u64>());
+    }
+    assert!(sizes.iter().max() <= Some(&64), "{sizes:?}");
+    let all = writer.reader().coverage().await.unwrap();
+    let watched = all.points.values().next().unwrap();
+    assert_eq!((all.records, watched.records), (200, 200));
+    assert_eq!((watched.first, watched.last), (Some(START), Some(START + 199 * 60 + 59)));
     writer.close().await;
 }
 

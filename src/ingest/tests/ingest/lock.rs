@@ -201,7 +201,7 @@ fn no_room_is_a_clear_error_and_nothing_is_lost() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && text.contains("there is no space left"), "{text}");
     let output = run("unlimited");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "connections=1 bytes=5 coverage=1 cases=0\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "connections=1 bytes=5 records=1 cases=0\n");
 }
 
 /// What the system says, and what becomes of it.

@@ -29,6 +29,7 @@ use crate::sink::Sink;
 
 mod cells;
 mod column;
+mod delta;
 mod hybrid;
 mod names;
 pub mod pages;

@@ -28,6 +28,7 @@ pub fn run(name: &'static str, mut shapes: Vec<Vec<u8>>, check: &Check) {
     let mut seen = BTreeSet::new();
     let (mut inputs, mut records, mut faults) = (0u64, 0u64, 0u64);
     let before = memory_kib();
+    let mut peak = Peak { name, told: before };
     let watch = Watch::begin(name);
     quiet();
     let begin = Instant::now();
@@ -43,6 +44,7 @@ pub fn run(name: &'static str, mut shapes: Vec<Vec<u8>>, check: &Check) {
         next += 1;
         watch.input(inputs);
         let found = checked(name, seed, &input, check, &mut random);
+        peak.look(inputs, &input);
         inputs += 1;
         records += found.iter().filter(|finding| matches!(finding, Finding::Record(_))).count() as u64;
         faults += found.iter().filter(|finding| matches!(finding, Finding::Fault(_))).count() as u64;
@@ -106,14 +108,17 @@ fn signature(finding: &Finding) -> String {
             record.forward.bytes.ilog2_or_zero()
         ),
         Finding::Gap(gap) => format!("{:?}", gap.kind),
-        Finding::Fault(fault) => fault
-            .reason
-            .split(['`', '"'])
-            .step_by(2)
-            .map(|part| part.replace(|letter: char| letter.is_ascii_digit(), ""))
-            .collect(),
+        Finding::Fault(fault) => {
+            // Between the first quotation mark and the last one is the input, which has marks of its own.
+            let reason = fault.reason.as_str();
+            let (first, rest) = reason.split_once(MARKS).unwrap_or((reason, ""));
+            let last = rest.rsplit_once(MARKS).map_or("", |(_, last)| last);
+            [first, last].concat().replace(|letter: char| letter.is_ascii_digit(), "")
+        }
     }
 }
+
+const MARKS: [char; 2] = ['`', '"'];
 
 trait Magnitude {
     fn ilog2_or_zero(self) -> u32;
@@ -130,6 +135,29 @@ fn memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
+
+/// Keeps the input that takes the most memory.
+struct Peak {
+    name: &'static str,
+    told: u64,
+}
+
+impl Peak {
+    /// A rise that is worth a word, in KiB.
+    const RISE_KIB: u64 = 64 << 10;
+
+    fn look(&mut self, inputs: u64, input: &[u8]) {
+        let now = memory_kib();
+        if now > self.told + Self::RISE_KIB {
+            let (name, mib) = (self.name, (now - self.told) / 1024);
+            let file =
+                std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}-memory.bin"));
+            std::fs::write(&file, input).unwrap();
+            println!("{name}: {mib} MiB more for input {inputs}: {}", file.display());
+            self.told = now;
+        }
+    }
 }
 
 /// Ends the process if an input takes too long: nothing else ends a loop.

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::guarded;
+use super::{delta, guarded};
 
 /// The most bytes of one page, unpacked. Writers aim at one MiB; some make one page of a whole chunk.
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
+
+/// The most bytes that texts of one page have in common with the one before each: addresses and names are short.
+const TEXT_BYTES_MAX: u64 = 64 << 20;
 
 /// The most entries of a dictionary. Writers end them at one MiB.
 const DICTIONARY_MAX: u32 = 1 << 20;
@@ -49,6 +52,7 @@ impl Budget {
 pub struct Pages {
     packed: Box<dyn PageReader>,
     compression: Compression,
+    is_nullable: bool,
     budget: Arc<Budget>,
     held: Arc<Held>,
 }
@@ -85,7 +89,8 @@ impl Pages {
         let plain = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build();
         let packed = guarded(|| SerializedPageReader::new(source, &plain?, rows, None));
         let packed = Box::new(packed?);
-        Ok(Self { packed, compression: chunk.compression(), budget, held: Arc::default() })
+        let is_nullable = chunk.column_descr().max_def_level() > 0;
+        Ok(Self { packed, compression: chunk.compression(), is_nullable, budget, held: Arc::default() })
     }
 
     /// What is in memory of them, also once the pages were given away.
@@ -104,6 +109,7 @@ impl Pages {
         let page = self.unpack(page)?;
         let length = page.buffer().len();
         self.budget.spend(length)?;
+        self.check_delta(&page)?;
         match &page {
             Page::DictionaryPage { num_values, .. } => {
                 let entries = *num_values as usize * size_of::<[i64; 2]>();
@@ -112,6 +118,26 @@ impl Pages {
             _ => self.held.page.store(length, Ordering::Relaxed),
         }
         Ok(page)
+    }
+
+    /// See [`delta`].
+    fn check_delta(&self, page: &Page) -> Result<()> {
+        let levels = match page {
+            Page::DictionaryPage { .. } => return Ok(()),
+            Page::DataPage { .. } if !self.is_nullable => 0,
+            Page::DataPage { buf, def_level_encoding: Encoding::RLE, .. } => {
+                let length = buf.first_chunk().map_or(0, |&length| u32::from_le_bytes(length));
+                4 + length as usize
+            }
+            // One bit each.
+            Page::DataPage { num_values, .. } => (*num_values as usize).div_ceil(8),
+            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
+                *def_levels_byte_len as usize + *rep_levels_byte_len as usize
+            }
+        };
+        let values = page.buffer().get(levels..).unwrap_or_default();
+        let checked = delta::check(page.encoding(), values, page.num_values() as usize, TEXT_BYTES_MAX);
+        checked.map_err(|reason| ParquetError::General(format!("a page cannot be read: {reason}")))
     }
 
     fn unpack(&self, page: Page) -> Result<Page> {

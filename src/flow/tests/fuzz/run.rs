@@ -1,8 +1,8 @@
 //! The loop: mutate, check, keep what is new, stop when time is up.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::checks::{Check, Finding};
@@ -42,7 +42,7 @@ pub fn run(name: &'static str, mut shapes: Vec<Vec<u8>>, check: &Check) {
             mutate(&mut input, &other, &mut random);
         }
         next += 1;
-        watch.input(inputs);
+        watch.input(inputs, &input);
         let found = checked(name, seed, &input, check, &mut random);
         peak.look(inputs, &input);
         inputs += 1;
@@ -88,7 +88,7 @@ fn checked(name: &str, seed: u64, input: &[u8], check: &Check, random: &mut Rand
     // The check's own draws do not move the loop's.
     random.u64(..);
     result.unwrap_or_else(|panic| {
-        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}.bin"));
+        let file = kept(name, "failed");
         std::fs::write(&file, input).unwrap();
         println!("{name}: seed {seed}: the input of {} bytes is in {}", input.len(), file.display());
         std::panic::resume_unwind(panic)
@@ -151,8 +151,7 @@ impl Peak {
         let now = memory_kib();
         if now > self.told + Self::RISE_KIB {
             let (name, mib) = (self.name, (now - self.told) / 1024);
-            let file =
-                std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}-memory.bin"));
+            let file = kept(name, "memory");
             std::fs::write(&file, input).unwrap();
             println!("{name}: {mib} MiB more for input {inputs}: {}", file.display());
             self.told = now;
@@ -161,39 +160,56 @@ impl Peak {
 }
 
 /// Ends the process if an input takes too long: nothing else ends a loop.
-struct Watch(Arc<AtomicU64>);
+struct Watch(Arc<Mutex<Present>>);
 
-const ENDED: u64 = u64::MAX;
+/// What is being tried.
+#[derive(Default)]
+struct Present {
+    number: u64,
+    input: Vec<u8>,
+    is_ended: bool,
+}
 
 impl Watch {
     fn begin(name: &'static str) -> Self {
-        let present = Arc::new(AtomicU64::new(0));
+        let present = Arc::new(Mutex::new(Present::default()));
         let seen = present.clone();
         std::thread::spawn(move || {
             let (mut last, mut since) = (0, Instant::now());
             loop {
                 std::thread::sleep(Duration::from_millis(200));
-                match seen.load(Ordering::Relaxed) {
-                    ENDED => return,
-                    input if input != last => (last, since) = (input, Instant::now()),
-                    input if since.elapsed() > Duration::from_secs(INPUT_SECONDS_MAX) => {
-                        eprintln!("{name}: input {input} takes over {INPUT_SECONDS_MAX} s");
-                        std::process::abort();
-                    }
-                    _ => {}
+                let Present { number, input, is_ended } = &*seen.lock().unwrap();
+                if *is_ended {
+                    return;
+                }
+                if *number != last {
+                    (last, since) = (*number, Instant::now());
+                } else if since.elapsed() > Duration::from_secs(INPUT_SECONDS_MAX) {
+                    let file = kept(name, "slow");
+                    std::fs::write(&file, input).unwrap();
+                    eprintln!("{name}: input {number} takes over {INPUT_SECONDS_MAX} s: {}", file.display());
+                    std::process::abort();
                 }
             }
         });
         Self(present)
     }
 
-    fn input(&self, number: u64) {
-        self.0.store(number, Ordering::Relaxed);
+    fn input(&self, number: u64, input: &[u8]) {
+        let mut present = self.0.lock().unwrap();
+        present.number = number;
+        present.input.clear();
+        present.input.extend_from_slice(input);
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.0.store(ENDED, Ordering::Relaxed);
+        self.0.lock().unwrap().is_ended = true;
     }
+}
+
+/// Where an input is kept to be looked at.
+fn kept(name: &str, why: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}-{why}.bin"))
 }

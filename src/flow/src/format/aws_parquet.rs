@@ -21,6 +21,7 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 
 use self::cells::{Addresses, Names, Numbers, Words};
 use self::column::Column;
+use self::header::Headers;
 use self::pages::{Budget, Pages};
 use self::rows::Rows;
 use super::field::fault;
@@ -30,6 +31,7 @@ use crate::sink::Sink;
 mod cells;
 mod column;
 mod delta;
+mod header;
 mod hybrid;
 mod names;
 pub mod pages;
@@ -219,7 +221,7 @@ impl<R: ChunkReader + 'static> Visit for Start<'_, R> {
             group.columns().get(index).ok_or_else(|| format!("has no chunk of the column `{name}`"))?;
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let of_column = |reason| format!("cannot read the column `{name}`: {reason}");
-        let source = Arc::new(Shared(self.file.source.clone()));
+        let source = Arc::new(Headers(Shared(self.file.source.clone())));
         let pages = Pages::new(source, chunk, rows, self.file.budget.clone()).map_err(of_column)?;
         column.start(chunk, pages).map_err(of_column)
     }

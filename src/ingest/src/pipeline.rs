@@ -139,7 +139,7 @@ impl<S: Merge> Pipeline<S> {
     ) -> Result<Account, ReadError<E>> {
         let unpacker = Unpacker::new(packing, self.limits);
         // Of a piece whose bytes did not come there may be some.
-        drop((self.faults(), self.others()));
+        drop(self.faults());
         match way {
             Way::Apart(split) => self.read_apart(split, unpacker, input),
             Way::InOrder(reader) => self.read_in_order(reader, unpacker, input),
@@ -209,7 +209,7 @@ impl<S: Merge> Pipeline<S> {
         let damage = damage.map_err(ReadError::Input)?;
         let mut faults = self.faults();
         faults.add(blocks.into_faults());
-        Ok(Account { others: self.others(), ..Account::new(&unpacker, damage, faults) })
+        Ok(Account::new(&unpacker, damage, faults))
     }
 
     /// What all threads could not read.
@@ -217,11 +217,6 @@ impl<S: Merge> Pipeline<S> {
         let mut all = account::Faults::default();
         self.workers.iter_mut().for_each(|worker| all.add(std::mem::take(&mut worker.faults)));
         all
-    }
-
-    /// How many entries were of other logs, in all threads.
-    fn others(&mut self) -> u64 {
-        self.workers.iter_mut().map(|worker| worker.memory.take_others()).sum()
     }
 }
 

@@ -90,10 +90,3 @@ impl Section {
         }
     }
 }
-
-impl Memory {
-    /// How many entries were of other logs since this was asked last.
-    pub fn take_others(&mut self) -> u64 {
-        self.gcp.take_others()
-    }
-}

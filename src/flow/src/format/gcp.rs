@@ -80,11 +80,6 @@ pub(super) fn read(offset: u64, lines: &[u8], memory: &mut Memory, sink: &mut im
 }
 
 impl Memory {
-    /// How many entries were of other logs since this was asked last.
-    pub(super) fn take_others(&mut self) -> u64 {
-        std::mem::take(&mut self.others)
-    }
-
     fn entry(&mut self, begin: u64, line: &[u8], sink: &mut impl Sink) {
         if line.is_empty() {
             return;

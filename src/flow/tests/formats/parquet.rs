@@ -3,7 +3,8 @@
 
 use flow::format::aws_parquet;
 use parquet::basic::{Compression, Encoding, Repetition};
-use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnPath;
 
 use crate::lines::Lines;
@@ -121,17 +122,51 @@ fn every_way_to_write_a_file_reads_the_same() {
 #[test]
 fn encodings_that_only_the_crate_decodes() {
     let table = repeated(&table(), 700);
-    let mut properties =
-        WriterProperties::builder().set_dictionary_enabled(false).set_data_page_row_count_limit(100);
-    for (name, cells) in &table {
+    let properties = differences(&table).set_data_page_row_count_limit(100);
+    assert_eq!(lines_of(write(&table, properties, Repetition::OPTIONAL, 1500)), LINES.repeat(700));
+}
+
+/// Every column in one of the DELTA encodings.
+fn differences(table: &Table) -> WriterPropertiesBuilder {
+    let properties = WriterProperties::builder().set_dictionary_enabled(false);
+    table.iter().fold(properties, |properties, (name, cells)| {
         let encoding = match cells {
             Cells::Text(_) if *name == "srcaddr" => Encoding::DELTA_BYTE_ARRAY,
             Cells::Text(_) => Encoding::DELTA_LENGTH_BYTE_ARRAY,
             _ => Encoding::DELTA_BINARY_PACKED,
         };
-        properties = properties.set_column_encoding(ColumnPath::from(*name), encoding);
+        properties.set_column_encoding(ColumnPath::from(*name), encoding)
+    })
+}
+
+#[test]
+fn a_page_that_claims_more_values_than_its_rows_is_refused() {
+    let table = table();
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let properties = differences(&table).set_writer_version(version);
+        let mut file = write(&table, properties, Repetition::OPTIONAL, 1 << 20);
+        // Blocks of 128 in four, and four values, which become 127.
+        let begins = [0x80, 1, 4, 4];
+        let found: Vec<usize> = (0..file.len() - 4).filter(|&at| file[at..at + 4] == begins).collect();
+        found.iter().for_each(|&at| file[at + 3] = 127);
+        assert!(!found.is_empty());
+        let lines = lines_of(file);
+        let is_told = |line: &String| line.contains("it says that it has more values than rows");
+        assert!(lines.len() == 1 && lines.iter().all(is_told), "{lines:?}");
     }
-    assert_eq!(lines_of(write(&table, properties, Repetition::OPTIONAL, 1500)), LINES.repeat(700));
+}
+
+#[test]
+fn a_header_that_claims_more_than_its_bytes_is_refused() {
+    let mut file = simple(&table());
+    let reader = SerializedFileReader::new(bytes::Bytes::from(file.clone())).unwrap();
+    let chunk = reader.metadata().row_group(0).column(3).clone();
+    let at = chunk.dictionary_page_offset().unwrap() as usize;
+    // Kind and sizes of the page, then a field that nobody knows: 16 million numbers.
+    let header = [0x15, 0x00, 0x15, 0x10, 0x15, 0x10, 0xc9, 0xf7, 0xff, 0xff, 0xff, 0x07];
+    file[at..at + header.len()].copy_from_slice(&header);
+    let lines = lines_of(file);
+    assert!(lines.len() == 1 && lines[0].contains("the header of a page is broken"), "{lines:?}");
 }
 
 #[test]

@@ -22,8 +22,6 @@ pub struct Account {
     pub faults: Vec<Fault>,
     /// How much could not be read.
     pub faults_total: u64,
-    /// Entries of other logs, which are none of ours.
-    pub others: u64,
     /// Where a document breaks off in a text that is not damaged: it may grow.
     pub breaks_off: Option<u64>,
 }
@@ -36,7 +34,7 @@ impl Account {
         kept.truncate(FAULTS_MAX);
         let [packed, unpacked] = [unpacker.packed(), unpacker.unpacked()];
         let (read, faults, faults_total) = (unpacked, kept, total);
-        Self { packed, unpacked, read, damage, faults, faults_total, others: 0, breaks_off: None }
+        Self { packed, unpacked, read, damage, faults, faults_total, breaks_off: None }
     }
 }
 

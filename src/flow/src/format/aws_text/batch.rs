@@ -215,7 +215,7 @@ impl<S: Sink> Batch<'_, S> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::sink::{Point, PointId};

@@ -21,22 +21,8 @@ pub(super) fn equal_16(part: &[u8; 16], byte: u8) -> u16 {
     u8x16::new(*part).simd_eq(u8x16::splat(byte)).to_bitmask() as u16
 }
 
-/// The same by words of eight bytes.
 #[cfg(test)]
-fn equal_by_words(part: &[u8; 16], byte: u8) -> u16 {
-    const LOWS: u64 = u64::from_ne_bytes([0x7f; 8]);
-    /// Brings bit 8 × n to bit 56 + n.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let (words, _) = part.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
-        let differing = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
-        let zeros = !(((differing & LOWS) + LOWS) | differing | LOWS);
-        mask << 8 | ((zeros >> 7).wrapping_mul(GATHER) >> 56) as u16
-    })
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -52,7 +38,7 @@ mod tests {
             let expected = (0..64).filter(|&at| chunk[at] == byte).fold(0, |mask, at| mask | 1u64 << at);
             assert_eq!(equal(&chunk, [byte]), [expected], "{byte} in {chunk:?}");
             let part = chunk.first_chunk().unwrap();
-            assert_eq!(equal_by_words(part, byte), expected as u16, "{byte} in {part:?}");
+            assert_eq!(equal_16(part, byte), expected as u16, "{byte} in {part:?}");
             found += expected.count_ones();
         }
         assert!(found > 500_000);

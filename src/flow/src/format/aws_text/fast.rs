@@ -255,7 +255,7 @@ impl<'a, O: Order> Line<'a, O> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::format::aws_text::batch::BLANK;

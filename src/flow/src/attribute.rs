@@ -13,16 +13,22 @@ use rustc_hash::FxHashMap;
 
 use crate::record::{Direction, FlowRecord, Outcome};
 use crate::sink::{Cloud, Point, PointId};
-use crate::summary::{End, EndId, Ends, Side};
-use crate::timeline::{Candidates, Direct, Holders, InterfaceNumber, NetworkNumber, Spot, is_in, small};
+use crate::summary::{End, EndId, Side};
+use crate::timeline::{Holders, InterfaceNumber, NetworkNumber, is_in};
 
 mod named;
+mod names;
 mod opener;
+mod points;
+mod register;
 mod table;
 
 pub use named::named_services;
 pub use opener::Way;
-use table::{Met, Table};
+pub(crate) use points::Seen;
+use points::{Kind, Place, Points, Quick};
+pub(crate) use register::Register;
+use table::Table;
 
 /// The services that rules name from one end to another: tells who opened a connection where the log does not.
 pub type NamedServices = Arc<dyn Fn(&End, &End) -> ServiceSet + Send + Sync>;
@@ -53,55 +59,6 @@ pub struct Sighting {
     pub is_at_unknown_point: bool,
 }
 
-/// A point that is not just one interface, with where it was when it was last asked for.
-struct Place {
-    candidates: Candidates,
-    spot: Spot,
-}
-
-/// What is asked of a point for each record, in as little room as can be. There are many points: nearly all are
-/// [`Kind::Usual`], and have nothing else.
-#[derive(Clone, Copy)]
-struct Quick {
-    network: NetworkNumber,
-    from: u32,
-    until: u32,
-    kind: Kind,
-    cloud: Cloud,
-    /// The network is one of several: the place has to be looked at.
-    is_open: bool,
-    is_unknown: bool,
-}
-
-/// What a point is.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// One interface, whose name the log gives with that of a network or with none.
-    Usual { interface: InterfaceNumber, named: NetworkNumber },
-    /// Anything else, by its number among these.
-    Place(u32),
-}
-
-impl Quick {
-    fn new(cloud: Cloud, kind: Kind, candidates: &Candidates, spot: &Spot) -> Self {
-        let (from, until) = small(spot.period);
-        let network = match &*spot.networks {
-            [only] => *only,
-            _ => NetworkNumber::NONE,
-        };
-        let (is_open, is_unknown) = (spot.networks.len() > 1, candidates.is_unknown());
-        Self { network, from, until, kind, cloud, is_open, is_unknown }
-    }
-}
-
-/// What was found when a record was looked up.
-#[derive(Clone, Copy)]
-pub(crate) struct Looked {
-    quick: Option<Quick>,
-    source: (Direct, Met),
-    destination: (Direct, Met),
-}
-
 /// At which end of a record its point is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
@@ -112,12 +69,12 @@ enum At {
 
 /// Attributes records; remembers what it looked up.
 pub struct Attributor {
+    register: Arc<Register>,
     holders: Arc<Holders>,
     named: Option<NamedServices>,
     table: Table,
-    /// One for each point.
-    quick: Vec<Quick>,
-    /// Those of which a [`Quick`] does not tell all.
+    points: Points,
+    /// Of points of which a [`Quick`] does not tell all.
     places: Vec<Place>,
     pairs: FxHashMap<(EndId, EndId), ServiceSet>,
 }
@@ -125,37 +82,48 @@ pub struct Attributor {
 impl Attributor {
     /// Keeps at most `externals_max` addresses of nobody known as they are; see [`Attributor::folded`].
     pub fn new(holders: Arc<Holders>, externals_max: usize, named: Option<NamedServices>) -> Self {
-        let table = Table::new(holders.clone(), externals_max);
-        Self { holders, named, table, places: Vec::new(), quick: Vec::new(), pairs: FxHashMap::default() }
+        Self::on(Arc::new(Register::new(holders, externals_max)), named)
     }
 
-    /// A new point: points have the numbers 0, 1, 2 … in the order in which they are made known.
-    pub fn point(&mut self, point: &Point<'_>) -> PointId {
-        let candidates = self.holders.candidates(point);
-        let spot = self.holders.spot(&candidates, 0);
-        let usual = candidates.usual().filter(|_| !spot.interfaces.is_empty());
-        let kind = match usual {
-            Some((interface, named)) => Kind::Usual { interface, named },
-            None => Kind::Place(self.places.len() as u32),
-        };
-        self.quick.push(Quick::new(point.cloud, kind, &candidates, &spot));
-        if usual.is_none() {
-            self.places.push(Place { candidates, spot });
+    /// One for another thread, which gives ends and points the same numbers.
+    pub(crate) fn another(&self) -> Self {
+        Self::on(self.register.clone(), self.named.clone())
+    }
+
+    fn on(register: Arc<Register>, named: Option<NamedServices>) -> Self {
+        Self {
+            holders: register.holders.clone(),
+            table: Table::new(register.clone()),
+            register,
+            named,
+            points: Points::default(),
+            places: Vec::new(),
+            pairs: FxHashMap::default(),
         }
-        PointId((self.quick.len() - 1) as u32)
     }
 
-    /// The ends that sightings name.
-    pub fn ends(&self) -> &Ends {
-        &self.table.ends
+    /// The number of a point, by which records name it; a name has one number.
+    pub fn point(&mut self, point: &Point<'_>) -> PointId {
+        let met = self.register.point(point);
+        if let Some(quick) = self.points.name(met.id)
+            && quick.is_untold()
+        {
+            *quick = met.quick;
+            if let Some(place) = met.place {
+                *quick = quick.at_place(self.places.len() as u32);
+                self.places.push(place);
+            }
+        }
+        met.id
     }
 
-    pub(crate) fn ends_mut(&mut self) -> &mut Ends {
-        &mut self.table.ends
+    /// The end of a number.
+    pub fn end(&self, id: EndId) -> End {
+        self.register.end(id)
     }
 
-    pub(crate) fn into_ends(self) -> Ends {
-        self.table.ends
+    pub(crate) fn register(&self) -> &Arc<Register> {
+        &self.register
     }
 
     /// Ends of records that were told as a block, since there were too many addresses.
@@ -163,46 +131,51 @@ impl Attributor {
         self.table.folded
     }
 
+    pub(crate) fn knows(&self, point: PointId) -> bool {
+        !self.points.get(point).is_untold()
+    }
+
+    /// Counts a record, whose times are seconds of 32 bits, at its point. Whether [`Attributor::take_seen`] must be asked before
+    /// the next one.
+    #[inline]
+    pub(crate) fn count(&mut self, record: &FlowRecord) -> bool {
+        self.points.count(record)
+    }
+
+    /// Records of each point since the last time.
+    pub(crate) fn take_seen(&mut self) -> impl Iterator<Item = (PointId, Seen)> + '_ {
+        self.points.take_seen()
+    }
+
+    /// Forgets the numbers of ends, which may be given anew from now on.
+    pub(crate) fn forget(&mut self) {
+        self.table.forget();
+        self.pairs.clear();
+    }
+
+    pub(crate) fn take_folded(&mut self) -> u64 {
+        std::mem::take(&mut self.table.folded)
+    }
+
+    /// Loads what records will be attributed by: in a tight loop the processor waits for many of them at once.
+    #[inline]
+    pub(crate) fn touch(&self, records: &[FlowRecord]) {
+        let all = records.iter().fold(0, |all, record| {
+            let ends = self.holders.touch(record.source) ^ self.holders.touch(record.destination);
+            all ^ ends ^ self.points.touch(record.point)
+        });
+        std::hint::black_box(all);
+    }
+
     /// Who, to whom, on what. Nothing for a point that was never made known.
+    #[inline]
     pub fn attribute(&mut self, record: &FlowRecord) -> Option<Sighting> {
-        let mut looked = self.look(record);
-        self.look_on(&mut looked);
-        self.sighting(record, &looked)
-    }
-
-    /// What a record is attributed by, as far as no branch depends on it: whoever looks for many records before the first
-    /// of them is attributed waits for memory once.
-    #[inline]
-    pub(crate) fn look(&self, record: &FlowRecord) -> Looked {
-        Looked {
-            quick: self.quick.get(record.point.0 as usize).copied(),
-            source: (self.holders.look(record.source), Met::NOT),
-            destination: (self.holders.look(record.destination), Met::NOT),
-        }
-    }
-
-    /// The second look, which depends on the first.
-    #[inline]
-    pub(crate) fn look_on(&self, looked: &mut Looked) {
-        looked.source.1 = self.table.met(looked.source.0);
-        looked.destination.1 = self.table.met(looked.destination.0);
-    }
-
-    /// [`Attributor::attribute`], given what was found when one looked.
-    #[inline]
-    pub(crate) fn sighting(&mut self, record: &FlowRecord, looked: &Looked) -> Option<Sighting> {
         let time = record.start;
-        let quick = match looked.quick {
-            // Of another kind the place may have been looked up for another time since.
-            Some(quick @ Quick { kind: Kind::Usual { .. }, from, until, .. }) if is_in(time, from, until) => {
-                quick
-            }
-            _ => self.quick(record.point, time)?,
-        };
+        let kept = self.points.get(record.point);
+        let quick = if is_in(time, kept.from, kept.until) { kept } else { self.quick(record.point, time)? };
         let here = if quick.is_open { self.here(quick, record, time)? } else { quick.network };
-        let (source, at_source) = self.table.end(looked.source, here, record.source, time);
-        let (destination, at_destination) =
-            self.table.end(looked.destination, here, record.destination, time);
+        let (source, at_source) = self.table.end(here, record.source, time);
+        let (destination, at_destination) = self.table.end(here, record.destination, time);
         let at = self.at(quick, record, at_source, at_destination)?;
         let (way, is_guessed) = match opener::told(record) {
             Some(way) => (way, false),
@@ -232,20 +205,17 @@ impl Attributor {
     /// Where a point was.
     #[cold]
     fn quick(&mut self, point: PointId, time: i64) -> Option<Quick> {
-        let kept = self.quick.get_mut(point.0 as usize)?;
-        if is_in(time, kept.from, kept.until) {
-            return Some(*kept);
-        }
-        match kept.kind {
-            Kind::Usual { interface, named } => {
-                let candidates = Candidates::of_usual(interface, named);
-                let spot = self.holders.spot(&candidates, time);
-                *kept = Quick::new(kept.cloud, kept.kind, &candidates, &spot);
+        let kept = self.points.get_mut(point)?;
+        let kind = kept.kind();
+        match kind {
+            Kind::Usual(_) => {
+                let candidates = self.register.named(point, |point| self.holders.candidates(&point))?;
+                *kept = Quick::new(kept.cloud, kind, &candidates, &self.holders.spot(&candidates, time));
             }
             Kind::Place(number) => {
                 let place = self.places.get_mut(number as usize)?;
                 place.spot = self.holders.spot(&place.candidates, time);
-                *kept = Quick::new(kept.cloud, kept.kind, &place.candidates, &place.spot);
+                *kept = Quick::new(kept.cloud, kind, &place.candidates, &place.spot);
             }
         }
         Some(*kept)
@@ -253,7 +223,7 @@ impl Attributor {
 
     /// The network that the addresses of a record are looked up from, where the point may be in several.
     fn here(&self, quick: Quick, record: &FlowRecord, time: i64) -> Option<NetworkNumber> {
-        let Kind::Place(number) = quick.kind else { return Some(quick.network) };
+        let Kind::Place(number) = quick.kind() else { return Some(quick.network) };
         let place = self.places.get(number as usize)?;
         Some(place.spot.network_of(&self.holders, [record.source, record.destination], time))
     }
@@ -267,11 +237,9 @@ impl Attributor {
         source: Option<InterfaceNumber>,
         destination: Option<InterfaceNumber>,
     ) -> Option<At> {
-        match quick.kind {
-            Kind::Usual { interface, .. } if source != destination && source == Some(interface) => {
-                Some(At::Source)
-            }
-            Kind::Usual { interface, .. } if source != destination && destination == Some(interface) => {
+        match quick.kind() {
+            Kind::Usual(interface) if source != destination && source == Some(interface) => Some(At::Source),
+            Kind::Usual(interface) if source != destination && destination == Some(interface) => {
                 Some(At::Destination)
             }
             _ => self.unusually_at(quick, record, source, destination),
@@ -286,8 +254,9 @@ impl Attributor {
         source: Option<InterfaceNumber>,
         destination: Option<InterfaceNumber>,
     ) -> Option<At> {
-        let own = match &quick.kind {
-            Kind::Usual { interface, .. } => std::slice::from_ref(interface),
+        let kind = quick.kind();
+        let own = match &kind {
+            Kind::Usual(interface) => std::slice::from_ref(interface),
             Kind::Place(number) => &*self.places.get(*number as usize)?.spot.interfaces,
         };
         Some(at(&self.holders, quick.cloud, own, record, source, destination))
@@ -313,9 +282,9 @@ impl Attributor {
         if self.pairs.len() >= PAIRS_MAX {
             self.pairs.clear();
         }
-        let ends = &self.table.ends;
+        let end = |id| self.register.end(id);
         let services = self.pairs.entry((source, destination));
-        services.or_insert_with(|| named(ends.get(source), ends.get(destination))).contains(service)
+        services.or_insert_with(|| named(&end(source), &end(destination))).contains(service)
     }
 }
 

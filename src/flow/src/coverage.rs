@@ -2,6 +2,7 @@
 //! of a time in which data was lost.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
@@ -198,7 +199,7 @@ impl Coverage {
     }
 
     /// Adds what is known of other data.
-    pub fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: Self) {
         self.records += other.records;
         self.guessed += other.guessed;
         self.before_first += other.before_first;
@@ -213,8 +214,16 @@ impl Coverage {
         for (name, facts) in &other.sources {
             self.source(name, facts);
         }
-        for (name, watched) in &other.points {
-            self.points.entry(name.clone()).or_default().merge(watched);
+        // Names are moved: there may be very many.
+        if self.points.is_empty() {
+            self.points = other.points;
+            return;
+        }
+        for (name, watched) in other.points {
+            match self.points.entry(name) {
+                Entry::Vacant(new) => drop(new.insert(watched)),
+                Entry::Occupied(mut known) => known.get_mut().merge(&watched),
+            }
         }
     }
 

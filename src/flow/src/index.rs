@@ -72,6 +72,12 @@ impl Index {
         }
     }
 
+    /// Knows no place from now on.
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(FREE);
+        self.count = 0;
+    }
+
     #[cold]
     fn grow(&mut self) {
         let larger = vec![FREE; self.slots.len() * 2];

@@ -13,6 +13,7 @@
 
 pub mod attribute;
 pub mod coverage;
+mod eni;
 mod figure;
 pub mod format;
 mod index;
@@ -35,6 +36,6 @@ pub use coverage::{Coverage, Lost, SourceFacts};
 pub use format::Format;
 pub use record::{Counts, Direction, FlowRecord, Opener, Outcome};
 pub use sink::{Cloud, Fault, Gap, GapKind, Point, PointId, Sink};
-pub use summarise::{Settings, Summariser};
+pub use summarise::{Settings, Sum, Summariser};
 pub use summary::{End, EndId, Ends, Key, Side, Summaries, Tally};
 pub use timeline::{Aliases, Holders, Timeline};

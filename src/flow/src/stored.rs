@@ -13,7 +13,7 @@ mod tests;
 mod text;
 
 pub use decode::{Seconds, decode};
-pub use encode::encode;
+pub use encode::{encode, encode_some};
 pub use schema::{COLUMNS, FORMAT_VERSION, FORMAT_VERSION_KEY, Kind};
 
 /// The first second that can be stored, 0001-01-01; what a log dates earlier is kept as this.

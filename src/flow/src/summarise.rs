@@ -1,25 +1,31 @@
 //! Summing up: records in, one row for each source, destination, service, outcome, side and window out.
 //!
-//! A [`Summariser`] is the sink of one thread. What several made is put together with [`Summariser::merge`]; the order does
-//! not matter, since [`Summariser::into_summaries`] sorts ends and rows.
+//! A [`Summariser`] is the sink of one thread; [`Summariser::another`] sums into the same, and what it found is there when it
+//! is dropped. Sums of their own are put together with [`Summariser::merge`]. The order does not matter, since
+//! [`Summariser::into_summaries`] sorts ends and rows.
 //!
-//! Memory: a group is 64 bytes and 11 to 21 of index.
+//! Memory: a group is 64 bytes and 11 to 21 of index, however many threads there are.
 
 use std::sync::Arc;
 
 use policy::ServicePoint;
+use rustc_hash::FxHashMap;
 
-use crate::attribute::{Attributor, Looked, NamedServices, Sighting, Way};
-use crate::coverage::{Coverage, SourceFacts};
+use crate::attribute::{Attributor, NamedServices, Register, Sighting, Way};
+use crate::coverage::{Coverage, SourceFacts, Watched};
 use crate::record::{FlowRecord, Outcome};
 use crate::sink::{Fault, Gap, Point, PointId, Sink};
-use crate::summary::{EndId, Key, Side, Summaries, Tally};
+use crate::summary::{End, EndId, Ends, Key, Side, Summaries, Tally};
 use crate::timeline::Holders;
-use groups::{Group, Groups, Packed};
-use points::Points;
+use groups::Packed;
+use shared::{Shared, Waiting};
 
 mod groups;
 mod points;
+mod shared;
+mod sum;
+
+pub use sum::Sum;
 
 /// No flow log is older than 2000-01-01; what says so is wrong.
 const OLDEST: i64 = 946_684_800;
@@ -49,23 +55,20 @@ impl Settings {
     }
 }
 
-/// Records that are looked up, attributed and summed together. Tables are larger than the caches of a processor: in a tight loop
-/// it waits for many of them at once.
-const WAITING_MAX: usize = 64;
+/// Records that are looked up together: few against the caches of a processor, many against the loads that it has under way.
+const BATCH: usize = 64;
 
 /// The sink that sums.
 pub struct Summariser {
     settings: Settings,
     attributor: Attributor,
-    groups: Groups,
-    /// What was found of the records that are attributed now.
-    looked: Vec<Looked>,
+    shared: Arc<Shared>,
     /// Attributed and not in groups yet.
-    waiting: Vec<Group>,
+    waiting: Waiting,
+    /// Something was found that was not left yet.
+    is_out: bool,
     window: Window,
-    points: Points,
-    /// Those that only merged ones know.
-    apart: Points,
+    gaps: FxHashMap<PointId, Watched>,
     coverage: Coverage,
 }
 
@@ -92,74 +95,121 @@ impl Summariser {
     /// Nothing summed yet. `named` tells which services rules name between two ends, where the log does not say who
     /// opened a connection.
     pub fn new(settings: Settings, holders: Arc<Holders>, named: Option<NamedServices>) -> Self {
+        let settings = Settings { window_s: settings.window_s.max(1), ..settings };
+        let attributor = Attributor::new(holders, settings.externals_max, named);
+        Self::on(settings, attributor, Arc::default())
+    }
+
+    /// A sink for another thread, which sums into the same. What it found is there when it was dropped or merged.
+    pub fn another(&self) -> Self {
+        Self::on(self.settings, self.attributor.another(), self.shared.clone())
+    }
+
+    fn on(settings: Settings, attributor: Attributor, shared: Arc<Shared>) -> Self {
         Self {
-            settings: Settings { window_s: settings.window_s.max(1), ..settings },
-            attributor: Attributor::new(holders, settings.externals_max, named),
-            groups: Groups::default(),
-            looked: Vec::with_capacity(WAITING_MAX),
-            waiting: Vec::with_capacity(WAITING_MAX),
+            settings,
+            attributor,
+            shared,
+            waiting: Waiting::new(),
+            is_out: false,
             window: Window::NONE,
-            points: Points::default(),
-            apart: Points::default(),
+            gaps: FxHashMap::default(),
             coverage: Coverage::default(),
         }
     }
 
     /// What a source says of itself; asked for by the name of the source.
     pub fn source(&mut self, name: &str, facts: &SourceFacts) {
+        self.go_out();
         self.coverage.source(name, facts);
     }
 
-    /// How many groups there are, but for the last few records: what the memory depends on.
-    pub fn groups(&self) -> usize {
-        self.groups.len()
+    /// What is now the time now, see [`Settings::now`].
+    pub fn set_now(&mut self, now: i64) {
+        self.settings.now = now;
     }
 
-    /// Records that were summed.
+    /// Records that were summed, but for those of other threads that go on.
     pub fn records(&self) -> u64 {
-        self.coverage.records
+        self.coverage.records + self.shared.rest().coverage.records
     }
 
-    /// Adds what another one summed, in windows of the width of one of the two (let it be the same).
+    /// Adds what another one summed. If it summed into something else its windows become as wide as ours (let the widths be the same).
     pub fn merge(mut self, mut other: Self) -> Self {
-        self.sum_waiting();
-        other.sum_waiting();
-        if other.groups.len() > self.groups.len() {
-            std::mem::swap(&mut self, &mut other);
+        other.leave();
+        if !Arc::ptr_eq(&self.shared, &other.shared) {
+            self.absorb(&other);
         }
-        let (window_s, their_window_s) = (self.settings.window_s, other.settings.window_s);
-        other.coverage.folded += other.attributor.folded();
-        self.coverage.merge(&other.coverage);
-        self.points.merge(other.points, &mut self.apart);
-        self.points.merge(other.apart, &mut self.apart);
-        let (ours, theirs) = (self.attributor.ends_mut(), other.attributor.into_ends());
-        let renumbered: Vec<EndId> = theirs.iter().map(|(_, end)| ours.intern(end.clone())).collect();
-        let renumber = |end: EndId| renumbered.get(end.0 as usize).copied().unwrap_or(end);
-        self.groups.merge(other.groups, |packed| {
-            let packed =
-                if window_s == their_window_s { packed } else { repack(packed, their_window_s, window_s) };
-            with_ends(packed, renumber)
-        });
         self
     }
 
-    /// Ends in their order, rows by key; and what they do not know.
-    pub fn into_summaries(mut self) -> (Summaries, Coverage) {
-        self.sum_waiting();
-        let Self {
-            settings: Settings { window_s, .. }, mut coverage, attributor, groups, points, apart, ..
-        } = self;
-        coverage.folded += attributor.folded();
-        points.into_coverage(&mut coverage);
-        apart.into_coverage(&mut coverage);
-        let rows = groups.into_iter().map(|(packed, tally)| (unpack(packed, window_s), tally)).collect();
-        (Summaries { window_s, ends: attributor.into_ends(), rows }.sorted(), coverage)
+    /// Adds what others summed elsewhere, with other numbers of ends and points.
+    fn absorb(&mut self, other: &Self) {
+        let (ours, theirs) = (self.attributor.register().clone(), other.attributor.register());
+        let (coverage, points) = other.shared.take_rest();
+        self.coverage.merge(coverage);
+        let renumber = |point| theirs.named(point, |named| self.attributor.point(&named));
+        self.shared.rest().points.merge(&points, renumber);
+        let mut numbers = Numbers::default();
+        let mut renumber = |end| *numbers.entry(end).or_insert_with(|| ours.intern(&theirs.end(end)));
+        let (window_s, their_window_s) = (self.settings.window_s, other.settings.window_s);
+        self.go_out();
+        other.shared.take(|packed, tally| {
+            let packed = repack(packed, their_window_s, window_s);
+            self.waiting.push(with_ends(packed, &mut renumber), &tally, &self.shared);
+        });
     }
 
-    fn sum_waiting(&mut self) {
-        self.groups.add(&self.waiting);
-        self.waiting.clear();
-        self.points.count_waiting();
+    /// [`Summariser::take`], of one that is at its end.
+    pub fn into_summaries(mut self) -> (Summaries, Coverage) {
+        self.take()
+    }
+
+    /// Ends in their order, rows by key; and what they do not know. What others sum into the same is in it as far as they
+    /// left it; nothing of it is there any more. Tables are kept: to sum on is faster than to begin anew.
+    pub fn take(&mut self) -> (Summaries, Coverage) {
+        self.leave();
+        let register = self.attributor.register();
+        let (mut coverage, points) = self.shared.take_rest();
+        points.into_coverage(register, &mut coverage);
+        let window_s = self.settings.window_s;
+        let mut rows = Vec::with_capacity(self.shared.groups());
+        self.shared.take(|packed, tally| rows.push((unpack(packed, window_s), tally)));
+        let summaries = sorted(window_s, register, rows);
+        if self.shared.rest().out == 0 {
+            register.forget();
+        }
+        (summaries, coverage)
+    }
+
+    /// Leaves what was found to whoever sums into the same.
+    pub fn leave(&mut self) {
+        if !std::mem::take(&mut self.is_out) {
+            return;
+        }
+        self.waiting.flush(&self.shared);
+        self.coverage.folded += self.attributor.take_folded();
+        self.attributor.forget();
+        self.leave_seen();
+        let mut rest = self.shared.rest();
+        rest.out -= 1;
+        rest.coverage.merge(std::mem::take(&mut self.coverage));
+        self.gaps.drain().for_each(|(point, watched)| rest.points.add_watched(point, &watched));
+    }
+
+    /// Leaves what was counted of points.
+    fn leave_seen(&mut self) {
+        let points = &mut self.shared.rest().points;
+        self.attributor.take_seen().for_each(|(point, seen)| points.add_seen(point, seen));
+    }
+
+    /// There is something that others do not know.
+    #[inline]
+    fn go_out(&mut self) {
+        if !self.is_out {
+            self.is_out = true;
+            self.shared.rest().out += 1;
+        }
     }
 
     fn is_dated(&self, start: i64, end: i64) -> bool {
@@ -168,25 +218,13 @@ impl Summariser {
         is_dated(start) && is_dated(end)
     }
 
-    /// Records that are looked up at the same time.
-    fn batch(&mut self, records: &[FlowRecord]) {
-        let mut looked = std::mem::take(&mut self.looked);
-        looked.clear();
-        looked.extend(records.iter().map(|record| self.attributor.look(record)));
-        looked.iter_mut().for_each(|looked| self.attributor.look_on(looked));
-        for (record, looked) in records.iter().zip(&looked) {
-            self.one(record, looked);
-        }
-        self.looked = looked;
-    }
-
     #[inline]
-    fn one(&mut self, record: &FlowRecord, looked: &Looked) {
+    fn one(&mut self, record: &FlowRecord) {
         if !self.is_dated(record.start, record.end) {
             self.coverage.misdated += 1;
             return;
         }
-        let Some(sighting) = self.attributor.sighting(record, looked) else {
+        let Some(sighting) = self.attributor.attribute(record) else {
             // A reader that invents points: not silent, and not a row of nobody.
             self.coverage
                 .fault(&Fault { offset: 0, reason: "a record of a point without a name".to_owned() });
@@ -196,15 +234,8 @@ impl Summariser {
         if !(self.window.from..self.window.until).contains(&record.start) {
             self.window = Window::of(record.start, self.settings.window_s);
         }
-        let key = pack(self.window.number, &sighting);
-        let tally = tally(record, &sighting);
-        match Group::new(key, &tally) {
-            Some(group) => self.waiting.push(group),
-            None => self.groups.add_large(key, &tally),
-        }
-        if self.waiting.len() >= WAITING_MAX {
-            self.sum_waiting();
-        }
+        let key = pack(self.window.number, &key(&sighting));
+        self.waiting.push(key, &tally(record, &sighting), &self.shared);
     }
 
     #[inline]
@@ -213,36 +244,75 @@ impl Summariser {
         self.coverage.guessed += u64::from(sighting.is_guessed);
         self.coverage.before_first += u64::from(sighting.is_before_first);
         self.coverage.at_unknown_points += u64::from(sighting.is_at_unknown_point);
-        self.points.record(record);
+        if self.attributor.count(record) {
+            self.leave_seen();
+        }
     }
+}
+
+/// A summariser that is gone leaves what it found.
+impl Drop for Summariser {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Numbers of ends by those of elsewhere.
+type Numbers = FxHashMap<EndId, EndId>;
+
+/// Ends in their own order, each once; rows by key, each once.
+fn sorted(window_s: u32, register: &Register, mut rows: Vec<(Key, Tally)>) -> Summaries {
+    let mut numbers = Numbers::default();
+    for (key, _) in &rows {
+        numbers.extend([key.source, key.destination].map(|id| (id, id)));
+    }
+    let mut named: Vec<(End, EndId)> = numbers.keys().map(|&id| (register.end(id), id)).collect();
+    named.sort_unstable();
+    let mut ends = Ends::default();
+    for (end, id) in named {
+        numbers.insert(id, ends.intern(end));
+    }
+    let number = |id: EndId| numbers.get(&id).copied().unwrap_or(id);
+    for (key, _) in &mut rows {
+        (key.source, key.destination) = (number(key.source), number(key.destination));
+    }
+    crate::summary::fold_unsorted(&mut rows);
+    Summaries { window_s, ends, rows }
 }
 
 impl Sink for Summariser {
     fn point(&mut self, point: Point<'_>) -> PointId {
-        if let Some(known) = self.points.find(&point) {
-            return known;
-        }
-        self.points.add(&point);
+        self.go_out();
         self.attributor.point(&point)
     }
 
     fn record(&mut self, record: &FlowRecord) {
-        self.batch(std::slice::from_ref(record));
+        self.go_out();
+        self.one(record);
     }
 
     fn records(&mut self, records: &[FlowRecord]) {
-        records.chunks(WAITING_MAX).for_each(|batch| self.batch(batch));
+        self.go_out();
+        for batch in records.chunks(BATCH) {
+            self.attributor.touch(batch);
+            batch.iter().for_each(|record| self.one(record));
+        }
     }
 
     fn gap(&mut self, gap: Gap) {
+        self.go_out();
         if !self.is_dated(gap.start, gap.end) {
             self.coverage.misdated += 1;
             return;
         }
-        self.points.gap(&gap);
+        // Not of a point that was never made known.
+        if self.attributor.knows(gap.point) {
+            self.gaps.entry(gap.point).or_default().gap(&gap);
+        }
     }
 
     fn fault(&mut self, fault: Fault) {
+        self.go_out();
         self.coverage.fault(&fault);
     }
 }
@@ -273,20 +343,27 @@ fn tally(record: &FlowRecord, sighting: &Sighting) -> Tally {
     tally
 }
 
+/// What a sighting is summed by, in the window of number 0.
 #[inline]
-fn pack(window: u32, sighting: &Sighting) -> Packed {
-    let service = u32::from(sighting.service.protocol) << 16 | u32::from(sighting.service.detail);
-    let seen = sighting.outcome as u32 * 4 + sighting.side as u32;
-    let high = u64::from(window) << 32 | u64::from(service << 4 | seen);
-    let low = u64::from(sighting.source.0) << 32 | u64::from(sighting.destination.0);
-    (high, low)
+fn key(sighting: &Sighting) -> Key {
+    let Sighting { source, destination, service, outcome, side, .. } = *sighting;
+    Key { window: 0, source, destination, service, outcome, side }
+}
+
+/// A key in the window with a number.
+#[inline]
+fn pack(window: u32, key: &Key) -> Packed {
+    let service = u32::from(key.service.protocol) << 16 | u32::from(key.service.detail);
+    let seen = key.outcome as u32 * 4 + key.side as u32;
+    let high = u64::from(window) << 32 | u64::from(key.source.0);
+    (high, u64::from(key.destination.0) << 32 | u64::from(service << 4 | seen))
 }
 
 /// The key with other numbers of ends.
 #[inline]
-fn with_ends((high, low): Packed, renumber: impl Fn(EndId) -> EndId) -> Packed {
-    let [source, destination] = [(low >> 32) as u32, low as u32].map(|number| renumber(EndId(number)).0);
-    (high, u64::from(source) << 32 | u64::from(destination))
+fn with_ends((high, low): Packed, mut renumber: impl FnMut(EndId) -> EndId) -> Packed {
+    let mut other = |number: u32| u64::from(renumber(EndId(number)).0);
+    (high >> 32 << 32 | other(high as u32), other((low >> 32) as u32) << 32 | low & 0xffff_ffff)
 }
 
 /// The key in windows of another width.
@@ -300,11 +377,11 @@ const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Rejected, Outcome::U
 const SIDES: [Side; 4] = [Side::Source, Side::Destination, Side::Elsewhere, Side::Both];
 
 fn unpack((high, low): Packed, window_s: u32) -> Key {
-    let (window, service) = ((high >> 32) as u32, high as u32);
+    let (window, service) = ((high >> 32) as u32, low as u32);
     Key {
         window: i64::from(window) * i64::from(window_s),
-        source: EndId((low >> 32) as u32),
-        destination: EndId(low as u32),
+        source: EndId(high as u32),
+        destination: EndId((low >> 32) as u32),
         service: ServicePoint { protocol: (service >> 20) as u8, detail: (service >> 4) as u16 },
         outcome: OUTCOMES[(service >> 2 & 3) as usize],
         side: SIDES[(service & 3) as usize],
@@ -322,26 +399,15 @@ mod tests {
             window in 0u32.., source: u32, destination: u32, protocol: u8, detail: u16, outcome in 0usize..3,
             side in 0usize..4, window_s in 1u32..100_000, to_s in 1u32..100_000,
         ) {
-            let sighting = Sighting {
+            let key = Key {
+                window: i64::from(window) * i64::from(window_s),
                 source: EndId(source),
                 destination: EndId(destination),
                 service: ServicePoint { protocol, detail },
                 outcome: OUTCOMES[outcome],
                 side: SIDES[side],
-                way: Way::Forward,
-                is_guessed: false,
-                is_before_first: false,
-                is_at_unknown_point: false,
             };
-            let key = Key {
-                window: i64::from(window) * i64::from(window_s),
-                source: EndId(source),
-                destination: EndId(destination),
-                service: sighting.service,
-                outcome: sighting.outcome,
-                side: sighting.side,
-            };
-            let packed = pack(window, &sighting);
+            let packed = pack(window, &key);
             prop_assert_eq!(unpack(packed, window_s), key);
             let other = |end: EndId| EndId(end.0 ^ 77);
             let renumbered = Key { source: EndId(source ^ 77), destination: EndId(destination ^ 77), ..key };

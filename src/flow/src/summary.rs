@@ -14,6 +14,8 @@ use crate::record::Outcome;
 mod merge;
 mod sum;
 
+pub(crate) use sum::fold_unsorted;
+
 /// One end of summarised flows.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum End {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use policy::{InterfaceId, LabelSet, Network, NetworkId, Snapshot, Translation};
 use rustc_hash::FxHashMap;
 
+mod amazon;
 mod direct;
 mod held;
 mod holders;
@@ -20,7 +21,7 @@ mod names;
 mod translated;
 mod wire;
 
-pub(crate) use direct::{Direct, is_in, small};
+pub(crate) use direct::{is_in, small};
 pub use holders::{Held, Holders, InterfaceNumber, NetworkNumber, Period, Who};
 pub use names::{Aliases, Candidates, Spot};
 pub use wire::TimelineError;

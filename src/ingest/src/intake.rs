@@ -63,6 +63,8 @@ pub struct FlowIntake<I> {
     holders: Arc<Holders>,
     aliases: Aliases,
     named: Option<NamedServices>,
+    /// Of the last piece, for the next one of the same source: its tables are as large as they have to be.
+    kept: Option<(String, Pipeline<Summariser>)>,
 }
 
 impl Merge for Summariser {
@@ -85,6 +87,7 @@ impl<I: Inventory> FlowIntake<I> {
             holders: Arc::new(Holders::new(&Timeline::new(), &aliases)),
             aliases,
             named: None,
+            kept: None,
         }
     }
 
@@ -114,21 +117,48 @@ impl<I: Inventory> FlowIntake<I> {
             aws_parquet::read(bytes, &mut sink);
             sink
         });
-        let Apart { summariser, faults } = read.await.map_err(|error| broken(&error))?;
-        Ok(taken(summariser, faults, 0))
+        let Apart { mut summariser, faults } = read.await.map_err(|error| broken(&error))?;
+        Ok(taken(&mut summariser, faults, 0))
     }
 
-    async fn stream(&self, source: &str, piece: &Piece, bytes: PieceBytes) -> Result<Taken, ProviderError> {
-        let pipeline = Pipeline::new(self.settings.pipeline, || self.summariser(source));
-        let (pipeline, account) = pipeline.read_piece(piece, bytes).await.map_err(|error| broken(&error))?;
+    async fn stream(
+        &mut self,
+        source: &str,
+        piece: &Piece,
+        bytes: PieceBytes,
+    ) -> Result<Taken, ProviderError> {
+        // It is not kept after an error: what it read is not whole.
+        let pipeline = self.pipeline(source);
+        let (mut pipeline, account) =
+            pipeline.read_piece(piece, bytes).await.map_err(|error| broken(&error))?;
         let account = account.map_err(|error| match error {
             ReadError::Input(error) => error,
             ReadError::Format(error) => ProviderError::new(ErrorKind::Rejected, "read", error.to_string()),
         })?;
-        let summariser = pipeline.finish().unwrap_or_else(|| self.summariser(source));
+        pipeline.sinks().for_each(Summariser::leave);
         let offset = piece.offset + account.read;
         let is_open = account.breaks_off.is_some() && is_growing(piece, (self.now)());
-        Ok(Taken { is_open, ..taken(summariser, faults_of(account, piece.offset, is_open), offset) })
+        let faults = faults_of(account, piece.offset, is_open);
+        let sink = pipeline.sinks().next();
+        let taken = sink.map_or_else(Taken::default, |sink| taken(sink, faults, offset));
+        self.kept = Some((source.to_owned(), pipeline));
+        Ok(Taken { is_open, ..taken })
+    }
+
+    fn pipeline(&mut self, source: &str) -> Pipeline<Summariser> {
+        let mut pipeline = match self.kept.take() {
+            Some((of, kept)) if of == source => kept,
+            _ => {
+                let first = self.summariser(source);
+                Pipeline::new(self.settings.pipeline, || first.another())
+            }
+        };
+        let facts = self.sources.get(source).cloned().unwrap_or_default();
+        for sink in pipeline.sinks() {
+            sink.set_now((self.now)());
+            sink.source(source, &facts);
+        }
+        pipeline
     }
 }
 
@@ -153,6 +183,7 @@ impl<I: Inventory> Intake for FlowIntake<I> {
             }
         }
         self.holders = Arc::new(Holders::new(&timeline, &self.aliases));
+        self.kept = None;
         self.timeline = Some(timeline);
         Ok(())
     }
@@ -189,14 +220,13 @@ impl flow::Sink for Apart {
     }
 }
 
-fn taken(mut summariser: Summariser, faults: Vec<Fault>, offset: u64) -> Taken {
+fn taken(summariser: &mut Summariser, faults: Vec<Fault>, offset: u64) -> Taken {
     // They count in what is not known, too.
     for fault in &faults {
-        flow::Sink::fault(&mut summariser, fault.clone());
+        flow::Sink::fault(summariser, fault.clone());
     }
-    let records = summariser.records();
-    let (summaries, coverage) = summariser.into_summaries();
-    Taken { summaries, coverage, faults, offset, records, is_open: false }
+    let (summaries, coverage) = summariser.take();
+    Taken { records: coverage.records, summaries, coverage, faults, offset, is_open: false }
 }
 
 fn faults_of(account: Account, offset: u64, is_open: bool) -> Vec<Fault> {

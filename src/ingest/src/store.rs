@@ -22,7 +22,6 @@ pub mod manifest;
 mod parts;
 mod read;
 mod recover;
-pub mod sum;
 mod write;
 
 use provider::ProviderError;

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use flow::replay::{Lost, Uncovered};
 use flow::stored::Seconds;
 use flow::timeline::Timeline;
-use flow::{Coverage, Summaries};
-use ingest::store::sum::Sum;
+use flow::{Coverage, Sum, Summaries};
 use ingest::store::{Reader, StoreError};
 
 use super::sources;

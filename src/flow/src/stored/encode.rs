@@ -23,8 +23,16 @@ const GROUP_ROWS_MAX: usize = 1 << 17;
 /// # Errors
 /// [`StoredError::Parquet`] if the writer refuses, which no input is known to cause.
 pub fn encode(summaries: &Summaries) -> Result<Vec<u8>, StoredError> {
+    encode_some(summaries, &summaries.rows)
+}
+
+/// Some of the rows of summaries as one Parquet file, without a copy of them.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_some(summaries: &Summaries, rows: &[(Key, Tally)]) -> Result<Vec<u8>, StoredError> {
     let texts: Vec<EndTexts> = summaries.ends.iter().map(|(_, end)| of_end(end)).collect();
-    let mut rows: Vec<&(Key, Tally)> = summaries.rows.iter().collect();
+    let mut rows: Vec<&(Key, Tally)> = rows.iter().collect();
     let ranks = ranks(&texts);
     let rank = |end: EndId| ranks.get(end.0 as usize).copied();
     rows.sort_unstable_by_key(|(key, _)| {

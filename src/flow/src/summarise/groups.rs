@@ -2,6 +2,8 @@
 //!
 //! There are more groups than any cache holds, and each record is of another one. So a group is one cache line, and records
 //! are added many at a time: first all places are looked up, then all groups, and only then anything is added.
+//!
+//! Groups are kept in parts by their hash, so that several threads sum into the same ones and seldom wait for each other.
 
 use std::hint::black_box;
 
@@ -10,7 +12,8 @@ use rustc_hash::FxHashMap;
 use crate::index::{Index, hash};
 use crate::summary::Tally;
 
-/// A key in 16 bytes: number of the window, service, outcome, side; ends. Not an `u128`, whose alignment would cost 8 more.
+/// A key in 16 bytes: number of the window and source; destination, service, outcome, side. In the order of
+/// [`crate::summary::Key`]. Not an `u128`, whose alignment would cost 8 more.
 pub(super) type Packed = (u64, u64);
 
 /// A tally with its key in one cache line: what is rarely large is kept small.
@@ -93,54 +96,77 @@ impl Group {
     }
 }
 
-/// Groups in chunks, so that what is there never moves.
+/// Groups in chunks, so that what is there never moves. Chunks that are empty again are used again.
 #[derive(Default)]
-struct List(Vec<Vec<Group>>);
+struct List {
+    chunks: Vec<Vec<Group>>,
+    len: usize,
+}
 
 const CHUNK: usize = 1 << 10;
 
 impl List {
-    fn len(&self) -> usize {
-        self.0.last().map_or(0, |last| (self.0.len() - 1) * CHUNK + last.len())
-    }
-
     #[inline]
     fn get(&self, place: usize) -> Option<&Group> {
-        self.0.get(place / CHUNK)?.get(place % CHUNK)
+        self.chunks.get(place / CHUNK)?.get(place % CHUNK)
     }
 
     #[inline]
     fn get_mut(&mut self, place: usize) -> Option<&mut Group> {
-        self.0.get_mut(place / CHUNK)?.get_mut(place % CHUNK)
+        self.chunks.get_mut(place / CHUNK)?.get_mut(place % CHUNK)
     }
 
     fn push(&mut self, group: Group) {
-        match self.0.last_mut().filter(|last| last.len() < CHUNK) {
-            Some(last) => last.push(group),
-            None => {
-                let mut chunk = Vec::with_capacity(if self.0.is_empty() { 0 } else { CHUNK });
-                chunk.push(group);
-                self.0.push(chunk);
-            }
+        if self.len == self.chunks.len() * CHUNK {
+            self.chunks.push(Vec::with_capacity(if self.len == 0 { 0 } else { CHUNK }));
         }
+        if let Some(chunk) = self.chunks.get_mut(self.len / CHUNK) {
+            chunk.push(group);
+            self.len += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.chunks.iter().flatten()
+    }
+
+    fn clear(&mut self) {
+        self.chunks.iter_mut().for_each(Vec::clear);
+        self.len = 0;
     }
 }
 
-/// Sums by key.
+/// Parts that groups are kept in: many against the threads, each of which adds to one of them at a time.
+pub(super) const PARTS: usize = 16;
+
+/// Groups of a part that a part that is empty again keeps the memory of (100 MB in all parts).
+const KEPT_MAX: usize = 1_400_000 / PARTS;
+
+/// The part that a key belongs to, and its hash there.
+#[inline]
+pub(super) fn part_of(key: Packed) -> (usize, u64) {
+    let hash = hash(key.0, key.1).rotate_left(PARTS.trailing_zeros());
+    (hash as usize % PARTS, hash)
+}
+
+/// A group with the hash of its key.
+pub(super) type Hashed = (u64, Group);
+
+/// Sums by key; one part of all.
 #[derive(Default)]
 pub(super) struct Groups {
     index: Index,
     list: List,
     /// What did not fit; to be added to the group in the list, if there is one.
     large: FxHashMap<Packed, Tally>,
-    /// Of those that are added: the hash, and the place that is likely.
-    looked: Vec<(u64, usize)>,
+    /// Of those that are added: the place that is likely.
+    looked: Vec<usize>,
 }
 
 impl Groups {
+    /// How many there are; a key with a large tally may count twice.
     pub(super) fn len(&self) -> usize {
-        let apart = self.large.keys().filter(|key| self.find(hash(key.0, key.1), **key).is_none());
-        self.list.len() + apart.count()
+        self.list.len + self.large.len()
     }
 
     /// Adds what does not fit into a [`Group`].
@@ -149,19 +175,17 @@ impl Groups {
     }
 
     /// Adds many at once.
-    pub(super) fn add(&mut self, groups: &[Group]) {
+    pub(super) fn add(&mut self, groups: &[Hashed]) {
         let mut looked = std::mem::take(&mut self.looked);
         looked.clear();
         // A branch on what is loaded here would be guessed wrong for many, and end all loads that are under way.
-        looked.extend(groups.iter().map(|group| (hash(group.key.0, group.key.1), 0)));
-        black_box(looked.iter().fold(0, |all, looked| all ^ self.index.look(looked.0)));
-        for (hash, place) in &mut looked {
-            *place = self.index.find(*hash, |_| true).unwrap_or(usize::MAX);
-        }
-        let touched = looked.iter().filter_map(|looked| self.list.get(looked.1));
+        black_box(groups.iter().fold(0, |all, (hash, _)| all ^ self.index.look(*hash)));
+        let likely = |hash| self.index.find(hash, |_| true).unwrap_or(usize::MAX);
+        looked.extend(groups.iter().map(|(hash, _)| likely(*hash)));
+        let touched = looked.iter().filter_map(|&place| self.list.get(place));
         black_box(touched.fold(0, |all, known| all ^ known.key.0));
-        for (&(hash, place), group) in looked.iter().zip(groups) {
-            self.add_one(hash, place, group);
+        for (&place, (hash, group)) in looked.iter().zip(groups) {
+            self.add_one(*hash, place, group);
         }
         self.looked = looked;
     }
@@ -179,7 +203,7 @@ impl Groups {
                 self.add_large(full.key, &full.tally());
             }
             None => {
-                self.index.insert(hash, self.list.len());
+                self.index.insert(hash, self.list.len);
                 self.list.push(*group);
             }
         }
@@ -190,31 +214,21 @@ impl Groups {
         self.index.find(hash, |place| self.list.get(place).is_some_and(|known| known.key == key))
     }
 
-    /// Adds those of another one, whose keys have to be changed.
-    pub(super) fn merge(&mut self, other: Self, mut renumber: impl FnMut(Packed) -> Packed) {
-        for part in other.list.0.iter().flat_map(|chunk| chunk.chunks(super::WAITING_MAX)) {
-            let part: Vec<Group> =
-                part.iter().map(|group| Group { key: renumber(group.key), ..*group }).collect();
-            self.add(&part);
-        }
-        for (key, tally) in other.large {
-            self.add_large(renumber(key), &tally);
-        }
+    /// All, in no order; a key with a large tally may come twice.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Packed, Tally)> {
+        let large = self.large.iter().map(|(key, tally)| (*key, *tally));
+        self.list.iter().map(|group| (group.key, group.tally())).chain(large)
     }
 
-    /// Each key once, in no order.
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (Packed, Tally)> {
-        let Self { list, mut large, .. } = self;
-        let mut rows: Vec<(Packed, Tally)> = Vec::with_capacity(list.len() + large.len());
-        for group in list.0.into_iter().flatten() {
-            let mut tally = group.tally();
-            if let Some(more) = large.remove(&group.key) {
-                tally.add(&more);
-            }
-            rows.push((group.key, tally));
+    /// Is empty from now on. Memory for as many again is kept, unless that is very much.
+    pub(super) fn clear(&mut self) {
+        if self.list.len > KEPT_MAX {
+            *self = Self::default();
+            return;
         }
-        rows.extend(large);
-        rows.into_iter()
+        self.list.clear();
+        self.index.clear();
+        self.large.clear();
     }
 }
 
@@ -254,16 +268,18 @@ mod tests {
             let mut small = Vec::new();
             for (key, tally) in part {
                 match Group::new(*key, tally) {
-                    Some(group) => small.push(group),
+                    Some(group) => small.push((part_of(*key).1, group)),
                     None => groups.add_large(*key, tally),
                 }
             }
             groups.add(&small);
         }
-        let count = groups.len();
-        let rows: Vec<_> = groups.into_iter().collect();
-        let map: FxHashMap<_, _> = rows.iter().copied().collect();
-        assert_eq!((rows.len(), map.len()), (count, count));
+        let small = groups.list.len;
+        let mut map: FxHashMap<Packed, Tally> = FxHashMap::default();
+        for (number, (key, tally)) in groups.iter().enumerate() {
+            assert!(number >= small || !map.contains_key(&key), "a group comes twice");
+            map.entry(key).or_default().add(&tally);
+        }
         map
     }
 

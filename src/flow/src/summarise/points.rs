@@ -1,220 +1,86 @@
-//! The points of a summariser: each name once, with what its log told.
+//! What the logs of points told.
 
 use rustc_hash::FxHashMap;
 
+use crate::attribute::{Register, Seen};
 use crate::coverage::{Coverage, PointName, Watched};
-use crate::index::{Index, hash};
-use crate::record::FlowRecord;
-use crate::sink::{Cloud, Gap, Point, PointId};
+use crate::sink::PointId;
 
-/// Records of one point. Seconds in half the room: what is looked up at random is as fast as it is small.
+/// Records of one point.
 #[derive(Clone, Copy)]
-struct Seen {
-    records: u64,
+struct Records {
+    count: u64,
     first: u32,
+    /// 0 if nobody named the point.
     last: u32,
 }
 
-impl Seen {
-    const NOTHING: Self = Self { records: 0, first: u32::MAX, last: 0 };
+impl Records {
+    const NONE: Self = Self { count: 0, first: u32::MAX, last: 0 };
+    /// Somebody named the point.
+    const NAME: Self = Self { last: 1, ..Self::NONE };
+
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        (self.first, self.last) = (self.first.min(other.first), self.last.max(other.last));
+    }
 }
 
-/// A name: one part after the other in the text of all, each with its length plus one, 0 for one that is not in the log.
-#[derive(Clone, Copy)]
-struct Named {
-    from: usize,
-    interface: u32,
-    network: u32,
-    cloud: Cloud,
-}
-
-/// Points by number, in the order in which they were met.
+/// Points by the numbers of their [`Register`].
 #[derive(Default)]
 pub(super) struct Points {
-    index: Index,
-    names: Vec<Named>,
-    /// All names, in small letters.
-    text: String,
-    seen: Vec<Seen>,
-    /// Records that are not counted yet: point, first and last second.
-    waiting: Vec<(u32, u32, u32)>,
+    records: Vec<Records>,
     /// Of those that are otherwise known than by records.
-    watched: FxHashMap<u32, Watched>,
+    watched: FxHashMap<PointId, Watched>,
 }
 
 impl Points {
-    /// The number of a name, if it is known.
-    pub(super) fn find(&self, point: &Point<'_>) -> Option<PointId> {
-        let is_it = |place: usize| self.name(place).is_some_and(|name| is_same(&name, point));
-        self.index.find(hash_of(point), is_it).map(|place| PointId(place as u32))
+    /// What a thread counted of a point.
+    pub(super) fn add_seen(&mut self, point: PointId, seen: Seen) {
+        self.add(point, &Records { count: seen.records.into(), first: seen.first, last: seen.last });
     }
 
-    /// A new name. INVARIANT: it is not known.
-    pub(super) fn add(&mut self, point: &Point<'_>) -> PointId {
-        let number = self.names.len();
-        self.index.insert(hash_of(point), number);
-        let from = self.text.len();
-        let [interface, network] = [point.interface, point.network].map(|name| self.write(name));
-        self.names.push(Named { from, interface, network, cloud: point.cloud });
-        self.seen.push(Seen::NOTHING);
-        PointId(number as u32)
+    pub(super) fn add_watched(&mut self, point: PointId, watched: &Watched) {
+        self.add(point, &Records::NAME);
+        self.watched.entry(point).or_default().merge(watched);
     }
 
-    /// Writes a part of a name, and gives its length plus one.
-    fn write(&mut self, name: Option<&str>) -> u32 {
-        let Some(name) = name else { return 0 };
-        let from = self.text.len();
-        if name.is_ascii() {
-            self.text.push_str(name);
-            if let Some(written) = self.text.get_mut(from..) {
-                written.make_ascii_lowercase();
+    fn add(&mut self, point: PointId, more: &Records) {
+        if self.records.len() <= point.0 as usize {
+            self.records.resize(point.0 as usize + 1, Records::NONE);
+        }
+        if let Some(records) = self.records.get_mut(point.0 as usize) {
+            records.add(more);
+        }
+    }
+
+    /// Adds those of elsewhere, where points have other numbers.
+    pub(super) fn merge(&mut self, other: &Self, mut renumber: impl FnMut(PointId) -> Option<PointId>) {
+        for (number, records) in other.records.iter().enumerate() {
+            let theirs = PointId(number as u32);
+            if records.last == 0 {
+                continue;
             }
-        } else {
-            self.text.push_str(&name.to_lowercase());
-        }
-        (self.text.len() - from + 1) as u32
-    }
-
-    fn name(&self, number: usize) -> Option<Point<'_>> {
-        let named = self.names.get(number)?;
-        let mut rest = self.text.get(named.from..)?;
-        let mut part = |len: u32| {
-            let (part, behind) = rest.split_at_checked((len as usize).checked_sub(1)?)?;
-            rest = behind;
-            Some(part)
-        };
-        Some(Point { cloud: named.cloud, interface: part(named.interface), network: part(named.network) })
-    }
-
-    /// A record whose times are seconds of 32 bits; it waits for [`Points::count_waiting`].
-    #[inline]
-    pub(super) fn record(&mut self, record: &FlowRecord) {
-        let (first, last) = (record.start as u32, record.end.max(record.start) as u32);
-        self.waiting.push((record.point.0, first, last));
-    }
-
-    /// Counts records in a tight loop, in which the processor waits for many points at once.
-    pub(super) fn count_waiting(&mut self) {
-        for &(point, first, last) in &self.waiting {
-            if let Some(seen) = self.seen.get_mut(point as usize) {
-                seen.records += 1;
-                (seen.first, seen.last) = (seen.first.min(first), seen.last.max(last));
-            }
-        }
-        self.waiting.clear();
-    }
-
-    /// A gap; not of a point that is not known.
-    pub(super) fn gap(&mut self, gap: &Gap) {
-        if self.names.len() > gap.point.0 as usize {
-            self.watched.entry(gap.point.0).or_default().gap(gap);
-        }
-    }
-
-    /// Adds those of another one, which may know the same by other numbers; those that are not known here go to `apart`, so
-    /// that here all numbers are those of the sink.
-    pub(super) fn merge(&mut self, mut other: Self, apart: &mut Self) {
-        other.count_waiting();
-        for number in 0..other.names.len() {
-            let watched = other.watched.remove(&(number as u32));
-            let (Some(name), Some(&theirs)) = (other.name(number), other.seen.get(number)) else { continue };
-            if let Some(known) = self.find(&name) {
-                self.add_to(known, theirs, watched);
-            } else {
-                let id = apart.find(&name).unwrap_or_else(|| apart.add(&name));
-                apart.add_to(id, theirs, watched);
+            let Some(id) = renumber(theirs) else { continue };
+            self.add(id, records);
+            if let Some(watched) = other.watched.get(&theirs) {
+                self.add_watched(id, watched);
             }
         }
     }
 
-    fn add_to(&mut self, id: PointId, theirs: Seen, watched: Option<Watched>) {
-        if let Some(seen) = self.seen.get_mut(id.0 as usize) {
-            seen.records += theirs.records;
-            (seen.first, seen.last) = (seen.first.min(theirs.first), seen.last.max(theirs.last));
-        }
-        if let Some(watched) = watched {
-            self.watched.entry(id.0).or_default().merge(&watched);
-        }
-    }
-
-    /// Adds all to a coverage.
-    pub(super) fn into_coverage(mut self, coverage: &mut Coverage) {
-        self.count_waiting();
-        for (number, seen) in self.seen.iter().enumerate() {
-            let mut watched = self.watched.remove(&(number as u32)).unwrap_or_default();
-            if seen.records > 0 {
-                watched.records += seen.records;
-                watched.note(seen.first.into(), seen.last.into());
+    /// Adds all to a coverage, by name.
+    pub(super) fn into_coverage(mut self, register: &Register, coverage: &mut Coverage) {
+        for (number, records) in self.records.iter().enumerate().filter(|(_, records)| records.last > 0) {
+            let id = PointId(number as u32);
+            let mut watched = self.watched.remove(&id).unwrap_or_default();
+            if records.count > 0 {
+                watched.records += records.count;
+                watched.note(records.first.into(), records.last.into());
             }
-            let Some(name) = self.name(number) else { continue };
-            coverage.points.entry(PointName::of(&name)).or_default().merge(&watched);
-        }
-    }
-}
-
-/// Whether a name, which is in small letters, is that of a point.
-fn is_same(name: &Point<'_>, point: &Point<'_>) -> bool {
-    let is_same = |known: Option<&str>, other: Option<&str>| match (known, other) {
-        (Some(known), Some(other)) if other.is_ascii() => known.eq_ignore_ascii_case(other),
-        (Some(known), Some(other)) => *known == other.to_lowercase(),
-        (known, other) => known.is_none() && other.is_none(),
-    };
-    name.cloud == point.cloud
-        && is_same(name.interface, point.interface)
-        && is_same(name.network, point.network)
-}
-
-/// The same for the same name in any letters.
-fn hash_of(point: &Point<'_>) -> u64 {
-    let interface = point.interface.map_or(1, hash_of_name);
-    hash(interface, point.network.map_or(1, hash_of_name) ^ point.cloud as u64)
-}
-
-fn hash_of_name(name: &str) -> u64 {
-    if name.is_ascii() { hash_of_ascii(name) } else { hash_of_ascii(&name.to_lowercase()) }
-}
-
-/// Capital letters differ from small ones in one bit, which is left out (of all that is not a letter, too).
-fn hash_of_ascii(name: &str) -> u64 {
-    const SMALL: u64 = u64::from_ne_bytes([0x20; 8]);
-    let (words, rest) = name.as_bytes().as_chunks::<8>();
-    let mut last = [0; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let all = words.iter().chain([&last]);
-    all.fold(name.len() as u64, |state, word| hash(state, u64::from_le_bytes(*word) | SMALL))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn name() -> impl Strategy<Value = Option<String>> {
-        proptest::option::of(prop_oneof!["[abAB]{0,2}", "[aAkK\u{212a}äÄ]{0,9}", "(eni|ENI)-[0-2a-bA-B]{8}"])
-    }
-
-    fn point() -> impl Strategy<Value = (Cloud, Option<String>, Option<String>)> {
-        (prop_oneof![Just(Cloud::Aws), Just(Cloud::Gcp)], name(), name())
-    }
-
-    proptest! {
-        #[test]
-        fn each_name_has_one_number_whatever_its_letters(asked in proptest::collection::vec(point(), 0..60)) {
-            let mut points = Points::default();
-            let mut expected: FxHashMap<PointName, PointId> = FxHashMap::default();
-            for (cloud, interface, network) in &asked {
-                let (interface, network) = (interface.as_deref(), network.as_deref());
-                let point = Point { cloud: *cloud, interface, network };
-                let name = PointName::of(&point);
-                prop_assert_eq!(points.find(&point), expected.get(&name).copied());
-                if !expected.contains_key(&name) {
-                    points.add(&point);
-                    expected.insert(name, PointId(expected.len() as u32));
-                }
+            if let Some(name) = register.named(id, |point| PointName::of(&point)) {
+                coverage.points.entry(name).or_default().merge(&watched);
             }
-            let (mut coverage, names) = (Coverage::default(), expected.into_keys().collect());
-            points.into_coverage(&mut coverage);
-            prop_assert_eq!(coverage.points.into_keys().collect::<std::collections::BTreeSet<_>>(), names);
         }
     }
 }

@@ -92,6 +92,16 @@ fn renumbered(key: &Key, numbers: &[EndId]) -> Key {
 /// Sorts rows by key and makes one of those with the same key. Fast where runs are sorted already.
 pub(super) fn fold(rows: &mut Vec<(Key, Tally)>) {
     rows.sort_by_key(|row| row.0);
+    join(rows);
+}
+
+/// The same for rows in no order, without more memory.
+pub(crate) fn fold_unsorted(rows: &mut Vec<(Key, Tally)>) {
+    rows.sort_unstable_by_key(|row| row.0);
+    join(rows);
+}
+
+fn join(rows: &mut Vec<(Key, Tally)>) {
     rows.dedup_by(|next, kept| {
         let is_same = next.0 == kept.0;
         if is_same {

@@ -29,7 +29,7 @@ pub(crate) fn is_in(time: i64, from: u32, until: u32) -> bool {
     from <= time && (time < until || until == u32::MAX)
 }
 
-/// An address with the stay that is its answer.
+/// An address with the stay that is its answer: four in a cache line, for there are many and each record asks for two.
 #[derive(Clone, Copy)]
 pub(crate) struct Direct {
     address: u32,
@@ -37,14 +37,15 @@ pub(crate) struct Direct {
     interface: u32,
     /// Who holds it, by number: see [`Holders::who`].
     pub(crate) who: u32,
-    network: NetworkNumber,
-    from: u32,
-    until: u32,
+    network: u16,
+    /// Its place in [`Table::periods`].
+    period: u16,
 }
 
+const _: () = assert!(size_of::<Direct>() == 16);
+
 impl Direct {
-    const FREE: Self =
-        Self { address: 0, interface: 0, who: 0, network: NetworkNumber::NONE, from: 0, until: 0 };
+    const FREE: Self = Self { address: 0, interface: 0, who: 0, network: 0, period: 0 };
 
     pub(crate) fn interface(&self) -> InterfaceNumber {
         InterfaceNumber(self.interface.wrapping_sub(1))
@@ -52,41 +53,40 @@ impl Direct {
 }
 
 impl Holders {
-    /// What the first look at the table finds: no branch depends on it, so that many looks wait for memory at the same time.
+    /// Loads what [`Holders::direct`] will look at: whoever asks for many does this in a tight loop before, in which the
+    /// processor waits for many of them at once.
     #[inline]
-    pub(crate) fn look(&self, address: IpAddr) -> Direct {
-        let IpAddr::V4(address) = address else { return Direct::FREE };
+    pub(crate) fn touch(&self, address: IpAddr) -> u32 {
+        let IpAddr::V4(address) = address else { return 0 };
         let table = &self.direct;
-        table.slots.get(table.home(address.to_bits())).copied().unwrap_or(Direct::FREE)
+        table.slots.get(table.home(address.to_bits())).map_or(0, |slot| slot.address)
     }
 
-    /// The answer, given what the first look found, if one look is enough.
+    /// The answer, if one look is enough.
     #[inline]
-    pub(crate) fn direct(
-        &self,
-        looked: Direct,
-        here: NetworkNumber,
-        address: IpAddr,
-        time: i64,
-    ) -> Option<Direct> {
+    pub(crate) fn direct(&self, here: NetworkNumber, address: IpAddr, time: i64) -> Option<Direct> {
         let IpAddr::V4(address) = address else { return None };
-        let address = address.to_bits();
-        let is_it = looked.address == address || looked.interface == 0;
-        let found = if is_it { looked } else { self.direct.find(address) };
+        let found = self.direct.find(address.to_bits());
+        let (from, until) = self.direct.periods.get(usize::from(found.period)).copied()?;
         let is_told = found.interface != 0
-            && is_in(time, found.from, found.until)
-            && self.direct.near.contains(here, found.network);
+            && is_in(time, from, until)
+            && self.direct.near.contains(here, NetworkNumber(found.network.into()));
         is_told.then_some(found)
     }
 
-    /// How many numbers there are of who holds direct addresses.
+    /// How many numbers there are of who ever held an address: 0, 1, 2 …
     pub(crate) fn whos(&self) -> usize {
         self.direct.whos.len()
     }
 
-    /// Who the number of a direct address stands for.
+    /// Who a number stands for.
     pub(crate) fn who(&self, number: u32) -> Who {
         self.direct.whos.get(number as usize).copied().unwrap_or(Who::Nobody)
+    }
+
+    /// The number of somebody who ever held an address; nothing for nobody.
+    pub(crate) fn number(&self, who: Who) -> Option<u32> {
+        self.direct.numbers.get(&who).copied()
     }
 }
 
@@ -96,7 +96,11 @@ pub(super) struct Table {
     /// Open addressing; a power of two, at most half full.
     slots: Vec<Direct>,
     shift: u32,
+    /// Those of all slots: few, since most that change do so at the same times.
+    periods: Vec<(u32, u32)>,
+    /// Whoever held an address, direct or not, by number.
     whos: Vec<Who>,
+    numbers: FxHashMap<Who, u32>,
     near: Near,
 }
 
@@ -107,22 +111,37 @@ impl Table {
         let mut table = Self {
             slots: vec![Direct::FREE; len],
             shift: 32 - len.trailing_zeros().min(31),
+            periods: Vec::new(),
             whos: Vec::new(),
+            numbers: FxHashMap::default(),
             near: Near::new(holders),
         };
-        let mut numbers: FxHashMap<Who, u32> = FxHashMap::default();
+        for stay in &holders.stays {
+            table.count(stay.who());
+        }
+        let mut periods: FxHashMap<(u32, u32), u16> = FxHashMap::default();
         for (address, stays) in &holders.by_address {
             let (IpAddr::V4(address), Some(stay)) = (address, only(holders, stays)) else { continue };
-            let who = Who::Workload { labels: stay.labels, network: stay.network };
-            let who = *numbers.entry(who).or_insert_with(|| {
-                table.whos.push(who);
-                (table.whos.len() - 1) as u32
+            let (Ok(network), Ok(next)) = (u16::try_from(stay.network.0), u16::try_from(table.periods.len()))
+            else {
+                continue;
+            };
+            let period = *periods.entry(small(stay.period)).or_insert_with_key(|period| {
+                table.periods.push(*period);
+                next
             });
-            let (from, until) = small(stay.period);
-            let (address, interface) = (address.to_bits(), stay.interface.0 + 1);
-            table.put(Direct { address, interface, who, network: stay.network, from, until });
+            let (who, interface) = (table.count(stay.who()), stay.interface.0 + 1);
+            table.put(Direct { address: address.to_bits(), interface, who, network, period });
         }
         table
+    }
+
+    /// The number of somebody, new if they have none.
+    fn count(&mut self, who: Who) -> u32 {
+        *self.numbers.entry(who).or_insert_with(|| {
+            self.whos.push(who);
+            (self.whos.len() - 1) as u32
+        })
     }
 
     fn put(&mut self, new: Direct) {
@@ -136,6 +155,7 @@ impl Table {
     }
 
     /// The address, or a free slot.
+    #[inline]
     fn find(&self, address: u32) -> Direct {
         let mut at = self.home(address);
         while let Some(slot) = self.slots.get(at) {

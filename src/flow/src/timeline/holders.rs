@@ -11,6 +11,7 @@ use policy::few::Few;
 use policy::{InterfaceId, LabelSet, NetworkId};
 use rustc_hash::FxHashMap;
 
+use super::amazon;
 use super::direct::Table;
 use super::layout::Layout;
 use super::names::{Aliases, Candidates, Names, Spot};
@@ -92,6 +93,13 @@ pub(super) struct Stay {
     pub(super) seat: Arc<Seat>,
 }
 
+impl Stay {
+    /// Whom the address stands for.
+    pub(super) fn who(&self) -> Who {
+        Who::Workload { labels: self.labels, network: self.network }
+    }
+}
+
 /// A timeline, indexed. Immutable: shared between threads.
 pub struct Holders {
     first: Option<i64>,
@@ -108,6 +116,7 @@ pub struct Holders {
     translated: rustc_hash::FxHashSet<IpAddr>,
     names: Names,
     pub(super) direct: Table,
+    pub(super) amazon: amazon::Table,
 }
 
 impl Holders {
@@ -115,6 +124,7 @@ impl Holders {
     pub fn new(timeline: &Timeline, aliases: &Aliases) -> Self {
         let mut holders = Building::default().run(timeline, aliases);
         holders.direct = Table::new(&holders);
+        holders.amazon = amazon::Table::new(&holders);
         holders
     }
 
@@ -209,6 +219,15 @@ impl Holders {
         self.workload(held.who).unwrap_or_else(|| End::address(address))
     }
 
+    /// How many interfaces there are, which are numbered 0, 1, 2 …
+    pub(crate) fn interfaces(&self) -> u32 {
+        self.interfaces.len() as u32
+    }
+
+    pub(crate) fn interface_id(&self, number: InterfaceNumber) -> Option<&InterfaceId> {
+        self.interfaces.get(number.0 as usize)
+    }
+
     fn stays_of(&self, address: IpAddr) -> impl Iterator<Item = &Stay> {
         let numbers = self.by_address.get(&address).map(|stays| &**stays).unwrap_or_default();
         numbers.iter().filter_map(|&number| self.stays.get(number as usize))
@@ -231,8 +250,8 @@ impl Holders {
 
 impl Held {
     pub(super) fn by(stay: Option<&Stay>, period: Period) -> Self {
-        let who = stay.map(|stay| Who::Workload { labels: stay.labels, network: stay.network });
-        Self { who: who.unwrap_or(Who::Nobody), interface: stay.map(|stay| stay.interface), period }
+        let who = stay.map_or(Who::Nobody, Stay::who);
+        Self { who, interface: stay.map(|stay| stay.interface), period }
     }
 }
 
@@ -290,6 +309,7 @@ impl Building {
             interfaces: self.interfaces,
             translated,
             direct: Table::default(),
+            amazon: amazon::Table::default(),
         }
     }
 

@@ -42,19 +42,12 @@ impl Candidates {
 }
 
 impl Candidates {
-    /// The interface, if it is one, with the network that was named with it, or none.
-    pub(crate) fn usual(&self) -> Option<(InterfaceNumber, NetworkNumber)> {
+    /// The interface, if it is one, named with at most one network.
+    pub(crate) fn usual(&self) -> Option<InterfaceNumber> {
         match (&*self.interfaces, &*self.networks) {
-            ([interface], []) => Some((*interface, NetworkNumber::NONE)),
-            ([interface], [named]) => Some((*interface, *named)),
+            ([interface], [] | [_]) => Some(*interface),
             _ => None,
         }
-    }
-
-    /// Those of which [`Candidates::usual`] is this.
-    pub(crate) fn of_usual(interface: InterfaceNumber, named: NetworkNumber) -> Self {
-        let networks = Some(named).filter(|named| *named != NetworkNumber::NONE);
-        Self { interfaces: [interface].into_iter().collect(), networks: networks.into_iter().collect() }
     }
 }
 

@@ -337,8 +337,12 @@ fn totals(summaries: &Summaries) -> Totals {
 
 /// Read in batches: by several summarisers that are put together, or each on its own and added up.
 fn read(world: &World, lines: &[Line], batches: &[usize], is_added: bool) -> Summaries {
-    let mut all: Vec<Summariser> =
-        (0..3).map(|_| Summariser::new(settings(), world.holders.clone(), None)).collect();
+    let one = || Summariser::new(settings(), world.holders.clone(), None);
+    let first = one();
+    let mut all = match is_added {
+        true => [one(), one(), first],
+        false => [first.another(), first.another(), first],
+    };
     for (line, &batch) in lines.iter().zip(batches) {
         feed(&mut all[batch], std::slice::from_ref(line));
     }

@@ -72,7 +72,7 @@ fn faults_are_counted_by_reason_in_bounded_room() {
     assert_eq!((coverage.faults.count, coverage.faults.by_reason.len()), (expected, REASONS_MAX));
     assert_eq!(coverage.faults.by_reason.values().sum::<u64>() + coverage.faults.unlisted, expected);
     let mut twice = coverage.clone();
-    twice.merge(&coverage);
+    twice.merge(coverage.clone());
     assert_eq!((twice.faults.count, twice.faults.unlisted), (2 * expected, 2 * coverage.faults.unlisted));
     assert_eq!(twice.lost(T, T + 1).unread, 2 * expected);
 }
@@ -112,9 +112,9 @@ fn coverage_is_stored_and_adds_up() {
     one.source("logs", &SourceFacts { is_sampled: true, only: Some(Outcome::Accepted) });
     let two = gaps(GapKind::Skipped, &[(60, 119)]);
     let mut sum = one.clone();
-    sum.merge(&two);
+    sum.merge(two.clone());
     let mut other = two.clone();
-    other.merge(&one);
+    other.merge(one.clone());
     assert_eq!(sum, other);
     assert_eq!(sum.lost(T, T + 600).spans.seconds(), 120);
     let stored: Coverage = serde_json::from_str(&serde_json::to_string(&sum).unwrap()).unwrap();

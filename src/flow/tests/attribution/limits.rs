@@ -88,7 +88,11 @@ fn what_several_summed_is_what_one_sums() {
         let make = || Summariser::new(settings(), holders.clone(), None);
         let mut alone = make();
         feed(&mut alone, &lines);
-        let mut parts: Vec<Summariser> = (0..3).map(|_| make()).collect();
+        // Into the same sum, or each into one of its own.
+        let is_shared = random.bool();
+        let one_more = |first: &Summariser| if is_shared { first.another() } else { make() };
+        let first = make();
+        let mut parts = [one_more(&first), one_more(&first), first];
         for one in &lines {
             feed(&mut parts[random.usize(0..3)], std::slice::from_ref(one));
         }

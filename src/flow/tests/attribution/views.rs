@@ -183,7 +183,7 @@ fn what_is_remembered_ends_when_anything_changes() {
             for (address, end) in [(source, sighting.source), (destination, sighting.destination)] {
                 let expected = holders.end(&points[at], address, start);
                 assert_eq!(
-                    *attributor.ends().get(end),
+                    attributor.end(end),
                     expected,
                     "seed {seed}: {address} at {start} {:?}",
                     points[at]

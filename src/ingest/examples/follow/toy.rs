@@ -80,7 +80,7 @@ fn parse(line: &[u8], summaries: &mut Summaries) -> Option<(Key, Tally)> {
 
 /// Each key once.
 fn add_up(summaries: &mut Summaries) {
-    let mut sum = ingest::store::sum::Sum::new(WINDOW_S);
+    let mut sum = flow::Sum::new(WINDOW_S);
     sum.add(summaries);
     *summaries = sum.into_summaries();
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use flow::{Coverage, Summaries};
+use flow::{Coverage, Sum, Summaries};
 
 use super::Limits;
 use crate::quarantine::Case;
-use crate::store::sum::Sum;
 use crate::store::{Commit, SourceState};
 
 /// Rows, cases and coverage since the last commit.
@@ -32,11 +31,12 @@ impl Batch {
         }
     }
 
-    pub(super) fn add(&mut self, summaries: &Summaries, coverage: &Coverage, bytes: u64) {
+    pub(super) fn add(&mut self, summaries: Summaries, coverage: Coverage, bytes: u64) {
         if !summaries.rows.is_empty() {
             let width = summaries.window_s;
-            self.sums.entry(width).or_insert_with(|| Sum::new(width)).add(summaries);
+            self.sums.entry(width).or_insert_with(|| Sum::new(width)).add(&summaries);
         }
+        drop(summaries);
         self.coverage.merge(coverage);
         self.bytes += bytes;
         self.is_touched = true;

@@ -191,7 +191,7 @@ impl Reading<'_> {
         if let Some(more) = taken.faults.len().checked_sub(CASES_OF_PIECE_MAX).filter(|more| *more > 0) {
             self.case(pass, piece, end, format!("and {more} more places that could not be read"));
         }
-        self.batch.add(&taken.summaries, &taken.coverage, read);
+        self.batch.add(taken.summaries, taken.coverage, read);
         let tail = if may_grow(piece) { tail.before(offset) } else { String::new() };
         // No version is empty: what is open is listed again.
         let version = if is_open { String::new() } else { piece.version.clone() };

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use flow::Sum;
 use flow::stored::Seconds;
 
 use super::StoreError;
 use super::manifest::{Manifest, Part};
-use super::sum::Sum;
 use super::write::Writer;
 use crate::source::layout::DAY_S;
 

@@ -21,7 +21,7 @@ pub(super) fn add(all: &mut Coverage, lines: &[u8], path: &str) -> Result<(), St
         let more = serde_json::from_slice(line);
         let more: Coverage =
             more.map_err(|error| StoreError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
-        all.merge(&more);
+        all.merge(more);
     }
     Ok(())
 }

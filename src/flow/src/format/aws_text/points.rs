@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::batch::Scratch;
+use crate::eni::{LONG_NAME_BYTES, LOW_NIBBLES, SHORT_NAME_BYTES, digits};
 use crate::record::FlowRecord;
 use crate::sink::{Cloud, Point, PointId, Sink};
 
@@ -211,41 +212,11 @@ impl Networks {
     }
 }
 
-const LONG_NAME_BYTES: usize = 21;
-const SHORT_NAME_BYTES: usize = 12;
-const LOW_NIBBLES: u64 = u64::from_ne_bytes([0x0f; 8]);
-
-/// The digits of a name as AWS gives them: no two names of one length have the same.
-#[inline(always)]
-fn digits(name: &[u8]) -> Option<u64> {
-    if let Ok(long) = <&[u8; LONG_NAME_BYTES]>::try_from(name) {
-        let (begin, digits) = long.split_first_chunk::<5>()?;
-        let ([first, last], []) = digits.as_chunks::<8>() else { return None };
-        let [first, last] = [hexadecimal(*first)?, hexadecimal(*last)?];
-        return (begin == b"eni-0").then_some(first << 4 | last);
-    }
-    let digits = <&[u8; SHORT_NAME_BYTES]>::try_from(name).ok()?.strip_prefix(b"eni-")?;
-    hexadecimal(*digits.first_chunk()?)
-}
-
 /// The digits in the lower halves of eight bytes.
 fn letters(nibbles: u64) -> [u8; 8] {
     (nibbles & LOW_NIBBLES)
         .to_le_bytes()
         .map(|digit| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit })
-}
-
-/// Eight hexadecimal digits in small letters, each in the lower half of its byte.
-#[inline(always)]
-fn hexadecimal(text: [u8; 8]) -> Option<u64> {
-    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let text = u64::from_le_bytes(text);
-    // The high bit of a byte of at most 0x7f: whether it is at least that.
-    let at_least = |byte: u8| text.wrapping_add(u64::from_ne_bytes([0x80 - byte; 8]));
-    let letters = at_least(b'a');
-    let are_digits = at_least(b'0') ^ at_least(b'9' + 1) ^ letters ^ at_least(b'f' + 1);
-    let nibbles = (text & LOW_NIBBLES) + ((letters & HIGHS) >> 7) * 9;
-    (are_digits & !text & HIGHS == HIGHS).then_some(nibbles)
 }
 
 /// A name; `None` inside for one that the log does not have, `None` for bytes that are no name.

@@ -100,7 +100,7 @@ fn hash_of_ascii(name: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use rustc_hash::FxHashMap;
 
     use super::*;
     use crate::coverage::PointName;
@@ -118,7 +118,7 @@ mod tests {
         #[test]
         fn each_name_has_one_number_whatever_its_letters(asked in proptest::collection::vec(point(), 0..60)) {
             let mut names = Names::default();
-            let mut expected: HashMap<PointName, PointId> = HashMap::new();
+            let mut expected: FxHashMap<PointName, PointId> = FxHashMap::default();
             for (cloud, interface, network) in &asked {
                 let (interface, network) = (interface.as_deref(), network.as_deref());
                 let point = Point { cloud: *cloud, interface, network };

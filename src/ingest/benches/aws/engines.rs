@@ -12,8 +12,14 @@ pub const SHARE: u64 = 10;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Engine {
     Gunzip,
-    DuckDb,
-    Polars,
+    /// Whether it keeps apart what the product does.
+    DuckDb {
+        rows: bool,
+    },
+    /// The same.
+    Polars {
+        rows: bool,
+    },
     FlowlogsReader,
     /// Our pipeline into a sink that does what the others do, and no more.
     Sums {
@@ -43,8 +49,8 @@ impl Engine {
     pub fn name(self) -> String {
         match self {
             Self::Gunzip => "`gunzip -c`, nothing else".into(),
-            Self::DuckDb => "DuckDB 2.0.0".into(),
-            Self::Polars => "Polars 2.1.0".into(),
+            Self::DuckDb { rows } => format!("DuckDB 2.0.0{}", by(rows)),
+            Self::Polars { rows } => format!("Polars 2.1.0{}", by(rows)),
             Self::FlowlogsReader => format!("flowlogs-reader 5.0.1, a share of 1/{SHARE}, multiplied"),
             Self::Sums { threads } => format!("ours with a sink of the bench, {}", of(threads)),
             Self::Ours { threads } => format!("ours, {}", of(threads)),
@@ -55,8 +61,10 @@ impl Engine {
     pub fn round(self, python: &Path, files: &Files, records: u64) -> Round {
         match self {
             Self::Gunzip => run(script(python, "gunzip", files)),
-            Self::DuckDb => run(script(python, "duckdb", files)),
-            Self::Polars => run(script(python, "polars", files)),
+            Self::DuckDb { rows: false } => run(script(python, "duckdb", files)),
+            Self::DuckDb { rows: true } => run(script(python, "duckdb-rows", files)),
+            Self::Polars { rows: false } => run(script(python, "polars", files)),
+            Self::Polars { rows: true } => run(script(python, "polars-rows", files)),
             Self::FlowlogsReader => {
                 let lines = records / SHARE;
                 let round = run(script(python, "flowlogs-reader", files).arg(lines.to_string()));
@@ -68,6 +76,10 @@ impl Engine {
             Self::Unpack => run(ours().arg("unpack").arg(&files.gzip)),
         }
     }
+}
+
+fn by(rows: bool) -> &'static str {
+    if rows { ", the rows of ours" } else { "" }
 }
 
 fn of(threads: usize) -> String {

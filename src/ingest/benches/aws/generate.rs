@@ -23,7 +23,7 @@ const HEADER: &str = "version account-id interface-id srcaddr dstaddr srcport ds
 
 /// Files of one size.
 pub struct Files {
-    /// `address label`, one a line, with a header.
+    /// `address label interface`, one a line, with a header.
     pub labels: PathBuf,
     pub plain: PathBuf,
     pub gzip: PathBuf,
@@ -67,9 +67,10 @@ pub fn files(folder: &Path, records: u64) -> std::io::Result<Files> {
 
 fn write_labels(path: &Path) -> std::io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    writeln!(file, "address label")?;
+    writeln!(file, "address label interface")?;
     for number in 0..ADDRESSES {
-        writeln!(file, "{} {}", std::net::Ipv4Addr::from_bits(address(number)), label(number))?;
+        let (address, label) = (std::net::Ipv4Addr::from_bits(address(number)), label(number));
+        writeln!(file, "{address} {label} {}", interface(number))?;
     }
     file.flush()
 }

@@ -159,7 +159,10 @@ impl<S: Merge> Pipeline<S> {
     ) -> Result<Account, ReadError<E>> {
         let Some(worker) = self.workers.first_mut() else { return Ok(Account::default()) };
         let mut sink = worker.watched();
-        let damage = unpack(&mut unpacker, input, &mut |bytes| reader.feed(bytes, &mut sink));
+        let damage = unpack(&mut unpacker, input, &mut |window| {
+            reader.feed(window, &mut sink);
+            window.clear();
+        });
         let damage = damage.map_err(ReadError::Input)?;
         // What stands last in a damaged text is not whole.
         let end = damage.is_none().then(|| (reader.finish(&mut sink), reader.breaks_off()));
@@ -192,9 +195,9 @@ impl<S: Merge> Pipeline<S> {
                 }
                 queue.spare()
             };
-            let damage = unpack(&mut unpacker, input, &mut |bytes| blocks.feed(bytes, &mut put))?;
+            let damage = unpack(&mut unpacker, input, &mut |window| blocks.feed(window, &mut put))?;
             // Behind those that wait: the faults that a thread keeps are its first.
-            blocks.finish(damage.is_none(), &mut |block| match queue.push(block) {
+            blocks.finish(&mut unpacker.rest(), damage.is_none(), &mut |block| match queue.push(block) {
                 Some(block) => {
                     caller.read(&block);
                     block
@@ -224,7 +227,7 @@ impl<S: Merge> Pipeline<S> {
 fn unpack<E>(
     unpacker: &mut Unpacker,
     input: impl IntoIterator<Item = Result<Vec<u8>, E>>,
-    take: &mut impl FnMut(&[u8]),
+    take: &mut impl FnMut(&mut Vec<u8>),
 ) -> Result<Option<crate::unpack::Damage>, E> {
     for packed in input {
         if let Err(damage) = unpacker.feed(&packed?, take) {

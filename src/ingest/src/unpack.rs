@@ -8,8 +8,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 use provider::flows::Packing;
 use thiserror::Error;
 
-/// So much is unpacked at once.
-const WINDOW_BYTES: usize = 128 << 10;
+/// So much is unpacked at once: large against the cost of handing it on, small against the caches of a processor.
+pub const WINDOW_BYTES: usize = 256 << 10;
 /// The ratio is looked at when so much has come out: small texts of one line repeated are not suspicious.
 const RATIO_BYTES_MIN: u64 = 16 << 20;
 /// How a gzip member begins.
@@ -69,21 +69,16 @@ pub struct Unpacker {
     packed: u64,
     unpacked: u64,
     way: Way,
+    /// What came out and was not taken yet, and room for more.
+    window: Vec<u8>,
 }
 
 #[derive(Debug)]
 enum Way {
     Plain,
-    Gzip(Box<Gzip>),
+    Gzip(Box<Place>),
     /// Nothing more is read.
     Damaged,
-}
-
-/// Where in the members we are.
-#[derive(Debug)]
-struct Gzip {
-    place: Place,
-    window: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -101,12 +96,11 @@ enum Place {
 impl Unpacker {
     /// Of a piece that is packed like this.
     pub fn new(packing: Packing, limits: Limits) -> Self {
-        let gzip = || Gzip { place: Place::First, window: Vec::with_capacity(WINDOW_BYTES) };
         let way = match packing {
             Packing::Plain => Way::Plain,
-            Packing::Gzip => Way::Gzip(Box::new(gzip())),
+            Packing::Gzip => Way::Gzip(Box::new(Place::First)),
         };
-        Self { limits, packed: 0, unpacked: 0, way }
+        Self { limits, packed: 0, unpacked: 0, way, window: Vec::new() }
     }
 
     /// How many bytes went in.
@@ -119,11 +113,13 @@ impl Unpacker {
         self.unpacked
     }
 
-    /// Unpacks the next bytes and hands on what comes out, a window at a time.
+    /// Unpacks the next bytes and hands on what comes out, a window at a time. Whoever takes it may give another buffer for it,
+    /// and may leave bytes: they come again with the next ones, or with [`Unpacker::rest`].
     ///
     /// # Errors
     /// Damage and limits; nothing comes out after that.
-    pub fn feed(&mut self, packed: &[u8], take: &mut impl FnMut(&[u8])) -> Result<(), Damage> {
+    pub fn feed(&mut self, packed: &[u8], take: &mut impl FnMut(&mut Vec<u8>)) -> Result<(), Damage> {
+        let Self { window, .. } = self;
         let result = match &mut self.way {
             Way::Damaged => Ok(()),
             Way::Plain => {
@@ -131,13 +127,23 @@ impl Unpacker {
                 let bytes = &packed[..packed.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
                 self.packed += bytes.len() as u64;
                 self.unpacked += bytes.len() as u64;
-                bytes.chunks(WINDOW_BYTES).for_each(take);
+                for bytes in bytes.chunks(WINDOW_BYTES) {
+                    window.extend_from_slice(bytes);
+                    take(window);
+                }
                 let is_all = bytes.len() == packed.len();
                 if is_all { Ok(()) } else { Err(DamageKind::Total(self.limits.total_bytes_max)) }
             }
-            Way::Gzip(gzip) => gzip.feed(packed, &mut self.packed, &mut self.unpacked, self.limits, take),
+            Way::Gzip(place) => {
+                place.feed(packed, &mut self.packed, &mut self.unpacked, self.limits, window, take)
+            }
         };
         result.map_err(|kind| self.damage(kind))
+    }
+
+    /// What was left by who takes, at the end or at a damage.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.window)
     }
 
     /// Says whether what came in was whole.
@@ -146,7 +152,7 @@ impl Unpacker {
     /// A member that has no end.
     pub fn finish(&mut self) -> Result<(), Damage> {
         match &self.way {
-            Way::Gzip(gzip) if matches!(gzip.place, Place::First | Place::Inside(_)) => {
+            Way::Gzip(place) if matches!(**place, Place::First | Place::Inside(_)) => {
                 Err(self.damage(DamageKind::Truncated))
             }
             _ => Ok(()),
@@ -159,42 +165,47 @@ impl Unpacker {
     }
 }
 
-impl Gzip {
+impl Place {
     fn feed(
         &mut self,
         mut packed: &[u8],
         taken: &mut u64,
         given: &mut u64,
         limits: Limits,
-        take: &mut impl FnMut(&[u8]),
+        window: &mut Vec<u8>,
+        take: &mut impl FnMut(&mut Vec<u8>),
     ) -> Result<(), DamageKind> {
         // A member may have more to give when all of its bytes are in.
         let mut is_full = false;
         while !packed.is_empty() || is_full {
-            let Place::Inside(member) = &mut self.place else {
+            let Self::Inside(member) = self else {
                 let Some(&byte) = packed.first() else { break };
-                self.place = begin(&self.place, byte)?;
-                if matches!(self.place, Place::Padding) {
+                *self = begin(self, byte)?;
+                if matches!(self, Self::Padding) {
                     packed = &packed[1..];
                     *taken += 1;
                 }
                 continue;
             };
-            let before = member.total_in();
-            let status = member.decompress_vec(packed, &mut self.window, FlushDecompress::None);
+            let (before, left) = (member.total_in(), window.len());
+            // A buffer without room would make no way.
+            window.reserve(WINDOW_BYTES.saturating_sub(left).max(1));
+            let status = member.decompress_vec(packed, window, FlushDecompress::None);
             let used = member.total_in() - before;
             *taken += used;
             packed = packed.get(used as usize..).unwrap_or_default();
-            is_full = self.window.len() == WINDOW_BYTES;
-            let out = self.window.len();
+            is_full = window.len() == window.capacity();
+            let out = window.len() - left;
             *given += out as u64;
-            check(limits, *taken, *given)?;
+            if let Err(damage) = check(limits, *taken, *given) {
+                window.truncate(left);
+                return Err(damage);
+            }
             if out > 0 {
-                take(&self.window);
-                self.window.clear();
+                take(window);
             }
             match status {
-                Ok(Status::StreamEnd) => (self.place, is_full) = (Place::Between, false),
+                Ok(Status::StreamEnd) => (*self, is_full) = (Self::Between, false),
                 Ok(_) if used == 0 && out == 0 && !packed.is_empty() => return Err(DamageKind::Corrupt),
                 Ok(_) => {}
                 Err(_) => return Err(DamageKind::Corrupt),

@@ -60,7 +60,15 @@ impl Lines {
         self.taken
     }
 
-    fn is_inside(&self) -> bool {
+    /// Goes past whole lines that somebody else deals with, and says where they began. INVARIANT: not inside of a line.
+    pub fn pass(&mut self, bytes: usize) -> u64 {
+        let begin = self.taken;
+        self.taken += bytes as u64;
+        begin
+    }
+
+    /// Whether a line is not whole yet.
+    pub fn is_inside(&self) -> bool {
         !self.tail.is_empty() || self.too_long.is_some()
     }
 

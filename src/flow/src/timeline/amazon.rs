@@ -38,7 +38,7 @@ impl Table {
         for (number, id) in holders.interfaces.iter().enumerate() {
             let start = Start::new(holders, id.as_str(), InterfaceNumber(number as u32));
             if let Some(start) = start {
-                table.index.insert(hash(start.digits, start.bytes.into()), number);
+                table.index.insert(hash(start.digits, 0), number);
             }
             table.starts.push(start.unwrap_or(Start::OTHER));
         }
@@ -52,16 +52,11 @@ impl Start {
         let candidates =
             holders.candidates(&Point { cloud: Cloud::Aws, interface: Some(name), network: None });
         let spot = holders.spot(&candidates, 0);
-        let (network, [_]) = (spot.networks.first(), &*spot.interfaces) else { return None };
         let (from, until) = small(spot.period);
-        let network = network.copied().unwrap_or(NetworkNumber::NONE);
-        (candidates.usual() == Some(number)).then_some(Self {
-            digits,
-            bytes: name.len() as u32,
-            network,
-            from,
-            until,
-        })
+        let network = spot.networks.first().copied().unwrap_or(NetworkNumber::NONE);
+        let is_alone = candidates.usual() == Some(number);
+        let start = Self { digits, bytes: name.len() as u32, network, from, until };
+        (is_alone && !spot.interfaces.is_empty()).then_some(start)
     }
 }
 
@@ -79,7 +74,7 @@ impl Holders {
         let is_it = |number: usize| {
             starts.get(number).is_some_and(|start| start.digits == digits && start.bytes == bytes)
         };
-        let number = index.find(hash(digits, bytes.into()), is_it)?;
+        let number = index.find(hash(digits, 0), is_it)?;
         Some((InterfaceNumber(number as u32), *starts.get(number)?))
     }
 }

@@ -5,10 +5,10 @@ use flow::format::apart::{Section, Split};
 use flow::format::lines::{Cut, Lines};
 
 use super::account::Faults;
+use crate::unpack::WINDOW_BYTES;
 
-/// A block is full with so much: large against the cost of a queue, small against the caches of a processor. Only a
-/// longer line makes a longer block.
-const BLOCK_BYTES: usize = 256 << 10;
+/// A block has at least so much, unless the text ends or something in it is unusual.
+const BLOCK_BYTES_MIN: usize = WINDOW_BYTES / 2;
 
 /// Whole lines of a text.
 #[derive(Debug, Default)]
@@ -41,19 +41,57 @@ impl Blocks {
         Self { lines: Lines::default(), open }
     }
 
-    /// Takes the next bytes. `put` takes a full block and gives an old one to fill.
-    pub(super) fn feed(&mut self, bytes: &[u8], put: &mut impl FnMut(Block) -> Block) {
-        let Self { lines, open } = self;
-        lines.feed(bytes, &mut |cut| open.add(cut, put));
+    /// Takes the next bytes, and leaves those of the line that is not whole. `put` takes a full block and gives an old one to
+    /// fill: the bytes themselves are handed on, and not copied.
+    pub(super) fn feed(&mut self, window: &mut Vec<u8>, put: &mut impl FnMut(Block) -> Block) {
+        if window.len() < BLOCK_BYTES_MIN {
+            return;
+        }
+        self.end_line(window, put);
+        let end = memchr::memrchr(b'\n', window).map_or(0, |at| at + 1);
+        if end > 0 {
+            let mut next = self.open.spare(put);
+            next.extend_from_slice(&window[end..]);
+            window.truncate(end);
+            let whole = std::mem::replace(window, next);
+            self.open.put_whole(self.lines.pass(end), whole, put);
+        } else {
+            // Longer than a window.
+            self.slowly(window, put);
+        }
     }
 
     /// Puts the rest of the text. A last line without an end belongs to it only if the text was whole.
-    pub(super) fn finish(&mut self, is_whole: bool, put: &mut impl FnMut(Block) -> Block) {
+    pub(super) fn finish(
+        &mut self,
+        rest: &mut Vec<u8>,
+        is_whole: bool,
+        put: &mut impl FnMut(Block) -> Block,
+    ) {
+        self.slowly(rest, put);
         let Self { lines, open } = self;
         if is_whole {
             lines.finish(&mut |cut| open.add(cut, put));
         }
         open.put(put);
+    }
+
+    /// Ends a line that is longer than a window, if its end is there.
+    fn end_line(&mut self, window: &mut Vec<u8>, put: &mut impl FnMut(Block) -> Block) {
+        if !self.lines.is_inside() {
+            return;
+        }
+        if let Some(end) = memchr::memchr(b'\n', window) {
+            let mut rest = window.split_off(end + 1);
+            self.slowly(window, put);
+            window.append(&mut rest);
+        }
+    }
+
+    fn slowly(&mut self, window: &mut Vec<u8>, put: &mut impl FnMut(Block) -> Block) {
+        let Self { lines, open } = self;
+        lines.feed(window, &mut |cut| open.add(cut, put));
+        window.clear();
     }
 
     /// What could not be made blocks.
@@ -70,7 +108,7 @@ impl Open {
         };
         // Lines of a block follow each other without a hole.
         let is_next = self.block.offset + self.block.lines.len() as u64 == offset;
-        let is_full = self.block.lines.len() + lines.len() > BLOCK_BYTES;
+        let is_full = self.block.lines.len() + lines.len() > WINDOW_BYTES;
         if !self.block.lines.is_empty() && (is_full || !is_next) {
             self.put(put);
         }
@@ -78,6 +116,20 @@ impl Open {
             self.block.offset = offset;
         }
         self.block.lines.extend_from_slice(lines);
+    }
+
+    /// Puts whole lines. INVARIANT: the open block is empty.
+    fn put_whole(&mut self, offset: u64, lines: Vec<u8>, put: &mut impl FnMut(Block) -> Block) {
+        (self.block.offset, self.block.lines) = (offset, lines);
+        self.put(put);
+    }
+
+    /// The buffer of the open block, if nothing is in it.
+    fn spare(&mut self, put: &mut impl FnMut(Block) -> Block) -> Vec<u8> {
+        if !self.block.lines.is_empty() {
+            self.put(put);
+        }
+        std::mem::take(&mut self.block.lines)
     }
 
     fn put(&mut self, put: &mut impl FnMut(Block) -> Block) {

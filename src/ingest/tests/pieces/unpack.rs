@@ -9,7 +9,7 @@ use crate::seen::gzip;
 fn unpack_by(packed: &[u8], size: usize, limits: Limits) -> (Vec<u8>, Option<(u64, DamageKind)>) {
     let mut unpacker = Unpacker::new(Packing::Gzip, limits);
     let mut out = Vec::new();
-    let fed = packed.chunks(size).try_for_each(|piece| unpacker.feed(piece, &mut |bytes| out.extend(bytes)));
+    let fed = packed.chunks(size).try_for_each(|piece| unpacker.feed(piece, &mut |bytes| out.append(bytes)));
     let damage = fed.and_then(|()| unpacker.finish()).err();
     if damage.is_none() {
         assert_eq!((unpacker.packed(), unpacker.unpacked()), (packed.len() as u64, out.len() as u64));
@@ -139,7 +139,7 @@ fn no_more_than_the_total_comes_out() {
 
     let mut plain = Unpacker::new(Packing::Plain, limits);
     let mut out: Vec<u8> = Vec::new();
-    let damage = plain.feed(&text, &mut |bytes| out.extend(bytes)).unwrap_err();
+    let damage = plain.feed(&text, &mut |bytes| out.append(bytes)).unwrap_err();
     assert_eq!((out.len(), damage.offset, damage.kind), (300_000, 300_000, DamageKind::Total(300_000)));
     plain.feed(&text, &mut |_| panic!("nothing comes after a damage")).unwrap();
 }

@@ -55,6 +55,9 @@ impl Settings {
     }
 }
 
+/// Points that the inventory does not have which one remembers from piece to piece (some 20 MB).
+const STRANGERS_MAX: usize = 100_000;
+
 /// Records that are looked up together: few against the caches of a processor, many against the loads that it has under way.
 const BATCH: usize = 64;
 
@@ -180,6 +183,11 @@ impl Summariser {
             register.forget();
         }
         (summaries, coverage)
+    }
+
+    /// Whether it is worth to sum on, and not to begin anew: it remembers each name that it ever met.
+    pub fn is_light(&self) -> bool {
+        self.attributor.register().strangers() <= STRANGERS_MAX
     }
 
     /// Leaves what was found to whoever sums into the same.

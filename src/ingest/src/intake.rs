@@ -141,7 +141,8 @@ impl<I: Inventory> FlowIntake<I> {
         let faults = faults_of(account, piece.offset, is_open);
         let sink = pipeline.sinks().next();
         let taken = sink.map_or_else(Taken::default, |sink| taken(sink, faults, offset));
-        self.kept = Some((source.to_owned(), pipeline));
+        let is_light = pipeline.sinks().all(|sink| sink.is_light());
+        self.kept = is_light.then(|| (source.to_owned(), pipeline));
         Ok(Taken { is_open, ..taken })
     }
 

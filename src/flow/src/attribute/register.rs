@@ -80,6 +80,11 @@ impl Register {
         Met { id, quick, place }
     }
 
+    /// Points whose names the inventory does not have, or not as they are.
+    pub(crate) fn strangers(&self) -> usize {
+        self.points.lock().unwrap_or_else(PoisonError::into_inner).quick.len()
+    }
+
     /// What a point is called, given to somebody who looks at it.
     pub(crate) fn named<T>(&self, point: PointId, look: impl FnOnce(Point<'_>) -> T) -> Option<T> {
         let Some(number) = point.0.checked_sub(self.holders.interfaces()) else {

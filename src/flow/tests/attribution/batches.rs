@@ -227,3 +227,17 @@ fn what_was_not_left_yet_is_not_lost() {
     assert!(early.ends.iter().eq(alone.ends.iter()));
     assert_eq!(early.rows, alone.rows);
 }
+
+/// Whoever invents names in a log does not fill the memory of those that read on.
+#[test]
+fn one_who_met_very_many_strangers_is_not_kept() {
+    let mut kept = summariser(100);
+    let mut name = |number: usize| {
+        let name = format!("eni-{number:017x}");
+        kept.point(Point { cloud: flow::Cloud::Aws, interface: Some(&name), network: None });
+        kept.is_light()
+    };
+    assert!((0..100_000).all(&mut name));
+    assert!((0..100_000).all(&mut name), "the same names");
+    assert!(!name(100_000));
+}

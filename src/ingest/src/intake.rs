@@ -212,6 +212,10 @@ impl flow::Sink for Apart {
         self.summariser.record(record);
     }
 
+    fn records(&mut self, records: &[flow::FlowRecord]) {
+        flow::Sink::records(&mut self.summariser, records);
+    }
+
     fn gap(&mut self, gap: flow::Gap) {
         self.summariser.gap(gap);
     }

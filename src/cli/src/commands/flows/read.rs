@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use flow::Cloud;
 use ingest::intake::{FlowIntake, Settings};
-use ingest::pass::{Follow, Gauge, Limits, Pass, Report, follow as follow_logs};
+use ingest::pass::{Follow, Gauge, Limits, Pass, Report, SourceStatus, follow as follow_logs};
 use ingest::pipeline;
 use ingest::store::{Now, Retention, Writer, wall_clock};
 use tokio::sync::watch;
 
 use crate::commands::stop_signal;
-use crate::config::Config;
+use crate::config::{Config, FlowSourceConfig, From};
 use crate::display::Display;
 use crate::session::{self, Failure};
 use crate::telemetry::estate::Clouds;
@@ -53,6 +54,7 @@ pub(super) async fn run(path: &Path, follow: bool, every: Duration) -> Result<Ex
         let mut pass = Pass { sources: &logs, writer: &mut writer, limits, gauge, stop };
         let report = pass.run(&mut intake).await;
         last = tell(&report);
+        tell_of_nothing(&config, &writer, &report);
         match report.error {
             Some(error) => Err(error),
             None => writer.compact(&retention(&config)).await.map(|_| ()),
@@ -128,6 +130,36 @@ fn tell(report: &Report) -> Exit {
         }
     }
     if report.is_complete() { Exit::Done } else { Exit::Failed }
+}
+
+/// Says of each log in which nothing new was whether anything ever was.
+fn tell_of_nothing(config: &Config, writer: &Writer, report: &Report) {
+    let is_quiet = |source: &&SourceStatus| {
+        source.pieces == 0 && source.cases == 0 && source.failed.is_empty() && source.error.is_none()
+    };
+    for SourceStatus { name, .. } in report.sources.iter().filter(is_quiet) {
+        let configured = config.flows.sources.iter().find(|source| source.name == *name);
+        let cursor = writer.source(name).cursor;
+        let was_read = !cursor.pieces.is_empty() || cursor.horizon > 0;
+        match configured.and_then(looked_for).filter(|_| !was_read) {
+            Some(files) => {
+                anstream::eprintln!(
+                    "{name}: nothing was found; files are looked for as the cloud writes them, {files}"
+                );
+            }
+            None => anstream::eprintln!("{name}: nothing new"),
+        }
+    }
+}
+
+/// Which files of a folder or bucket are read.
+fn looked_for(source: &FlowSourceConfig) -> Option<&'static str> {
+    let From::Objects { .. } = source.from else { return None };
+    Some(match source.cloud {
+        Cloud::Aws => "`…/YYYY/MM/DD/….log.gz`, `.log` or `.parquet`, below `from`; Hive folders too",
+        Cloud::Azure => "`…/y=YYYY/m=MM/d=DD/h=HH/m=00/macAddress=…/PT1H.json`, below `from`",
+        Cloud::Gcp => "`…/YYYY/MM/DD/….json`, below `from`",
+    })
 }
 
 /// Shows how far a long read is, at a terminal.

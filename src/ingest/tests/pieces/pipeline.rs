@@ -106,21 +106,47 @@ fn any_number_of_threads_tells_what_a_reader_alone_tells() {
         .into_iter()
         .chain(gcp.map(|text| (Format::GcpJsonLines, text)))
     {
-        let whole = told(&format, &text);
-        println!("{format:?}: {} bytes, {} told", text.len(), whole.len());
-        for (threads, packing) in [(1, Packing::Plain), (2, Packing::Plain), (3, Packing::Gzip)] {
-            let packed = if packing == Packing::Gzip { gzip(&text) } else { text.clone() };
-            let (account, mut ours) = read_as(&format, threads, packing, &packed);
-            assert!(account.faults.is_sorted_by_key(|fault| fault.offset));
-            assert_eq!(account.faults_total, account.faults.len() as u64);
-            ours.extend(
-                account.faults.iter().map(|fault| format!("fault at {}: {}", fault.offset, fault.reason)),
-            );
-            ours.sort();
-            assert_eq!(ours, whole);
-            assert_eq!((account.packed, account.unpacked), (packed.len() as u64, text.len() as u64));
-            assert_eq!((account.read, account.damage), (text.len() as u64, None));
+        assert_as_told(&format, &text);
+    }
+}
+
+/// Whatever threads and packing, the pipeline tells what a reader alone tells of a text, each fault at its place.
+#[track_caller]
+fn assert_as_told(format: &Format, text: &[u8]) {
+    let whole = told(format, text);
+    println!("{format:?}: {} bytes, {} told", text.len(), whole.len());
+    for (threads, packing) in [(1, Packing::Plain), (2, Packing::Plain), (3, Packing::Gzip)] {
+        let packed = if packing == Packing::Gzip { gzip(text) } else { text.to_vec() };
+        let (account, mut ours) = read_as(format, threads, packing, &packed);
+        assert!(account.faults.is_sorted_by_key(|fault| fault.offset));
+        assert_eq!(account.faults_total, account.faults.len() as u64);
+        ours.extend(
+            account.faults.iter().map(|fault| format!("fault at {}: {}", fault.offset, fault.reason)),
+        );
+        ours.sort();
+        assert_eq!(ours, whole);
+        assert_eq!((account.packed, account.unpacked), (packed.len() as u64, text.len() as u64));
+        assert_eq!((account.read, account.damage), (text.len() as u64, None));
+    }
+}
+
+/// Lines longer than what is unpacked at once, some of them too long, with and without blocks of lines between them.
+#[test]
+fn lines_longer_than_a_window_are_told_as_by_a_reader_alone() {
+    let lengths = [200_000, 300_000, 700_000, LINE_BYTES_MAX - 1, LINE_BYTES_MAX, 2_500_000];
+    for seed in 0..12 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut text = format!("{HEADER}\n");
+        for number in 0..rng.usize(2..7) {
+            if rng.u8(..3) == 0 {
+                let line = format!("eni-{number} 10.0.0.1 10.0.0.2 1 2 6 {number} 5 9 OK\n");
+                text += &line.repeat(*rng.choice(&[1, 100, 12_000]).unwrap());
+            }
+            text += &"7".repeat(*rng.choice(&lengths).unwrap());
+            text += if rng.bool() { "\nbroken\n" } else { "\n" };
         }
+        text += if rng.bool() { "broken" } else { "eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK" };
+        assert_as_told(&Format::AwsText, text.as_bytes());
     }
 }
 
@@ -215,7 +241,8 @@ fn the_first_faults_are_kept_however_slow_a_thread_is() {
     let mut pipeline = Pipeline::new(settings, Gate::default);
     let gate = Gate::default();
     pipeline.sinks().for_each(|sink| *sink = gate.clone());
-    let account = pipeline.read(&Format::AwsText, Packing::Plain, pieces(text.as_bytes(), 30_000)).unwrap();
+    let account =
+        pipeline.read(&Format::AwsText, Packing::Plain, pieces(text.as_bytes(), text.len())).unwrap();
     assert_eq!(account.faults_total, 15_000);
     for (number, fault) in account.faults.iter().enumerate() {
         assert_eq!(fault.offset, (good.len() + number * broken.len()) as u64);

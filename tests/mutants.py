@@ -44,7 +44,7 @@ COMMANDS = {
     "seen": "cargo test -p flow --test seen",
     "flow-unit": "cargo test -p flow --lib",
     "whatif": "cargo test -p flow --test whatif",
-    "ingest": "cargo test -p ingest --test ingest --example follow",
+    "ingest": "cargo build -p ingest --example follow && cargo test -p ingest --test ingest",
     "pieces": "cargo test -p ingest --test pieces",
     "cloud-traffic": "cargo test -p mock-cloud --lib -- traffic::",
     "aws-logs": "cargo test -p mock-aws --test behaviour -- flow_logs::",

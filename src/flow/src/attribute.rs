@@ -80,7 +80,7 @@ pub struct Attributor {
 }
 
 impl Attributor {
-    /// Keeps at most `externals_max` addresses of nobody known as they are; see [`Attributor::folded`].
+    /// Keeps at most `externals_max` addresses of nobody known as they are; further ones are told as blocks.
     pub fn new(holders: Arc<Holders>, externals_max: usize, named: Option<NamedServices>) -> Self {
         Self::on(Arc::new(Register::new(holders, externals_max)), named)
     }
@@ -126,11 +126,6 @@ impl Attributor {
         &self.register
     }
 
-    /// Ends of records that were told as a block, since there were too many addresses.
-    pub fn folded(&self) -> u64 {
-        self.table.folded
-    }
-
     pub(crate) fn knows(&self, point: PointId) -> bool {
         !self.points.get(point).is_untold()
     }
@@ -153,6 +148,7 @@ impl Attributor {
         self.pairs.clear();
     }
 
+    /// Ends that were told as a block since the last time.
     pub(crate) fn take_folded(&mut self) -> u64 {
         std::mem::take(&mut self.table.folded)
     }

@@ -1,8 +1,8 @@
 //! Summing up: records in, one row for each source, destination, service, outcome, side and window out.
 //!
 //! A [`Summariser`] is the sink of one thread; [`Summariser::another`] sums into the same, and what it found is there when it
-//! is dropped. Sums of their own are put together with [`Summariser::merge`]. The order does not matter, since
-//! [`Summariser::into_summaries`] sorts ends and rows.
+//! is dropped. The order does not matter, since [`Summariser::into_summaries`] sorts ends and rows. What was summed apart is
+//! added as [`Summaries`].
 //!
 //! Memory: a group is 64 bytes and 11 to 21 of index, however many threads there are.
 
@@ -103,7 +103,7 @@ impl Summariser {
         Self::on(settings, attributor, Arc::default())
     }
 
-    /// A sink for another thread, which sums into the same. What it found is there when it was dropped or merged.
+    /// A sink for another thread, which sums into the same. What it found is there when it was dropped, or left it.
     pub fn another(&self) -> Self {
         Self::on(self.settings, self.attributor.another(), self.shared.clone())
     }
@@ -132,37 +132,6 @@ impl Summariser {
         self.settings.now = now;
     }
 
-    /// Records that were summed, but for those of other threads that go on.
-    pub fn records(&self) -> u64 {
-        self.coverage.records + self.shared.rest().coverage.records
-    }
-
-    /// Adds what another one summed. If it summed into something else its windows become as wide as ours (let the widths be the same).
-    pub fn merge(mut self, mut other: Self) -> Self {
-        other.leave();
-        if !Arc::ptr_eq(&self.shared, &other.shared) {
-            self.absorb(&other);
-        }
-        self
-    }
-
-    /// Adds what others summed elsewhere, with other numbers of ends and points.
-    fn absorb(&mut self, other: &Self) {
-        let (ours, theirs) = (self.attributor.register().clone(), other.attributor.register());
-        let (coverage, points) = other.shared.take_rest();
-        self.coverage.merge(coverage);
-        let renumber = |point| theirs.named(point, |named| self.attributor.point(&named));
-        self.shared.rest().points.merge(&points, renumber);
-        let mut numbers = Numbers::default();
-        let mut renumber = |end| *numbers.entry(end).or_insert_with(|| ours.intern(&theirs.end(end)));
-        let (window_s, their_window_s) = (self.settings.window_s, other.settings.window_s);
-        self.go_out();
-        other.shared.take(|packed, tally| {
-            let packed = repack(packed, their_window_s, window_s);
-            self.waiting.push(with_ends(packed, &mut renumber), &tally, &self.shared);
-        });
-    }
-
     /// [`Summariser::take`], of one that is at its end.
     pub fn into_summaries(mut self) -> (Summaries, Coverage) {
         self.take()
@@ -173,13 +142,15 @@ impl Summariser {
     pub fn take(&mut self) -> (Summaries, Coverage) {
         self.leave();
         let register = self.attributor.register();
-        let (mut coverage, points) = self.shared.take_rest();
-        points.into_coverage(register, &mut coverage);
+        // While this is held nobody goes out: who is out now keeps the numbers of ends that they have.
+        let mut rest = self.shared.rest();
+        let mut coverage = std::mem::take(&mut rest.coverage);
+        std::mem::take(&mut rest.points).into_coverage(register, &mut coverage);
         let window_s = self.settings.window_s;
         let mut rows = Vec::with_capacity(self.shared.groups());
         self.shared.take(|packed, tally| rows.push((unpack(packed, window_s), tally)));
         let summaries = sorted(window_s, register, rows);
-        if self.shared.rest().out == 0 {
+        if rest.out == 0 {
             register.forget();
         }
         (summaries, coverage)
@@ -367,20 +338,6 @@ fn pack(window: u32, key: &Key) -> Packed {
     (high, u64::from(key.destination.0) << 32 | u64::from(service << 4 | seen))
 }
 
-/// The key with other numbers of ends.
-#[inline]
-fn with_ends((high, low): Packed, mut renumber: impl FnMut(EndId) -> EndId) -> Packed {
-    let mut other = |number: u32| u64::from(renumber(EndId(number)).0);
-    (high >> 32 << 32 | other(high as u32), other((low >> 32) as u32) << 32 | low & 0xffff_ffff)
-}
-
-/// The key in windows of another width.
-fn repack((high, low): Packed, from_s: u32, to_s: u32) -> Packed {
-    let begin = (high >> 32) * u64::from(from_s);
-    let window = (begin / u64::from(to_s)) as u32;
-    (u64::from(window) << 32 | u64::from(high as u32), low)
-}
-
 const OUTCOMES: [Outcome; 4] = [Outcome::Accepted, Outcome::Rejected, Outcome::Unknown, Outcome::Unknown];
 const SIDES: [Side; 4] = [Side::Source, Side::Destination, Side::Elsewhere, Side::Both];
 
@@ -405,7 +362,7 @@ mod tests {
         #[test]
         fn a_key_is_packed_without_loss(
             window in 0u32.., source: u32, destination: u32, protocol: u8, detail: u16, outcome in 0usize..3,
-            side in 0usize..4, window_s in 1u32..100_000, to_s in 1u32..100_000,
+            side in 0usize..4, window_s in 1u32..100_000,
         ) {
             let key = Key {
                 window: i64::from(window) * i64::from(window_s),
@@ -417,13 +374,6 @@ mod tests {
             };
             let packed = pack(window, &key);
             prop_assert_eq!(unpack(packed, window_s), key);
-            let other = |end: EndId| EndId(end.0 ^ 77);
-            let renumbered = Key { source: EndId(source ^ 77), destination: EndId(destination ^ 77), ..key };
-            prop_assert_eq!(unpack(with_ends(packed, other), window_s), renumbered);
-            let number = key.window / i64::from(to_s);
-            prop_assume!(number <= i64::from(u32::MAX));
-            let repacked = Key { window: number * i64::from(to_s), ..key };
-            prop_assert_eq!(unpack(repack(packed, window_s, to_s), to_s), repacked);
         }
     }
 }

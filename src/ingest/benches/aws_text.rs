@@ -37,7 +37,7 @@ use aws::sums::{Labels, Sums};
 use cpu_time::ProcessTime;
 use flow::format::{Format, Reader};
 use flow::{Fault, FlowRecord, Gap, Point, PointId, Sink};
-use ingest::pipeline::{Merge, Pipeline, Settings};
+use ingest::pipeline::{Pipeline, Settings};
 use ingest::unpack::{Limits, Unpacker};
 use provider::flows::Packing;
 
@@ -167,7 +167,8 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
     let holders = holders();
     let first = summariser(&holders);
-    let (summariser, round) = timed(threads, log, times, || first.another());
+    // The others leave what they found when they are dropped.
+    let (summariser, round) = timed(threads, log, times, || first.another(), |one, _| one);
     let (summaries, coverage) = summariser.into_summaries();
     assert_eq!((coverage.misdated, coverage.at_unknown_points, coverage.before_first), (0, 0, 0));
     Round { result: result(&summaries), ..round }
@@ -175,11 +176,17 @@ fn ours(threads: NonZeroUsize, log: &Path, times: u64) -> Round {
 
 fn sums(threads: NonZeroUsize, log: &Path) -> Round {
     let labels = Labels::new();
-    let (sums, round) = timed(threads, log, 1, || Sums::new(&labels));
+    let (sums, round) = timed(threads, log, 1, || Sums::new(&labels), Sums::merge);
     Round { result: sums.result().to_vec(), ..round }
 }
 
-fn timed<S: Merge>(threads: NonZeroUsize, log: &Path, times: u64, sink: impl FnMut() -> S) -> (S, Round) {
+fn timed<S: Sink + Send>(
+    threads: NonZeroUsize,
+    log: &Path,
+    times: u64,
+    sink: impl FnMut() -> S,
+    merge: impl FnMut(S, S) -> S,
+) -> (S, Round) {
     let [begin, begin_cpu] = now();
     let settings = Settings { threads, limits: Limits::default() };
     let mut pipeline = Pipeline::new(settings, sink);
@@ -187,7 +194,7 @@ fn timed<S: Merge>(threads: NonZeroUsize, log: &Path, times: u64, sink: impl FnM
         let account = pipeline.read(&Format::AwsText, Packing::Gzip, chunks(log)).unwrap();
         assert_eq!((account.damage, account.faults_total), (None, 0));
     }
-    let sink = pipeline.finish().unwrap();
+    let sink = pipeline.into_sinks().reduce(merge).unwrap();
     let [end, end_cpu] = now();
     let (seconds, cpu) = (end - begin, end_cpu - begin_cpu);
     (sink, Round { seconds, cpu, peak_kib: peak_kib(), result: Vec::new() })

@@ -15,7 +15,7 @@ use policy::Snapshot;
 use provider::{ErrorKind, Piece, ProviderError};
 
 use crate::pass::{Intake, PieceBytes, Taken};
-use crate::pipeline::{self, Account, Merge, Pipeline, ReadError};
+use crate::pipeline::{self, Account, Pipeline, ReadError};
 use crate::source::growing::is_growing;
 use crate::source::whole::{WHOLE_BYTES_MAX, whole};
 use crate::store::{Commit, Now, StoreError, Writer};
@@ -67,12 +67,6 @@ pub struct FlowIntake<I> {
     kept: Option<(String, Pipeline<Summariser>)>,
 }
 
-impl Merge for Summariser {
-    fn merge(self, other: Self) -> Self {
-        Summariser::merge(self, other)
-    }
-}
-
 impl<I: Inventory> FlowIntake<I> {
     /// With what sources say of themselves, by name.
     pub fn new(inventory: I, settings: Settings, sources: BTreeMap<String, SourceFacts>, now: Now) -> Self {
@@ -91,15 +85,19 @@ impl<I: Inventory> FlowIntake<I> {
         }
     }
 
-    fn summariser(&self, source: &str) -> Summariser {
+    fn summariser(&self) -> Summariser {
         let settings = flow::summarise::Settings {
             window_s: self.settings.window_s,
             externals_max: self.settings.externals_max,
             now: (self.now)(),
         };
-        let mut summariser = Summariser::new(settings, self.holders.clone(), self.named.clone());
-        summariser.source(source, &self.sources.get(source).cloned().unwrap_or_default());
-        summariser
+        Summariser::new(settings, self.holders.clone(), self.named.clone())
+    }
+
+    /// What is the same for all records of the next piece.
+    fn begin(&self, sink: &mut Summariser, source: &str) {
+        sink.set_now((self.now)());
+        sink.source(source, &self.sources.get(source).cloned().unwrap_or_default());
     }
 
     /// Who held what, as the store has it.
@@ -112,7 +110,8 @@ impl<I: Inventory> FlowIntake<I> {
 
     async fn parquet(&self, source: &str, bytes: PieceBytes) -> Result<Taken, ProviderError> {
         let bytes = whole(bytes, WHOLE_BYTES_MAX).await?;
-        let mut sink = Apart { summariser: self.summariser(source), faults: Vec::new() };
+        let mut sink = Apart { summariser: self.summariser(), faults: Vec::new() };
+        self.begin(&mut sink.summariser, source);
         let read = tokio::task::spawn_blocking(move || {
             aws_parquet::read(bytes, &mut sink);
             sink
@@ -150,15 +149,11 @@ impl<I: Inventory> FlowIntake<I> {
         let mut pipeline = match self.kept.take() {
             Some((of, kept)) if of == source => kept,
             _ => {
-                let first = self.summariser(source);
+                let first = self.summariser();
                 Pipeline::new(self.settings.pipeline, || first.another())
             }
         };
-        let facts = self.sources.get(source).cloned().unwrap_or_default();
-        for sink in pipeline.sinks() {
-            sink.set_now((self.now)());
-            sink.source(source, &facts);
-        }
+        pipeline.sinks().for_each(|sink| self.begin(sink, source));
         pipeline
     }
 }
@@ -213,7 +208,7 @@ impl flow::Sink for Apart {
     }
 
     fn records(&mut self, records: &[flow::FlowRecord]) {
-        flow::Sink::records(&mut self.summariser, records);
+        self.summariser.records(records);
     }
 
     fn gap(&mut self, gap: flow::Gap) {

@@ -6,8 +6,7 @@
 //! ```
 //!
 //! Unpacking has one thread, because gzip has one; reading has all. When the queue is full, the thread that unpacks reads a
-//! block itself: nobody waits while there is something to do. Each thread has a sink of its own, and they are merged once,
-//! at the end of all pieces. Formats that are not lines (Azure's documents) are read in order, on the caller's thread.
+//! block itself: nobody waits while there is something to do. Each thread has a sink of its own. Formats that are not lines (Azure's documents) are read in order, on the caller's thread.
 //!
 //! INVARIANT: memory is that of the sinks and of a few blocks, however large a piece is.
 
@@ -32,12 +31,6 @@ use crate::unpack::{Limits, Unpacker};
 use blocks::{Block, Blocks};
 use queue::Queue;
 use worker::Worker;
-
-/// A sink whose findings can be added to those of another of its kind. Each thread has one.
-pub trait Merge: Sink + Send {
-    /// What both found. The order in which sinks are merged must not matter.
-    fn merge(self, other: Self) -> Self;
-}
 
 /// How much the pipeline may use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +84,7 @@ impl Way {
     }
 }
 
-impl<S: Merge> Pipeline<S> {
+impl<S: Sink + Send> Pipeline<S> {
     /// With a new sink for each thread.
     pub fn new(settings: Settings, mut sink: impl FnMut() -> S) -> Self {
         let workers = (0..settings.threads.get()).map(|_| Worker::new(sink())).collect();
@@ -146,9 +139,9 @@ impl<S: Merge> Pipeline<S> {
         }
     }
 
-    /// Merges the sinks of all threads into one.
-    pub fn finish(self) -> Option<S> {
-        self.workers.into_iter().map(|worker| worker.sink).reduce(S::merge)
+    /// The sinks of all threads, which found what they found in no order.
+    pub fn into_sinks(self) -> impl Iterator<Item = S> {
+        self.workers.into_iter().map(|worker| worker.sink)
     }
 
     fn read_in_order<E>(

@@ -104,18 +104,14 @@ impl Register {
         })
     }
 
-    /// The number of an end that is told by what it is.
-    pub(crate) fn intern(&self, end: &End) -> EndId {
-        let found = self.find(end);
-        found.unwrap_or_else(|| self.write(|others| others.ends.intern(end.clone())))
-    }
-
     /// The number of somebody known; nothing for nobody.
     pub(super) fn workload(&self, who: Who) -> Option<EndId> {
         if let Some(number) = self.holders.number(who) {
             return Some(EndId(number));
         }
-        Some(self.intern(&self.holders.workload(who)?))
+        // Several behind one translated address are somebody that no stay is.
+        let end = self.holders.workload(who)?;
+        Some(self.find(&end).unwrap_or_else(|| self.write(|others| others.ends.intern(end))))
     }
 
     /// The address itself, or the block that stands for it; whether it is the address itself.

@@ -54,21 +54,6 @@ impl Points {
         }
     }
 
-    /// Adds those of elsewhere, where points have other numbers.
-    pub(super) fn merge(&mut self, other: &Self, mut renumber: impl FnMut(PointId) -> Option<PointId>) {
-        for (number, records) in other.records.iter().enumerate() {
-            let theirs = PointId(number as u32);
-            if records.last == 0 {
-                continue;
-            }
-            let Some(id) = renumber(theirs) else { continue };
-            self.add(id, records);
-            if let Some(watched) = other.watched.get(&theirs) {
-                self.add_watched(id, watched);
-            }
-        }
-    }
-
     /// Adds all to a coverage, by name.
     pub(super) fn into_coverage(mut self, register: &Register, coverage: &mut Coverage) {
         for (number, records) in self.records.iter().enumerate().filter(|(_, records)| records.last > 0) {

@@ -31,12 +31,6 @@ impl Shared {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands out what is not groups and is empty.
-    pub(super) fn take_rest(&self) -> (Coverage, Points) {
-        let mut rest = self.rest();
-        (std::mem::take(&mut rest.coverage), std::mem::take(&mut rest.points))
-    }
-
     /// Hands out all groups and is empty.
     pub(super) fn take(&self, mut take: impl FnMut(Packed, Tally)) {
         for part in &self.parts {

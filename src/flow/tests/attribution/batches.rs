@@ -1,6 +1,7 @@
-//! Records that come many at a time, and summarisers that go on after others were merged into them.
+//! Records that come many at a time, and summarisers that sum into the same and go on after it was taken.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flow::{
     Aliases, Counts, Coverage, FlowRecord, Holders, Point, Settings, Sink, Summaries, Summariser, Timeline,
@@ -103,7 +104,6 @@ fn one_by_one(summariser: &mut Summariser, lines: &[Line]) {
 
 #[track_caller]
 fn assert_same(one: Summariser, other: Summariser, what: &str) {
-    assert_eq!(one.records(), other.records(), "{what}");
     assert_same_summaries(one.into_summaries(), other.into_summaries(), what);
 }
 
@@ -127,37 +127,10 @@ fn records_that_come_together_are_summed_as_those_that_come_alone() {
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(random.usize(1..200).min(rest.len()));
             let batch = records(&mut together, batch);
-            together.records_of(&batch);
+            together.records(&batch);
             rest = later;
         }
         assert_same(alone, together, &format!("seed {seed}"));
-    }
-}
-
-trait Batches {
-    /// [`Sink::records`], which is also the name of what was summed.
-    fn records_of(&mut self, records: &[FlowRecord]);
-}
-
-impl Batches for Summariser {
-    fn records_of(&mut self, records: &[FlowRecord]) {
-        Sink::records(self, records);
-    }
-}
-
-#[test]
-fn what_others_were_merged_into_goes_on() {
-    for seed in 0..100 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut some = || -> Vec<Line> { (0..random.usize(0..60)).map(|_| some(&mut random)).collect() };
-        let [first, second, third] = [some(), some(), some()];
-        let (mut alone, mut one, mut other) = (summariser(100), summariser(100), summariser(100));
-        one_by_one(&mut one, &first);
-        one_by_one(&mut other, &second);
-        let mut both = one.merge(other);
-        one_by_one(&mut both, &third);
-        [&first, &second, &third].into_iter().for_each(|lines| one_by_one(&mut alone, lines));
-        assert_same_summaries(both.into_summaries(), alone.into_summaries(), &format!("seed {seed}"));
     }
 }
 
@@ -240,4 +213,52 @@ fn one_who_met_very_many_strangers_is_not_kept() {
     assert!((0..100_000).all(&mut name));
     assert!((0..100_000).all(&mut name), "the same names");
     assert!(!name(100_000));
+}
+
+/// However threads come and go, each end keeps the number that whoever is under way has of it.
+#[test]
+fn what_is_taken_while_others_sum_is_whole_in_the_end() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let halves = [(); 2].map(|()| (0..200).map(|_| some(&mut random)).collect::<Vec<Line>>());
+    let (mut alone, mut first) = (summariser(100), summariser(100));
+    let is_enough = AtomicBool::new(false);
+    let mut taken = Vec::new();
+    let mut records = 0;
+    std::thread::scope(|scope| {
+        let threads = halves.each_ref().map(|lines| {
+            let (mut sink, is_enough) = (first.another(), &is_enough);
+            scope.spawn(move || {
+                let mut rounds = 0;
+                while !is_enough.load(Ordering::Relaxed) {
+                    lines.chunks(7).for_each(|lines| {
+                        one_by_one(&mut sink, lines);
+                        sink.leave();
+                    });
+                    rounds += 1;
+                }
+                rounds
+            })
+        });
+        let mut take = || {
+            let (summaries, coverage) = first.take();
+            records += coverage.records;
+            taken.extend(Some(summaries).filter(|summaries| !summaries.rows.is_empty()));
+            taken.len()
+        };
+        // A thread that is finished before it may has failed: joining it tells.
+        while take() < 300 && !threads.iter().any(|thread| thread.is_finished()) {
+            std::thread::yield_now();
+        }
+        is_enough.store(true, Ordering::Relaxed);
+        for (thread, lines) in threads.into_iter().zip(&halves) {
+            (0..thread.join().unwrap()).for_each(|_| one_by_one(&mut alone, lines));
+        }
+        take();
+    });
+    let (mut all, (alone, covered)) = (Summaries::default(), alone.into_summaries());
+    all.add_all(&taken);
+    let all = all.sorted();
+    assert_eq!(records, covered.records);
+    assert!(all.ends.iter().eq(alone.ends.iter()));
+    assert_eq!(all.rows, alone.rows);
 }

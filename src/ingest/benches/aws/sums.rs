@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use flow::{Fault, FlowRecord, Gap, Outcome, Point, PointId, Sink};
-use ingest::pipeline::Merge;
 
 use super::generate::{ADDRESSES, address, label};
 
@@ -177,8 +176,9 @@ impl Sink for Sums<'_> {
     fn fault(&mut self, _: Fault) {}
 }
 
-impl Merge for Sums<'_> {
-    fn merge(mut self, other: Self) -> Self {
+impl Sums<'_> {
+    /// What both found.
+    pub fn merge(mut self, other: Self) -> Self {
         other.groups.into_iter().filter(|group| group.key != FREE).for_each(|group| self.add(group));
         self
     }

@@ -1,16 +1,17 @@
 //! The pipeline under a source whose bytes come asynchronously: waiting here, reading on threads that may block.
 
+use flow::Sink;
 use futures_util::{Stream, StreamExt};
 use provider::Piece;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 
-use super::{Account, Merge, Pipeline, ReadError};
+use super::{Account, Pipeline, ReadError};
 
 /// Pieces of bytes that may wait for the pipeline.
 const WAITING_MAX: usize = 8;
 
-impl<S: Merge + 'static> Pipeline<S> {
+impl<S: Sink + Send + 'static> Pipeline<S> {
     /// Reads one piece from its offset on as [`Pipeline::read`] does, and gives the pipeline back with the account. What comes
     /// faster than it is read waits at its source.
     ///

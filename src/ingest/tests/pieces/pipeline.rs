@@ -29,7 +29,7 @@ fn read(threads: usize, packing: Packing, bytes: &[u8]) -> (Account, Vec<String>
 fn read_as(format: &Format, threads: usize, packing: Packing, bytes: &[u8]) -> (Account, Vec<String>) {
     let mut pipeline = pipeline(threads);
     let account = pipeline.read(format, packing, pieces(bytes, 30_000)).unwrap();
-    (account, pipeline.finish().unwrap().sorted())
+    (account, Seen::all(pipeline).sorted())
 }
 
 /// What a reader tells of a text, sorted.
@@ -230,11 +230,6 @@ fn the_first_faults_are_kept_however_slow_a_thread_is() {
         fn gap(&mut self, _: flow::Gap) {}
         fn fault(&mut self, _: flow::Fault) {}
     }
-    impl ingest::pipeline::Merge for Gate {
-        fn merge(self, _: Self) -> Self {
-            self
-        }
-    }
 
     let line = |bytes: u32| format!("eni-1 10.0.0.1 10.0.0.2 1 2 6 {bytes} 5 9 OK\n");
     let good = [HEADER, "\n", &line(1), &line(3).repeat(7_000), &line(2)].concat();
@@ -302,7 +297,7 @@ fn entries_of_a_piece_that_has_grown_are_read_on() {
     assert_eq!(account.read, first.len() as u64);
     let account = pipeline.resume(&format, Packing::Plain, pieces(second.as_bytes(), 100)).unwrap();
     assert_eq!(account.read, second.len() as u64);
-    assert_eq!(pipeline.finish().unwrap().lines.len(), 2);
+    assert_eq!(Seen::all(pipeline).lines.len(), 2);
 }
 
 #[test]
@@ -324,7 +319,7 @@ fn a_log_format_stands_for_the_header() {
     let line = b"eni-1 10.0.0.1 10.0.0.2 1 2 6 3 5 9 OK\n".repeat(20_000);
     let format = Format::AwsLines(format.join(" "));
     let account = pipeline.read(&format, Packing::Plain, pieces(&line, 100_000)).unwrap();
-    assert_eq!((account.faults_total, pipeline.finish().unwrap().lines.len()), (0, 20_000));
+    assert_eq!((account.faults_total, Seen::all(pipeline).lines.len()), (0, 20_000));
 }
 
 #[test]
@@ -345,11 +340,6 @@ fn a_sink_that_panics_does_not_hang() {
         fn record(&mut self, _: &flow::FlowRecord) {}
         fn gap(&mut self, _: flow::Gap) {}
         fn fault(&mut self, _: flow::Fault) {}
-    }
-    impl ingest::pipeline::Merge for Panics {
-        fn merge(self, _: Self) -> Self {
-            self
-        }
     }
     let text = text(5, 60_000);
     for threads in [1, 2, 3] {
@@ -382,7 +372,7 @@ async fn bytes_that_come_asynchronously_are_read_the_same() {
     let input = futures_util::stream::iter(pieces(&packed, 10_000));
     let (pipeline, again) = pipeline(2).read_piece(&gzipped(), input).await.unwrap();
     assert_eq!(again.unwrap(), account);
-    assert_eq!(pipeline.finish().unwrap().sorted(), lines);
+    assert_eq!(Seen::all(pipeline).sorted(), lines);
 }
 
 /// Nobody waits for bytes that nobody wants.

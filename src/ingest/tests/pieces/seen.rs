@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use flow::{Fault, FlowRecord, Gap, Point, PointId, Sink};
-use ingest::pipeline::Merge;
+use ingest::pipeline::Pipeline;
 
 /// What was told; the order of threads is none, so it is compared sorted.
 #[derive(Default)]
@@ -15,6 +15,13 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What all threads of a pipeline were told.
+    pub fn all(pipeline: Pipeline<Self>) -> Self {
+        let mut all = Self::default();
+        pipeline.into_sinks().for_each(|sink| all.lines.extend(sink.lines));
+        all
+    }
+
     /// What was told, sorted.
     pub fn sorted(mut self) -> Vec<String> {
         self.lines.sort();
@@ -49,13 +56,6 @@ impl Sink for Seen {
 
     fn fault(&mut self, fault: Fault) {
         self.lines.push(format!("fault at {}: {}", fault.offset, fault.reason));
-    }
-}
-
-impl Merge for Seen {
-    fn merge(mut self, other: Self) -> Self {
-        self.lines.extend(other.lines);
-        self
     }
 }
 
